@@ -1,0 +1,28 @@
+"""Images and their factors: the 2D shapes, rendered, and a user's own files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from betavae.data.dataset import Dataset
+
+__all__ = ["load"]
+
+
+def load(name: str, *, size: int | None = None) -> Dataset:
+    """Load a data set by name, or a user's own images by path.
+
+    Args:
+        name: ``shapes2d``, a .npy or .npz file, or a folder of images.
+        size: crop to the centre square and resize a folder's images to this side.
+
+    Raises:
+        InputError: when there is no such set or file, or it holds no usable images.
+    """
+    from betavae.data import folder, shapes2d
+    from betavae.data.dataset import Dataset
+
+    if name == "shapes2d":
+        return Dataset(name, shapes2d.load(), shapes2d.FACTORS, None, shapes2d.FACTORS.names)
+    return folder.load(name, size=size)

@@ -1,0 +1,149 @@
+"""One frozen description of a run: Python arguments, CLI options, TOML file, checkpoint header."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
+
+from betavae.errors import InputError, did_you_mean
+
+SIZES = (32, 64, 128)
+
+
+class Config(BaseModel):
+    """Everything that decides a run. Frozen; unknown keys and bad values are refused.
+
+    Lengths (`images`, `beta_ramp`, `checkpoint_every`) count images shown to the model.
+
+    >>> Config(beta=4, latents=10).beta
+    4.0
+    >>> Config.from_mapping({"latent": 3})
+    Traceback (most recent call last):
+    ...
+    betavae.errors.InputError: unknown option 'latent'; did you mean 'latents'?
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    data: str = Field("shapes2d", description="shapes2d, or a .npy/.npz file, or an image folder.")
+    size: Literal[32, 64, 128] | None = Field(
+        None, description="Crop to the centre square and resize a folder's images to this size."
+    )
+
+    network: Literal["fc", "conv", "burgess", "patch"] = Field(
+        "patch", description="fc and conv are the paper's Table 1; see docs/networks.md."
+    )
+    latents: int = Field(10, ge=1, description="Number of latents, M.")
+    likelihood: Literal["bernoulli", "gaussian"] = Field(
+        "bernoulli", description="Decoder distribution."
+    )
+    sigma: float = Field(0.1, gt=0, description="Standard deviation of the Gaussian decoder.")
+
+    objective: Literal["beta"] = Field("beta", description="Training objective.")
+    beta: float | None = Field(
+        None,
+        ge=0,
+        description="Weight of the rate (KL), nats per image on both sides. [default: 4]",
+    )
+    beta_norm: float | None = Field(
+        None, ge=0, description="The same weight normalised: beta * latents / pixels (A.5)."
+    )
+    beta_schedule: Literal["constant", "linear", "exponential"] = Field(
+        "constant", description="How beta moves from beta_start to its value over beta_ramp."
+    )
+    beta_start: float = Field(0.0, ge=0, description="Value of beta at the first image.")
+    beta_ramp: int = Field(100_000, ge=1, description="Images over which beta moves.")
+
+    optimiser: Literal["adam", "adagrad"] = Field("adam", description="Optimiser.")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
+    learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="Decay of the learning rate to zero over the run, or none."
+    )
+    batch: int = Field(64, ge=1, description="Images a step.")
+    images: int = Field(300_000, ge=1, description="Length of training, in images.")
+    seed: int = Field(0, ge=0, description="Seed of weights, data order and noise.")
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where to train; auto takes CUDA, then MPS, then the CPU."
+    )
+    bf16: bool = Field(False, description="bfloat16 autocast on CUDA; the KL stays in float32.")
+    compile: bool = Field(False, description="torch.compile the step; falls back and says so.")
+    checkpoint_every: int = Field(50_000, ge=1, description="Images between checkpoints.")
+
+    @model_validator(mode="after")
+    def _one_beta(self) -> Self:
+        if self.beta is not None and self.beta_norm is not None:
+            raise ValueError("give beta or beta_norm, not both")
+        if self.beta_schedule == "exponential" and not self.beta_start > 0:
+            raise ValueError("beta_start must be > 0 with beta_schedule=exponential, got 0")
+        return self
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> Config:
+        """Build a Config; every bad key or value is one InputError line."""
+        try:
+            return cls(**options)
+        except ValidationError as error:
+            raise InputError(explain(error)) from None
+
+    @classmethod
+    def from_toml(cls, path: Path) -> dict[str, Any]:
+        """Read options from a TOML file, keys as the command line's, ``-`` or ``_`` alike."""
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+        try:
+            options = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is not valid TOML: {error}") from None
+        return {key.replace("-", "_"): value for key, value in options.items()}
+
+    def replaced(self, **changes: Any) -> Config:
+        """Return a validated copy with `changes`; fields set so far stay marked as set."""
+        given = self.model_dump(include=self.model_fields_set)
+        return Config.from_mapping({**given, **changes})
+
+    def resolved_beta(self, pixels: int) -> float:
+        """Return the weight of the rate in nats for images of `pixels` values (N = C*H*W).
+
+        Source: Higgins et al. 2017, A.5: beta_norm = beta M / N.
+        """
+        if self.beta_norm is not None:
+            return self.beta_norm * pixels / self.latents
+        return 4.0 if self.beta is None else self.beta
+
+
+def explain(error: ValidationError) -> str:
+    """Turn pydantic's first complaint into one line: what, expected, got."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown option '{name}'{did_you_mean(name, Config.model_fields)}"
+    message = first["msg"].removeprefix("Value error, ")
+    if not name:
+        return message
+    message = message.replace("Input should be ", "must be ")
+    for words, sign in (
+        ("greater than or equal to ", ">= "),
+        ("less than or equal to ", "<= "),
+        ("greater than ", "> "),
+    ):
+        message = message.replace(words, sign)
+    got = first["input"]
+    hint = did_you_mean(got, _choices(name)) if isinstance(got, str) else ""
+    return f"{name} {message}, got {got!r}{hint}"
+
+
+def _choices(name: str) -> tuple[str, ...]:
+    """Return the literal choices of option `name`, if it has any."""
+    field = Config.model_fields.get(name)
+    arguments = getattr(field.annotation, "__args__", ()) if field else ()
+    return tuple(choice for choice in arguments if isinstance(choice, str))

@@ -1,0 +1,48 @@
+"""Decoder distributions: what a decoder's raw output says about the pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """Independent Bernoulli pixels; the decoder gives logits.
+
+    Pixels between 0 and 1 are taken as probabilities (cross-entropy), as the field does.
+    """
+
+    def distortion(self, raw: Tensor, images: Tensor) -> Tensor:
+        """Return -log p(x|z) in nats, summed over pixels, mean over the batch: a scalar."""
+        total = functional.binary_cross_entropy_with_logits(raw.float(), images, reduction="sum")
+        return total / len(images)
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """Return the mean image in [0, 1]."""
+        return torch.sigmoid(raw)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Independent Gaussian pixels of fixed standard deviation `sigma`; the decoder gives means.
+
+    sigma rescales beta: halving sigma^2 doubles the weight of a squared error against the
+    rate, so a beta is comparable only at the same sigma.
+    """
+
+    sigma: float = 0.1
+
+    def distortion(self, raw: Tensor, images: Tensor) -> Tensor:
+        """Return -log p(x|z) in nats, summed over pixels, mean over the batch: a scalar."""
+        squares = functional.mse_loss(raw.float(), images, reduction="sum") / len(images)
+        constant = 0.5 * math.log(2 * math.pi * self.sigma**2) * images[0].numel()
+        return squares / (2 * self.sigma**2) + constant
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """Return the mean image, cut to [0, 1] for display."""
+        return raw.clamp(0, 1)

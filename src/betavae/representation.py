@@ -1,0 +1,131 @@
+"""Codes of a whole data set, computed once: what metrics and figures work on."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from betavae.data.cache import write_beside
+from betavae.data.dataset import Dataset
+from betavae.errors import InputError
+from betavae.models.vae import VAE
+from betavae.objectives.beta import gaussian_rate
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Posterior means and log variances of the rows of a set, with factors where known.
+
+    Attributes:
+        mean: (N, M) float32.
+        log_var: (N, M) float32, or None for methods without a posterior.
+        factors: (N, K) int64, or None.
+        factor_names: one name a factor.
+        rows: (N,) int64, the rows of the data set these are.
+        factor_sizes: the sizes of the factor grid when the rows are all of it in order.
+    """
+
+    mean: NDArray[np.float32]
+    log_var: NDArray[np.float32] | None
+    factors: NDArray[np.int64] | None
+    factor_names: tuple[str, ...]
+    rows: NDArray[np.int64]
+    factor_sizes: tuple[int, ...] | None = None
+
+    def rate_per_latent(self) -> NDArray[np.float64]:
+        """Return the mean KL of every latent from the prior, (M,) in nats."""
+        if self.log_var is None:
+            raise InputError("these codes have no log variances, so no rate")
+        rates = gaussian_rate(torch.from_numpy(self.mean), torch.from_numpy(self.log_var))
+        return rates.mean(dim=0, dtype=torch.float64).numpy()
+
+    def save(self, path: Path) -> None:
+        """Write as .npz (no pickle), beside and renamed."""
+        arrays: dict[str, NDArray[np.generic]] = {"mean": self.mean, "rows": self.rows}
+        if self.log_var is not None:
+            arrays["log_var"] = self.log_var
+        if self.factors is not None:
+            arrays["factors"] = self.factors
+            arrays["factor_names"] = np.array(self.factor_names)
+        if self.factor_sizes is not None:
+            arrays["factor_sizes"] = np.array(self.factor_sizes)
+        with write_beside(path) as beside, beside.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> Representation:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: when the file is missing or is not a representation.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            mean, rows = arrays["mean"], arrays["rows"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"cannot read the representation {path}: {error}") from None
+        sizes = arrays.get("factor_sizes")
+        return cls(
+            mean=mean,
+            log_var=arrays.get("log_var"),
+            factors=arrays.get("factors"),
+            factor_names=tuple(str(name) for name in arrays.get("factor_names", ())),
+            rows=rows,
+            factor_sizes=None if sizes is None else tuple(int(size) for size in sizes),
+        )
+
+
+@torch.inference_mode()
+def represent(
+    model: VAE,
+    dataset: Dataset,
+    *,
+    rows: NDArray[np.int64] | None = None,
+    device: torch.device | str = "cpu",
+    batch: int = 1024,
+    progress: bool = False,
+) -> Representation:
+    """Encode rows of a data set (all of them if None) in one pass.
+
+    Args:
+        model: moved to `device`, put in eval mode.
+        dataset: the images and, where known, their factors.
+        rows: (n,) row numbers.
+        device: where to encode.
+        batch: images at a time.
+        progress: show a bar on stderr.
+    """
+    chosen = np.arange(len(dataset.images)) if rows is None else np.asarray(rows, np.int64)
+    model = model.to(device).eval()
+    mean = np.empty((len(chosen), model.latents), np.float32)
+    log_var = np.empty_like(mean)
+    starts = range(0, len(chosen), batch)
+    if progress:
+        from rich.console import Console
+        from rich.progress import track
+
+        steps = track(
+            starts, "encoding", console=Console(stderr=True), transient=True, disable=False
+        )
+    else:
+        steps = starts
+    for start in steps:
+        part = slice(start, start + batch)
+        images = dataset.images.batch(torch.from_numpy(chosen[part]), device)
+        means, log_vars = model.posterior_parameters(images)
+        mean[part], log_var[part] = means.cpu().numpy(), log_vars.cpu().numpy()
+    whole = rows is None and dataset.grid is not None
+    return Representation(
+        mean=mean,
+        log_var=log_var,
+        factors=dataset.factors(chosen),
+        factor_names=dataset.factor_names,
+        rows=chosen,
+        factor_sizes=dataset.grid.sizes if whole and dataset.grid is not None else None,
+    )

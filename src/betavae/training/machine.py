@@ -1,0 +1,69 @@
+"""What depends on the machine: the device, compilation, the C heap."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import torch
+
+from betavae.errors import InputError
+from betavae.training.records import warn
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device called `name`; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: when the named device is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
+    if not there[name]:
+        found = ", ".join(device for device, present in there.items() if present)
+        raise InputError(f"device {name} is not available here; found: {found}")
+    return torch.device(name)
+
+
+def compiled(function: Function) -> Function:
+    """Return `function` compiled, or as it is, with a warning, where the compiler fails."""
+    fast = torch.compile(function)
+    state = {"broken": False}
+
+    def call(*arguments: Any) -> Any:
+        if not state["broken"]:
+            try:
+                return fast(*arguments)
+            except Exception as error:  # any compiler failure: g++ missing, unsupported platform
+                state["broken"] = True
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+                warn(f"torch.compile failed, training goes on without it ({reason})")
+        return function(*arguments)
+
+    return call  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=1)
+def keep_heap() -> None:
+    """Make glibc keep freed memory instead of giving it back to the kernel every step.
+
+    A step frees and takes tens of megabytes; by default glibc maps and unmaps them each time
+    and the page faults cost more than the smaller layers do. Does nothing on other systems.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3
+    for megabytes in (1024, 32):
+        if mallopt(mmap_threshold, megabytes << 20):
+            break
+    mallopt(trim_threshold, (1 << 31) - 1)

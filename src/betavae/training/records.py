@@ -1,0 +1,180 @@
+"""What training tells the world: metrics.jsonl, the progress bar, and warnings."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from betavae.objectives.terms import Terms
+
+ACTIVE_NATS = 0.1  # a latent that carries less than this on average counts as inactive
+COLLAPSED_NATS = 0.1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of metrics.jsonl: means over the steps since the line before, nats per image."""
+
+    images: int
+    seconds: float
+    loss: float
+    distortion: float
+    rate: float
+    rate_per_latent: list[float]
+    active_latents: int
+    beta: float
+    beta_norm: float
+    learning_rate: float
+    images_per_second: float
+
+    def to_json(self) -> str:
+        """Return the record as one JSON line."""
+        rounded = {
+            key: float(f"{value:.6g}") if isinstance(value, float) else value
+            for key, value in asdict(self).items()
+        }
+        rounded["rate_per_latent"] = [float(f"{value:.6g}") for value in self.rate_per_latent]
+        return json.dumps(rounded)
+
+
+class Recorder:
+    """Averages terms on the device and turns them into records without stalling it.
+
+    Args:
+        beta_norm: beta_norm of beta = 1, that is M / N.
+        images_seen: where training starts (not 0 after a resume).
+        seconds: training time spent before this process.
+    """
+
+    def __init__(self, *, beta_norm: float, images_seen: int, seconds: float) -> None:
+        self.beta_norm = beta_norm
+        self.seconds_before = seconds
+        self.started = time.perf_counter()
+        self._since = images_seen
+        self._time = self.started
+        self._sums: Tensor | None = None
+        self._steps = 0
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, earlier processes of the same run included."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    @torch.no_grad()
+    def add(self, terms: Terms) -> None:
+        """Take in one step's terms; nothing is read back from the device."""
+        head = torch.stack((terms.loss.detach(), terms.distortion.detach()))
+        values = torch.cat((head, terms.rate_per_latent.detach()))
+        self._sums = values if self._sums is None else self._sums + values
+        self._steps += 1
+
+    def record(self, images_seen: int, beta: float, learning_rate: float) -> Record:
+        """Close the window: return the means since the last record."""
+        if self._sums is None:
+            raise RuntimeError("record() needs at least one add() before it")
+        loss, distortion, *rates = (self._sums / self._steps).tolist()
+        now = time.perf_counter()
+        speed = (images_seen - self._since) / max(now - self._time, 1e-9)
+        self._since, self._time, self._sums, self._steps = images_seen, now, None, 0
+        return Record(
+            images=images_seen,
+            seconds=self.seconds,
+            loss=loss,
+            distortion=distortion,
+            rate=math.fsum(rates),
+            rate_per_latent=rates,
+            active_latents=sum(rate > ACTIVE_NATS for rate in rates),
+            beta=beta,
+            beta_norm=beta * self.beta_norm,
+            learning_rate=learning_rate,
+            images_per_second=speed,
+        )
+
+
+def truncate_records(path: Path, images_seen: int) -> None:
+    """Drop the lines of metrics.jsonl after `images_seen`, and a torn last line."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["images"] <= images_seen:
+                kept.append(line + "\n")
+        except ValueError:
+            continue
+    beside = path.with_suffix(".part")
+    beside.write_text("".join(kept), encoding="utf-8")
+    beside.replace(path)
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the records of metrics.jsonl."""
+    return [Record(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+class ProgressBar:
+    """A rich progress bar on stderr: distortion, rate, active latents, images/s, time left."""
+
+    def __init__(self, total: int, start: int, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._plain = not sys.stderr.isatty()
+        self._total = total
+        self._next_plain = 0.0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[terms]}"),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            disable=self._plain,
+        )
+        self._task = self._progress.add_task(title, total=total, completed=start, terms="")
+        self._title = title
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, record: Record) -> None:
+        """Show the newest record; where there is no terminal, a plain line every 10 %."""
+        terms = (
+            f"distortion {record.distortion:.1f}  rate {record.rate:.2f}  "
+            f"active {record.active_latents}  {record.images_per_second:,.0f} images/s"
+        )
+        if not self._plain:
+            self._progress.update(self._task, completed=record.images, terms=terms)
+            return
+        done = record.images / self._total
+        if done >= self._next_plain:
+            left = (self._total - record.images) / max(record.images_per_second, 1e-9)
+            print(f"{self._title}  {done:4.0%}  {terms}  {left:,.0f} s left", file=sys.stderr)
+            self._next_plain = math.floor(done * 10 + 1) / 10
+
+
+def warn(line: str) -> None:
+    """Print one warning line on stderr."""
+    print(f"warning: {line}", file=sys.stderr)
+
+
+Watcher = Callable[[Record], None]
