@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from betavae.data.cache import write_beside
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.files import write_beside
 from betavae.models.vae import VAE
 from betavae.objectives.beta import gaussian_rate
 

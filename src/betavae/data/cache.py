@@ -1,13 +1,9 @@
-"""Where prepared data is kept, and how files are written so that none is ever half-written."""
+"""Where prepared data is kept."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from betavae.errors import InputError
 
 
 def cache_folder() -> Path:
@@ -16,23 +12,3 @@ def cache_folder() -> Path:
 
     chosen = os.environ.get("BETAVAE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("betavae")
-
-
-@contextmanager
-def write_beside(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, moved onto it only when the block succeeds.
-
-    Raises:
-        InputError: when the folder cannot be made or written, or the disk is full.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)

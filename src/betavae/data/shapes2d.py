@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.data.cache import cache_folder, write_beside
+from betavae.data.cache import cache_folder
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
+from betavae.files import write_beside
 
 FACTORS = Factors(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
 SHAPES = ("square", "ellipse", "heart")

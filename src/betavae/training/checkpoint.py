@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from betavae.config import Config
-from betavae.data.cache import write_beside
 from betavae.errors import InputError
+from betavae.files import write_beside
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 
