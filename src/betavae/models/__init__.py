@@ -1,0 +1,1 @@
+"""Encoders, decoders, likelihoods and the VAE that joins them."""

@@ -1,0 +1,1 @@
+"""Experiments: score a run, compare runs, the demo."""
