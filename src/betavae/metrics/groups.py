@@ -1,0 +1,52 @@
+"""Rows grouped by the value of a factor, so that drawing rows is index arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from betavae.metrics.arrays import Ints
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The rows of each value of one factor.
+
+    Attributes:
+        rows: row indices, sorted by value; rows with an unknown value are left out.
+        starts: where each value's rows begin in `rows`.
+        counts: how many rows each value has.
+    """
+
+    rows: Ints
+    starts: Ints
+    counts: Ints
+
+    def draw_values(self, shape: tuple[int, ...], rng: np.random.Generator) -> Ints:
+        """Draw values (as group numbers) uniformly over the values that occur."""
+        return rng.integers(len(self.starts), size=shape)
+
+    def draw_rows(self, values: Ints, rng: np.random.Generator) -> Ints:
+        """Draw, for each group number in `values`, one row uniformly among that group's rows."""
+        offset = (rng.random(values.shape) * self.counts[values]).astype(np.int64)
+        return np.asarray(self.rows[self.starts[values] + offset], np.int64)
+
+
+def group_rows(column: Ints) -> Groups:
+    """Group rows by the value in `column` (N,); negative values are unknown and left out.
+
+    >>> groups = group_rows(np.array([1, 0, 1, -1]))
+    >>> groups.rows, groups.starts, groups.counts
+    (array([1, 0, 2]), array([0, 1]), array([1, 2]))
+    """
+    top = int(column.max(initial=0))
+    # numpy sorts 16-bit integers by radix: ten times faster than int64.
+    keys = column.astype(np.int16) if top < 2**15 else column
+    order = np.argsort(keys, kind="stable").astype(np.int64)
+    ordered = column[order]
+    first = int(np.searchsorted(ordered, 0))
+    rows, ordered = order[first:], ordered[first:]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]).astype(np.int64)
+    counts = np.diff(np.r_[starts, len(rows)]).astype(np.int64)
+    return Groups(rows, starts, counts)
