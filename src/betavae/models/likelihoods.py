@@ -10,6 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Widen half precision, which autocast gives, and leave float32 and float64 as they are."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
 @dataclass(frozen=True)
 class Bernoulli:
     """Independent Bernoulli pixels; the decoder gives logits.
@@ -19,7 +24,9 @@ class Bernoulli:
 
     def distortion(self, raw: Tensor, images: Tensor) -> Tensor:
         """Return -log p(x|z) in nats, summed over pixels, mean over the batch: a scalar."""
-        total = functional.binary_cross_entropy_with_logits(raw.float(), images, reduction="sum")
+        total = functional.binary_cross_entropy_with_logits(
+            at_least_float32(raw), images, reduction="sum"
+        )
         return total / len(images)
 
     def mean(self, raw: Tensor) -> Tensor:
@@ -39,7 +46,7 @@ class Gaussian:
 
     def distortion(self, raw: Tensor, images: Tensor) -> Tensor:
         """Return -log p(x|z) in nats, summed over pixels, mean over the batch: a scalar."""
-        squares = functional.mse_loss(raw.float(), images, reduction="sum") / len(images)
+        squares = functional.mse_loss(at_least_float32(raw), images, reduction="sum") / len(images)
         constant = 0.5 * math.log(2 * math.pi * self.sigma**2) * images[0].numel()
         return squares / (2 * self.sigma**2) + constant
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from betavae.config import Config
-from betavae.models.likelihoods import Bernoulli, Gaussian
+from betavae.models.likelihoods import Bernoulli, Gaussian, at_least_float32
 from betavae.models.networks import ImageShape, build
 
 
@@ -41,8 +41,8 @@ class VAE(nn.Module):
         return cls(encoder, decoder, Gaussian(config.sigma) if gaussian else Bernoulli())
 
     def posterior_parameters(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return means and log variances of q(z|x), each (B, M) in float32."""
-        mean, log_var = self.encoder(images).float().chunk(2, dim=1)
+        """Return means and log variances of q(z|x), each (B, M), never in half precision."""
+        mean, log_var = at_least_float32(self.encoder(images)).chunk(2, dim=1)
         return mean, log_var
 
     def encode(self, images: Tensor) -> Normal:
@@ -52,7 +52,7 @@ class VAE(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the mean images (B, C, H, W) in [0, 1] for latents (B, M)."""
-        return self.likelihood.mean(self.decoder(latents).float())
+        return self.likelihood.mean(at_least_float32(self.decoder(latents)))
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Return the mean images of the posterior means, (B, C, H, W) in [0, 1]."""

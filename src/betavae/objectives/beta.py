@@ -56,8 +56,9 @@ def beta_vae(
     """
 
     def objective(model: VAE, images: Tensor, step: Step) -> Terms:
+        shape = (len(images), model.latents)
         noise = torch.randn(
-            len(images), model.latents, generator=step.generator, device=images.device
+            shape, generator=step.generator, device=images.device, dtype=images.dtype
         )
         distortion, rate_per_latent = terms(model, images, noise)
         rate = rate_per_latent.sum()

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from betavae.config import Config
+from betavae.models.likelihoods import Bernoulli, Gaussian
+from betavae.models.vae import VAE
+from betavae.objectives.beta import beta_vae, elbo_terms, gaussian_rate
+from betavae.objectives.terms import Step
+from betavae.training import schedules
+
+
+def small_vae(**options: object) -> VAE:
+    torch.manual_seed(0)
+    return VAE.from_config(Config(network="fc", latents=3, **options), (1, 32, 32)).double()
+
+
+def images(n: int = 5) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(n, 1, 32, 32, generator=generator, dtype=torch.float64)
+
+
+def step(images_seen: int = 0) -> Step:
+    return Step(images_seen, torch.Generator().manual_seed(2))
+
+
+def test_rate_is_the_kl_of_torch_distributions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.randn(7, 4, generator=generator, dtype=torch.float64)
+    log_var = torch.randn(7, 4, generator=generator, dtype=torch.float64)
+    expected = kl_divergence(Normal(mean, torch.exp(0.5 * log_var)), Normal(0.0, 1.0))
+    torch.testing.assert_close(gaussian_rate(mean, log_var), expected)
+
+
+def test_rate_gradient() -> None:
+    mean = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    log_var = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(gaussian_rate, (mean, log_var))
+
+
+def test_bernoulli_distortion_is_the_log_likelihood_summed_over_pixels() -> None:
+    raw, x = torch.randn(4, 1, 6, 6), torch.randint(0, 2, (4, 1, 6, 6)).float()
+    expected = -torch.distributions.Bernoulli(logits=raw).log_prob(x).sum((1, 2, 3)).mean()
+    torch.testing.assert_close(Bernoulli().distortion(raw, x), expected)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 1.0])
+def test_gaussian_distortion_is_the_log_likelihood_with_its_constant(sigma: float) -> None:
+    raw, x = torch.randn(4, 3, 6, 6), torch.rand(4, 3, 6, 6)
+    expected = -Normal(raw, sigma).log_prob(x).sum((1, 2, 3)).mean()
+    torch.testing.assert_close(Gaussian(sigma).distortion(raw, x), expected)
+
+
+def test_loss_is_distortion_plus_beta_times_rate_in_nats_per_image() -> None:
+    model, x = small_vae(), images()
+    terms = beta_vae(schedules.constant(4.0))(model, x, step())
+    torch.testing.assert_close(terms.loss, terms.distortion + 4.0 * terms.rate)
+    torch.testing.assert_close(terms.rate, terms.rate_per_latent.sum())
+    mean, log_var = model.posterior_parameters(x)
+    torch.testing.assert_close(terms.rate_per_latent, gaussian_rate(mean, log_var).mean(0))
+
+
+def test_terms_do_not_depend_on_the_batch_being_repeated() -> None:
+    """Sums over the batch instead of means, or means over pixels, would change beta's meaning."""
+    model, x = small_vae(), images()
+    noise = torch.zeros(5, 3, dtype=torch.float64)
+    once = elbo_terms(model, x, noise)
+    twice = elbo_terms(model, x.repeat(2, 1, 1, 1), noise.repeat(2, 1))
+    for a, b in zip(once, twice, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_beta_norm_and_per_pixel_means_give_the_same_gradient_direction() -> None:
+    model, x = small_vae(), images()
+    pixels, latents = 1024, 3
+    beta = Config(beta_norm=0.5, latents=latents).resolved_beta(pixels)
+    noise = torch.zeros(5, 3, dtype=torch.float64)
+    distortion, rates = elbo_terms(model, x, noise)
+    ours = torch.autograd.grad(distortion + beta * rates.sum(), list(model.parameters()))
+    distortion, rates = elbo_terms(model, x, noise)
+    normalised = distortion / pixels + 0.5 * rates.sum() / latents
+    theirs = torch.autograd.grad(normalised, list(model.parameters()))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b * pixels)
+
+
+def test_beta_zero_leaves_the_autoencoder() -> None:
+    model, x = small_vae(), images()
+    terms = beta_vae(schedules.constant(0.0))(model, x, step())
+    assert terms.loss == terms.distortion
+
+
+def test_schedules_follow_the_images_seen() -> None:
+    model, x = small_vae(), images()
+    objective = beta_vae(schedules.linear(0.0, 4.0, images=100))
+    assert [objective(model, x, step(seen)).beta for seen in (0, 50, 100, 900)] == [0, 2, 4, 4]
+    decay = schedules.exponential(16.0, 4.0, images=100)
+    assert decay(50) == pytest.approx(8.0)
+
+
+def test_same_noise_source_same_terms() -> None:
+    model, x = small_vae(), images()
+    objective = beta_vae(schedules.constant(1.0))
+    assert objective(model, x, step()).loss == objective(model, x, step()).loss

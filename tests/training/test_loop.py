@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from betavae.config import Config
+from betavae.data.dataset import Dataset
+from betavae.data.images import ImageStore
+from betavae.errors import InputError
+from betavae.models.vae import VAE
+from betavae.objectives.terms import Step, Terms
+from betavae.training import checkpoint
+from betavae.training.loop import Diverged, Interrupted, batch_rows, train
+from betavae.training.records import read_records
+
+QUICK = Config(images=640, batch=32, checkpoint_every=160, latents=3)
+
+
+def squares(n: int = 96) -> Dataset:
+    """Bright squares at random places: 32x32 binary images."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((n, 1, 32, 32), np.uint8)
+    for image, (x, y) in zip(images, rng.integers(0, 24, (n, 2)), strict=True):
+        image[0, y : y + 8, x : x + 8] = 1
+    return Dataset("squares", ImageStore.from_binary(images))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / checkpoint.NAME)
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    a, b = weights(one), weights(two)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_same_seed_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(QUICK.replaced(seed=seed), squares(), tmp_path / name, progress=False)
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+    a, c = weights(tmp_path / "a"), weights(tmp_path / "c")
+    assert not torch.equal(a["model.encoder.1.weight"], c["model.encoder.1.weight"])
+
+
+def test_training_leaves_the_global_generators_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(QUICK.replaced(images=64), squares(), progress=False)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_every_epoch_shows_every_image_once() -> None:
+    for epoch in range(3):
+        rows = torch.cat([batch_rows(96, 32, seed=4, step=3 * epoch + i) for i in range(3)])
+        assert sorted(rows.tolist()) == list(range(96))
+    assert not torch.equal(batch_rows(96, 32, 4, 0), batch_rows(96, 32, 4, 3))
+
+
+def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
+    run = train(QUICK.replaced(images=6400, beta=0.1), squares(), tmp_path, progress=False)
+    records = read_records(tmp_path / "metrics.jsonl")
+    assert records[-1].distortion < 0.5 * records[0].distortion
+    assert records[-1].images == run.records[-1].images == 6400
+    assert records[-1].rate == pytest.approx(sum(records[-1].rate_per_latent), rel=1e-4)
+    assert records[-1].beta_norm == pytest.approx(0.1 * 3 / 1024)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path: Path, optimiser: str) -> None:
+    config = QUICK.replaced(optimiser=optimiser, learning_rate_schedule="cosine")
+    train(config, squares(), tmp_path / "whole", progress=False)
+
+    def interrupt(model: VAE, images: torch.Tensor, step: Step) -> Terms:
+        if step.images_seen == 320:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(model, images, step)
+
+    from betavae.objectives.beta import beta_vae
+    from betavae.training.schedules import constant
+
+    real = beta_vae(constant(4.0))
+    with pytest.raises(Interrupted, match="go on with: betavae train --resume"):
+        train(config, squares(), tmp_path / "cut", objective=interrupt, progress=False)
+    assert checkpoint.read_header(tmp_path / "cut").steps == 11
+    train(config, squares(), tmp_path / "cut", resume=True, progress=False)
+    assert_same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from test_loop import LONG, squares
+from betavae.training.loop import train
+train(LONG, squares(), Path(sys.argv[1]), resume=len(sys.argv) > 2, progress=False)
+"""
+LONG = QUICK.replaced(images=32 * 1000, checkpoint_every=32 * 50)
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_gives_the_uninterrupted_weights(tmp_path: Path) -> None:
+    """A real process is killed at a moment of its own; the file it leaves must be whole."""
+    script = SCRIPT.format(here=str(Path(__file__).parent))
+    command = [sys.executable, "-c", script]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    cut = tmp_path / "cut"
+    process = subprocess.Popen([*command, str(cut)])
+    deadline = time.monotonic() + 120
+    while not (cut / checkpoint.NAME).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < checkpoint.read_header(cut).steps < 1000
+    subprocess.run([*command, str(cut), "resume"], check=True)
+    assert_same_weights(tmp_path / "whole", cut)
+    images = [record.images for record in read_records(cut / "metrics.jsonl")]
+    assert images == sorted(set(images))
+    assert images[-1] == 32 * 1000
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    def poisoned(model: VAE, images: torch.Tensor, step: Step) -> Terms:
+        terms = real(model, images, step)
+        if step.images_seen >= 2000:
+            terms = Terms(terms.loss * float("nan"), *list(vars(terms).values())[1:])
+        return terms
+
+    from betavae.objectives.beta import beta_vae
+    from betavae.training.schedules import constant
+
+    real = beta_vae(constant(4.0))
+    config = QUICK.replaced(images=6400, checkpoint_every=1600)
+    with pytest.raises(Diverged, match=r"the loss is nan at .*last good checkpoint, at 1,600"):
+        train(config, squares(), tmp_path, objective=poisoned, progress=False)
+    assert checkpoint.read_header(tmp_path).steps == 50
+    assert all(value.isfinite().all() for value in weights(tmp_path).values())
+
+
+def test_collapse_is_one_warning_line(capsys: pytest.CaptureFixture[str]) -> None:
+    train(QUICK.replaced(images=6400, beta=1e6), squares(), progress=False)
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: the posterior collapsed")
+
+
+def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
+    train(QUICK, squares(), tmp_path, progress=False)
+    with pytest.raises(InputError, match=r"beta None -> 2\.0"):
+        train(QUICK.replaced(beta=2), squares(), tmp_path, resume=True, progress=False)
+    with pytest.raises(InputError, match="the run saw 96 images, squares has 50"):
+        train(QUICK, squares(50), tmp_path, resume=True, progress=False)
+
+
+def test_a_run_of_another_version_or_a_damaged_one_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a run folder"):
+        checkpoint.read_header(tmp_path)
+    train(QUICK.replaced(images=64), squares(), tmp_path, progress=False)
+    path = tmp_path / checkpoint.NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'\\"format\\": 1', b'\\"format\\": 9'))
+    with pytest.raises(InputError, match="has format 9, this betavae reads format 1"):
+        checkpoint.load_model(tmp_path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        checkpoint.load_model(tmp_path)
+
+
+def test_metrics_are_json_lines_with_the_documented_keys(tmp_path: Path) -> None:
+    train(QUICK, squares(), tmp_path, progress=False)
+    first = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
+    assert {"images", "distortion", "rate", "rate_per_latent", "beta", "beta_norm"} <= first.keys()
+
+
+def test_the_loaded_model_reconstructs_as_the_trained_one(tmp_path: Path) -> None:
+    run = train(QUICK, squares(), tmp_path, progress=False)
+    model, header = checkpoint.load_model(tmp_path)
+    x = squares().images[:4]
+    with torch.no_grad():
+        torch.testing.assert_close(model.reconstruct(x), run.model.cpu().reconstruct(x))
+    assert header.config == QUICK
+
+
+@pytest.mark.parametrize("network", ["fc", "conv", "burgess"])
+def test_every_network_trains(network: str) -> None:
+    run = train(QUICK.replaced(network=network, images=128), squares(), progress=False)
+    assert np.isfinite(run.records[-1].loss)
+
+
+def test_gaussian_decoder_trains() -> None:
+    config = QUICK.replaced(likelihood="gaussian", beta=0.1, images=3200)
+    run = train(config, squares(), progress=False)
+    assert run.records[-1].distortion < run.records[0].distortion
