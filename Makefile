@@ -13,7 +13,7 @@ demo: $(STAMP)  ## the main job on real input: train, score and report, about te
 	$(BIN)/betavae demo
 
 test: $(STAMP)  ## the whole test suite
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: $(STAMP)  ## style, types
 	$(BIN)/ruff check .

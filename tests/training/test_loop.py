@@ -71,7 +71,7 @@ def test_every_epoch_shows_every_image_once() -> None:
 def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
     run = train(QUICK.replaced(images=6400, beta=0.1), squares(), tmp_path, progress=False)
     records = read_records(tmp_path / "metrics.jsonl")
-    assert records[-1].distortion < 0.5 * records[0].distortion
+    assert records[-1].distortion < 0.7 * records[0].distortion
     assert records[-1].images == run.records[-1].images == 6400
     assert records[-1].rate == pytest.approx(sum(records[-1].rate_per_latent), rel=1e-4)
     assert records[-1].beta_norm == pytest.approx(0.1 * 3 / 1024)
@@ -106,7 +106,7 @@ from test_loop import LONG, squares
 from betavae.training.loop import train
 train(LONG, squares(), Path(sys.argv[1]), resume=len(sys.argv) > 2, progress=False)
 """
-LONG = QUICK.replaced(images=32 * 1000, checkpoint_every=32 * 50)
+LONG = QUICK.replaced(images=32 * 300, checkpoint_every=32 * 50)
 
 
 @pytest.mark.slow
@@ -122,12 +122,12 @@ def test_kill_9_and_resume_gives_the_uninterrupted_weights(tmp_path: Path) -> No
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 0 < checkpoint.read_header(cut).steps < 1000
+    assert 0 < checkpoint.read_header(cut).steps < 300
     subprocess.run([*command, str(cut), "resume"], check=True)
     assert_same_weights(tmp_path / "whole", cut)
     images = [record.images for record in read_records(cut / "metrics.jsonl")]
     assert images == sorted(set(images))
-    assert images[-1] == 32 * 1000
+    assert images[-1] == 32 * 300
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:

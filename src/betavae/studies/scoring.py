@@ -54,9 +54,7 @@ def encode_run(
             raise InputError(f"rows must be in 2..{len(dataset.images)}, got {rows}")
         generator = np.random.default_rng(seed)
         chosen = np.sort(generator.choice(len(dataset.images), rows, replace=False))
-    return represent(
-        model, dataset, rows=chosen, device=choose_device(device), progress=progress
-    )
+    return represent(model, dataset, rows=chosen, device=choose_device(device), progress=progress)
 
 
 def score_run(

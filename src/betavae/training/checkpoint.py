@@ -115,10 +115,14 @@ def restore(
 ) -> None:
     """Put a checkpoint's weights, optimiser state and noise state back, bit for bit."""
     model.load_state_dict(read_tensors(folder, "model."))
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in read_tensors(folder, "optimiser.").items():
         index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
+        like = parameters[int(index)]
+        # Fused optimisers walk memory in order, so moments must lie as their weights do.
+        laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+        state.setdefault(int(index), {})[key] = laid
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     generator.set_state(read_tensors(folder, "generator")[""])

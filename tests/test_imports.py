@@ -1,0 +1,83 @@
+"""The import graph: light names stay light, and every arrow points left."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "betavae"
+
+# Data flows left to right; a part may import itself and what stands before it.
+LEAVES = {"errors", "config", "files"}
+ORDER = [
+    "data", "models", "objectives", "training", "representation",
+    "metrics", "figures", "traversals", "report", "studies", "cli", "estimator",
+]  # fmt: skip
+FORBIDDEN = {
+    "metrics": {"torch", "betavae.data", "betavae.models", "betavae.training"},
+    "figures": {"torch", "betavae.data", "betavae.models", "betavae.training"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            if node.module == "betavae":
+                names |= {f"betavae.{alias.name}" for alias in node.names}
+    return names
+
+
+def part(module: str) -> str | None:
+    pieces = module.split(".")
+    return pieces[1] if pieces[0] == "betavae" and len(pieces) > 1 else None
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows_point_left(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own in ("__init__", "__main__"):
+        return
+    for module in imported(path):
+        other = part(module)
+        if other is None or other == own or other in LEAVES or other == "__version__":
+            continue
+        assert own not in LEAVES, f"{path} is a leaf but imports {module}"
+        assert ORDER.index(other) < ORDER.index(own), f"{own} imports {module}"
+        assert not any(module.startswith(bad) for bad in FORBIDDEN.get(own, ()))
+
+
+@pytest.mark.parametrize("part_name", FORBIDDEN)
+def test_metrics_and_figures_import_no_torch(part_name: str) -> None:
+    for path in (PACKAGE / part_name).rglob("*.py"):
+        assert "torch" not in {module.split(".")[0] for module in imported(path)}
+
+
+@pytest.mark.parametrize("code", ["import betavae", "from betavae.cli import app"])
+def test_light_imports_stay_light(code: str) -> None:
+    script = (
+        f"import sys\n{code}\n"
+        "heavy = {'torch', 'sklearn', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, f"`{code}` imports {done.stderr}"
+
+
+def test_public_names_resolve() -> None:
+    import betavae
+
+    assert all(getattr(betavae, name) is not None for name in betavae.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = betavae.nothing
