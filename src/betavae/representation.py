@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from betavae.data.dataset import Dataset
+from betavae.data.factors import Factors
 from betavae.errors import InputError
 from betavae.files import write_beside
 from betavae.models.vae import VAE
@@ -46,14 +47,18 @@ class Representation:
 
     def save(self, path: Path) -> None:
         """Write as .npz (no pickle), beside and renamed."""
-        arrays: dict[str, NDArray[np.generic]] = {"mean": self.mean, "rows": self.rows}
+        arrays: dict[str, NDArray[np.generic]] = {"mean": self.mean}
         if self.log_var is not None:
             arrays["log_var"] = self.log_var
-        if self.factors is not None:
-            arrays["factors"] = self.factors
+        if self.factor_names:
             arrays["factor_names"] = np.array(self.factor_names)
         if self.factor_sizes is not None:
+            # A whole grid's rows and factors follow from its sizes.
             arrays["factor_sizes"] = np.array(self.factor_sizes)
+        else:
+            arrays["rows"] = self.rows
+            if self.factors is not None:
+                arrays["factors"] = self.factors
         with write_beside(path) as beside, beside.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
@@ -67,17 +72,19 @@ class Representation:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            mean, rows = arrays["mean"], arrays["rows"]
+            mean, sizes = arrays["mean"], arrays.get("factor_sizes")
+            rows = np.arange(len(mean)) if sizes is not None else arrays["rows"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"cannot read the representation {path}: {error}") from None
-        sizes = arrays.get("factor_sizes")
+        names = tuple(str(name) for name in arrays.get("factor_names", ()))
+        grid = None if sizes is None else Factors(names, tuple(int(size) for size in sizes))
         return cls(
             mean=mean,
             log_var=arrays.get("log_var"),
-            factors=arrays.get("factors"),
-            factor_names=tuple(str(name) for name in arrays.get("factor_names", ())),
+            factors=arrays.get("factors") if grid is None else grid.classes(rows),
+            factor_names=names,
             rows=rows,
-            factor_sizes=None if sizes is None else tuple(int(size) for size in sizes),
+            factor_sizes=None if grid is None else grid.sizes,
         )
 
 
