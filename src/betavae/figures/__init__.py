@@ -1,0 +1,23 @@
+"""Figures: arrays in, `matplotlib.figure.Figure` out. Nothing here trains, loads or encodes."""
+
+from __future__ import annotations
+
+from betavae.figures.arrays import by_rate
+from betavae.figures.curves import rate_per_latent, rate_through_training, training_curves
+from betavae.figures.files import save, to_bytes
+from betavae.figures.pictures import reconstructions, traversal
+from betavae.figures.style import DARK, LIGHT, Theme
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "Theme",
+    "by_rate",
+    "rate_per_latent",
+    "rate_through_training",
+    "reconstructions",
+    "save",
+    "to_bytes",
+    "training_curves",
+    "traversal",
+]

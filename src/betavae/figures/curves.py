@@ -1,0 +1,242 @@
+"""Figures of a training: its terms, and the rate of each latent, against the images seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from betavae.errors import InputError
+from betavae.figures.arrays import Floats, by_rate, numbers, same_length
+from betavae.figures.style import (
+    COLUMN_WIDTH,
+    LIGHT,
+    PAGE_WIDTH,
+    Theme,
+    drawing,
+    images_axis,
+    latent_name,
+    new_figure,
+)
+
+NATS = "nats per image"
+
+
+def training_curves(
+    images: Any,
+    *,
+    distortion: Any,
+    rate: Any,
+    loss: Any,
+    beta: Any = None,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Draw distortion, rate and loss against the images seen; beta too when it moves.
+
+    Args:
+        images: (T,) images seen at each record.
+        distortion: (T,) nats per image.
+        rate: (T,) nats per image.
+        loss: (T,) nats per image.
+        beta: (T,) weight of the rate, or None.
+        theme: colours.
+
+    Raises:
+        InputError: when an array is empty, not finite, or of another length than `images`.
+
+    >>> t = np.arange(1, 50)
+    >>> len(training_curves(t, distortion=500 / t, rate=t / 5, loss=500 / t + t).axes)
+    3
+    """
+    panels = {"Distortion": distortion, "Rate": rate, "Loss": loss}
+    if beta is not None and moves(beta):
+        panels["β"] = beta
+    return panel_row(images, panels, theme=theme)
+
+
+def panel_row(images: Any, series: Mapping[str, Any], *, theme: Theme = LIGHT) -> Figure:
+    """Draw each named series (T,) in a panel of its own, side by side; one panel is a column wide.
+
+    Raises:
+        InputError: when an array is empty, not finite, or of another length than `images`.
+    """
+    seen = numbers("images", images, 1)
+    values = {name: numbers(name, array, 1) for name, array in series.items()}
+    for name, array in values.items():
+        same_length(images=seen, **{name: array})
+    with drawing(theme):
+        wide = len(values) > 1
+        figure = new_figure(PAGE_WIDTH if wide else COLUMN_WIDTH, 1.75 if wide else 1.95)
+        for place, (name, array) in enumerate(values.items()):
+            axes = figure.add_subplot(1, len(values), place + 1)
+            axes.plot(seen, array, color=theme.accent, marker="o" if len(seen) == 1 else None)
+            axes.set_title(name)
+            if place == 0 and name != "β":
+                axes.set_ylabel(NATS)
+            axes.grid(axis="y")
+            images_axis(axes, seen.max())
+            _value_axis(axes, array)
+        return figure
+
+
+def moves(values: Any) -> bool:
+    """Say whether a series changes at all, apart from rounding."""
+    array = numbers("beta", values, 1)
+    return bool(np.ptp(array) > 1e-9 * max(1.0, np.abs(array).max()))
+
+
+def _value_axis(axes: Axes, values: Floats) -> None:
+    """Choose a logarithmic axis where a series falls or grows much, else one that starts at 0."""
+    low, high = float(values.min()), float(values.max())
+    if low > 0 and high > 4 * low and values[0] > 3 * values[-1]:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_ylim(low / 1.15, high * 1.15)
+        return
+    if low >= 0:
+        axes.set_ylim(0, high * 1.08 or 1)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
+def rate_through_training(
+    images: Any, rates: Any, *, threshold: float | None = None, theme: Theme = LIGHT
+) -> Figure:
+    """Draw the rate of each latent against the images seen, one line a latent.
+
+    Lines are shaded and labelled in the order of their last rate; latents that end below
+    `threshold` are drawn thin and share one label.
+
+    Args:
+        images: (T,) images seen at each record.
+        rates: (T, M) nats per image.
+        threshold: rate below which a latent counts as inactive, or None.
+        theme: colours.
+
+    Raises:
+        InputError: when an array is empty, not finite, or the lengths differ.
+    """
+    seen, lines = numbers("images", images, 1), numbers("rates", rates, 2)
+    same_length(images=seen, rates=lines)
+    last = lines[-1]
+    order = by_rate(last)
+    limit = -np.inf if threshold is None else threshold
+    active = [int(k) for k in order if last[k] >= limit]
+    idle = [int(k) for k in order if last[k] < limit]
+    with drawing(theme):
+        figure = new_figure(PAGE_WIDTH, 2.4)
+        axes = figure.add_subplot()
+        for k in idle:
+            axes.plot(seen, lines[:, k], color=theme.muted, linewidth=0.6)
+        labels: list[tuple[float, str, str]] = []
+        for k, shade in reversed(list(zip(active, theme.shades(len(active)), strict=True))):
+            axes.plot(seen, lines[:, k], color=shade, linewidth=1.5)
+            labels.append((last[k], latent_name(k), shade))
+        if idle:
+            names = latent_name(idle[0]) if len(idle) == 1 else f"{len(idle)} inactive"
+            labels.append((float(last[idle].mean()), names, theme.muted))
+        images_axis(axes, seen.max())
+        axes.set_ylim(0, max(lines.max() * 1.06, 1e-3))
+        axes.set_ylabel(NATS)
+        axes.set_title("Rate of each latent")
+        axes.grid(axis="y")
+        _label_ends(axes, labels)
+        return figure
+
+
+def _label_ends(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
+    """Write each line's name beside its end, moved apart where names would overlap."""
+    top = axes.get_ylim()[1]
+    ordered = sorted(labels, key=lambda label: label[0])
+    places = apart([value for value, _, _ in ordered], 0.068 * top, top)
+    for place, (_, name, colour) in zip(places, ordered, strict=True):
+        axes.annotate(
+            name,
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=7.5,
+            annotation_clip=False,
+        )
+
+
+def apart(places: Sequence[float], pitch: float, top: float) -> list[float]:
+    """Move rising places at least `pitch` apart, each group about its middle, within 0..top.
+
+    >>> apart([1.0, 1.0, 5.0], pitch=1.0, top=10.0)
+    [0.5, 1.5, 5.0]
+    """
+    pitch = min(pitch, top / max(len(places) - 1, 1))
+    groups: list[list[float]] = []  # places less their own pitches: each group shares its mean
+    for number, place in enumerate(places):
+        groups.append([place - number * pitch])
+        while len(groups) > 1 and fmean(groups[-2]) > fmean(groups[-1]):
+            last = groups.pop()
+            groups[-1] += last
+    level = [fmean(group) for group in groups for _ in group]
+    room = max(top - pitch * (len(places) - 1), 0.0)
+    return [min(max(value, 0.0), room) + number * pitch for number, value in enumerate(level)]
+
+
+def rate_per_latent(
+    rates: Any, *, threshold: float | None = None, wide: bool = False, theme: Theme = LIGHT
+) -> Figure:
+    """Draw the rate of each latent as bars, the largest first.
+
+    Args:
+        rates: (M,) nats per image, by latent.
+        threshold: rate below which a latent counts as inactive, drawn as a line; or None.
+        wide: as wide as the page instead of a column.
+        theme: colours.
+
+    Raises:
+        InputError: when the rates are empty, not finite, or negative.
+
+    >>> figure = rate_per_latent([0.0, 3.1, 2.0])
+    >>> [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    ['$z_{1}$', '$z_{2}$', '$z_{0}$']
+    """
+    values = numbers("rates", rates, 1)
+    if values.min() < 0:
+        raise InputError(f"rates must be >= 0, got {values.min():g}")
+    order = by_rate(values)
+    heights = values[order]
+    many = len(values) > 16
+    with drawing(theme):
+        figure = new_figure(PAGE_WIDTH if wide or many else COLUMN_WIDTH, 1.95)
+        axes = figure.add_subplot()
+        limit = 0.0 if threshold is None else threshold
+        colours = [theme.accent if height >= limit else theme.muted for height in heights]
+        axes.bar(range(len(values)), heights, width=0.72, color=colours)
+        axes.set_ylim(0, max(heights[0] * 1.15, 2 * limit, 1e-3))
+        if not many:
+            for place, height in enumerate(heights):
+                text = f"{height:.1f}" if height >= 0.05 else f"{height:.2f}"
+                axes.annotate(
+                    text,
+                    (place, height),
+                    xytext=(0, 2),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=6.5,
+                    color=theme.ink if height >= limit else theme.muted,
+                )
+        names = [latent_name(int(k)) for k in order]
+        axes.set_xticks(range(len(values)), names, fontsize=5.5 if many else 7.5)
+        axes.tick_params(axis="x", length=0)
+        axes.set_xlim(-0.6, len(values) - 0.4)
+        axes.set_ylabel(NATS)
+        axes.set_title("Rate of each latent")
+        if many:
+            axes.grid(axis="y")
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        return figure

@@ -1,0 +1,157 @@
+"""A finished run, opened for judging: model, data, records, and its terms on a sample."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from betavae import data as datasets
+from betavae.data.dataset import Dataset
+from betavae.errors import InputError
+from betavae.models.vae import VAE
+from betavae.objectives.beta import elbo_terms
+from betavae.training.checkpoint import Header, load_model
+from betavae.training.records import Record
+
+RECORDS = "metrics.jsonl"
+SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run and what it was trained on.
+
+    Attributes:
+        folder: where it is.
+        model: in eval mode, on the CPU.
+        header: configuration, steps, time.
+        dataset: the data set named in the configuration.
+        records: the lines of metrics.jsonl; empty when the file is not there.
+        distortion: nats per image, mean over `sample` images of the data set.
+        rates: (M,) rate of each latent in nats per image, over the same images.
+        sample: how many images that was.
+    """
+
+    folder: Path
+    model: VAE
+    header: Header
+    dataset: Dataset
+    records: list[Record]
+    distortion: float
+    rates: NDArray[np.float64]
+    sample: int
+
+    @property
+    def images_seen(self) -> int:
+        """Images shown to the model in training."""
+        return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
+
+
+def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
+    """Open a run folder and measure its terms on images drawn from its data set.
+
+    Args:
+        folder: a run folder, made by `betavae train`.
+        sample: images to measure on; the whole set where it is smaller.
+        seed: seed of their choice and of the posterior's noise.
+
+    Raises:
+        InputError: when the folder is no run, or its data is gone or has changed shape.
+    """
+    model, header = load_model(folder)
+    dataset = datasets.load(header.config.data, size=header.config.size)
+    if dataset.images.image_shape != header.image_shape:
+        raise InputError(
+            f"{folder} was trained on images of shape {header.image_shape}, "
+            f"{dataset.name} now has {dataset.images.image_shape}"
+        )
+    records = read_records(folder / RECORDS)
+    count = min(sample, len(dataset.images))
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(len(dataset.images), count, replace=False))
+    distortion, rates = measure(model, dataset, rows, seed=seed)
+    return OpenRun(folder, model, header, dataset, records, distortion, rates, count)
+
+
+@torch.inference_mode()
+def measure(
+    model: VAE, dataset: Dataset, rows: NDArray[np.int64], *, seed: int = 0, batch: int = 512
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`."""
+    generator = torch.Generator().manual_seed(seed)
+    distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
+    for part in torch.split(torch.from_numpy(rows), batch):
+        images = dataset.images.batch(part)
+        noise = torch.randn(len(part), model.latents, generator=generator)
+        nats, per_latent = elbo_terms(model, images, noise)
+        distortion += float(nats) * len(part)
+        rates += per_latent.double() * len(part)
+    return distortion / len(rows), (rates / len(rows)).numpy()
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the records of a metrics.jsonl; none when it is missing; a torn last line is left out.
+
+    Raises:
+        InputError: when a line before the last is not a record.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records = [_record(line) for line in lines]
+    bad = [number for number, record in enumerate(records, start=1) if record is None]
+    if bad and bad[0] < len(lines):
+        raise InputError(f"{path} is damaged: line {bad[0]} is not a record")
+    return [record for record in records if record is not None]
+
+
+def _record(line: str) -> Record | None:
+    try:
+        return Record(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+
+
+def seed_rows(
+    dataset: Dataset, seeds: int | Sequence[int], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Choose the images that stand for a data set; where there are shapes, one of each in turn.
+
+    Args:
+        dataset: what to choose from.
+        seeds: how many, or the row numbers themselves.
+        rng: source of the choice.
+
+    Returns:
+        (S,) row numbers.
+
+    Raises:
+        InputError: for no seeds, more than there are images, or rows that are not there.
+    """
+    rows = len(dataset.images)
+    if not isinstance(seeds, int):
+        chosen = np.asarray(seeds, np.int64).reshape(-1)
+        outside = chosen[(chosen < 0) | (chosen >= rows)]
+        if len(chosen) == 0 or len(outside):
+            got = f"row {outside[0]}" if len(outside) else "none"
+            raise InputError(f"seed images must be rows in 0..{rows - 1}, got {got}")
+        return chosen
+    if not 1 <= seeds <= rows:
+        raise InputError(f"seeds must be in 1..{rows}, the number of images, got {seeds}")
+    drawn = rng.permutation(rows)[: max(64 * seeds, 1024)]
+    factors = dataset.factors(drawn)
+    if factors is None or "shape" not in dataset.factor_names:
+        return drawn[:seeds].astype(np.int64)
+    shapes = factors[:, dataset.factor_names.index("shape")]
+    # Each shape's images in the order drawn; taken one of each shape in turn.
+    turn = np.empty(len(drawn), np.int64)
+    for shape in np.unique(shapes):
+        of_shape = np.flatnonzero(shapes == shape)
+        turn[of_shape] = np.arange(len(of_shape))
+    return drawn[np.lexsort((shapes, turn))][:seeds].astype(np.int64)

@@ -1,0 +1,187 @@
+"""Latent traversals: decode a seed image's code with one latent swept, the others kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from betavae import figures
+from betavae.errors import InputError
+from betavae.figures.animation import save_gif, traversal_frames
+from betavae.figures.style import latent_name
+from betavae.models.vae import VAE
+from betavae.runs import open_run, seed_rows
+
+GIF_STEPS = 21  # values in one sweep of the animation: smooth, and about a megabyte
+
+
+@dataclass(frozen=True)
+class Traversals:
+    """Decoded traversals, latents in the order of their rate.
+
+    Attributes:
+        images: (L, S, T, C, H, W) float32 in [0, 1]: latent, seed image, value.
+        values: (T,) the values that the latent takes.
+        latents: (L,) index of each latent.
+        rates: (L,) nats per image.
+        inputs: (S, C, H, W) float32, the seed images.
+        codes: (S, M) float32, their posterior means.
+    """
+
+    images: NDArray[np.float32]
+    values: NDArray[np.float64]
+    latents: NDArray[np.int64]
+    rates: NDArray[np.float64]
+    inputs: NDArray[np.float32]
+    codes: NDArray[np.float32]
+
+
+@torch.inference_mode()
+def traverse(
+    model: VAE,
+    seeds: Tensor,
+    rates: NDArray[np.float64],
+    *,
+    span: float = 3.0,
+    steps: int = 11,
+    latents: Sequence[int] | None = None,
+    batch: int = 512,
+) -> Traversals:
+    """Sweep each latent over [-span, span] from the posterior mean of every seed image.
+
+    Args:
+        model: in eval mode.
+        seeds: (S, C, H, W) in [0, 1], on the model's device.
+        rates: (M,) nats per image; the latents are ordered by it, the largest first.
+        span: how far from 0; the prior's standard deviation is 1.
+        steps: values a sweep, both ends included.
+        latents: which latents; all of them if None.
+        batch: images decoded at a time.
+
+    Raises:
+        InputError: for fewer than 2 steps, a span that is not positive, no seeds, rates of
+            another length than the latents, or a latent that is not there.
+
+    Source: Higgins et al. 2017, Section 4.1.
+
+    >>> from betavae.config import Config
+    >>> vae = VAE.from_config(Config(network="patch", latents=3), (1, 32, 32)).eval()
+    >>> shown = traverse(vae, torch.zeros(2, 1, 32, 32), np.array([0.1, 2.0, 1.0]), steps=5)
+    >>> shown.images.shape, shown.latents.tolist()
+    ((3, 2, 5, 1, 32, 32), [1, 2, 0])
+    """
+    order = ranked(rates, model.latents, latents)
+    values = sweep(span, steps)
+    if seeds.ndim != 4 or len(seeds) == 0:
+        raise InputError(f"seeds must be images (S, C, H, W), got shape {tuple(seeds.shape)}")
+    codes = model.encode(seeds).mean
+    moving = codes.expand(len(order), steps, *codes.shape).transpose(1, 2).clone()  # (L, S, T, M)
+    levels = torch.as_tensor(values, dtype=codes.dtype, device=codes.device)
+    for place, latent in enumerate(order):
+        moving[place, :, :, latent] = levels
+    flat = moving.flatten(0, 2)
+    images = torch.cat([model.decode(part).cpu() for part in torch.split(flat, batch)])
+    return Traversals(
+        images=images.view(len(order), len(seeds), steps, *images.shape[1:]).float().numpy(),
+        values=values,
+        latents=order,
+        rates=np.asarray(rates, np.float64)[order],
+        inputs=seeds.float().cpu().numpy(),
+        codes=codes.cpu().numpy(),
+    )
+
+
+def sweep(span: float, steps: int) -> NDArray[np.float64]:
+    """Return `steps` values from -span to span.
+
+    Raises:
+        InputError: for fewer than 2 steps or a span that is not a positive number.
+
+    >>> sweep(3, 5).tolist()
+    [-3.0, -1.5, 0.0, 1.5, 3.0]
+    """
+    if steps < 2:
+        raise InputError(f"steps must be >= 2, got {steps}")
+    if not (span > 0 and math.isfinite(span)):
+        raise InputError(f"span must be a number > 0, got {span:g}")
+    return np.linspace(-span, span, steps)
+
+
+def ranked(
+    rates: NDArray[np.float64], count: int, latents: Sequence[int] | None = None
+) -> NDArray[np.int64]:
+    """Return latents by decreasing rate: all `count` of them, or the chosen ones.
+
+    Raises:
+        InputError: when there is not one rate a latent, or a chosen latent is not there or
+            chosen twice.
+    """
+    if np.shape(rates) != (count,):
+        raise InputError(f"rates must be ({count},), one a latent, got shape {np.shape(rates)}")
+    order = figures.by_rate(rates)
+    if latents is None:
+        return order
+    if len(latents) == 0 or len(set(latents)) < len(latents):
+        raise InputError(f"latents must name each latent once, got {list(latents)}")
+    for latent in latents:
+        if not 0 <= latent < count:
+            raise InputError(f"latents must be in 0..{count - 1}, got {latent}")
+    return order[np.isin(order, list(latents))]
+
+
+def write_traversals(
+    run_folder: Path,
+    out: Path | None = None,
+    *,
+    seeds: int | Sequence[int] = 3,
+    span: float = 3.0,
+    steps: int = 11,
+    latents: Sequence[int] | None = None,
+    seed: int = 0,
+) -> list[Path]:
+    """Draw a run's traversals: traversal.png for paper, traversal.gif for the screen.
+
+    Args:
+        run_folder: the run.
+        out: folder to write to; the run folder if None.
+        seeds: how many seed images to draw from the run's data set, or their row numbers.
+        span: latents run over [-span, span].
+        steps: values in the PNG; the GIF takes finer ones.
+        latents: which latents; all of them if None.
+        seed: seed of the choice of images.
+
+    Returns:
+        The two files.
+
+    Raises:
+        InputError: when the run, its data or an option cannot be used, or the disk is full.
+    """
+    sweep(span, steps)
+    run = open_run(run_folder, seed=seed)
+    rows = seed_rows(run.dataset, seeds, np.random.default_rng(seed))
+    images = run.dataset.images[rows]
+    still = traverse(run.model, images, run.rates, span=span, steps=steps, latents=latents)
+    names = [latent_name(int(k)) for k in still.latents]
+    figure = figures.traversal(
+        still.images, still.values, names, rates=still.rates, inputs=still.inputs
+    )
+    moving = traverse(run.model, images, run.rates, span=span, steps=GIF_STEPS, latents=latents)
+    frames = traversal_frames(
+        moving.images,
+        moving.values,
+        [f"z{k}" for k in moving.latents],
+        rates=moving.rates,
+        inputs=moving.inputs,
+    )
+    folder = run_folder if out is None else out
+    return [
+        figures.save(figure, folder / "traversal.png"),
+        save_gif(frames, folder / "traversal.gif"),
+    ]
