@@ -106,7 +106,12 @@ def _value_axis(axes: Axes, values: Floats) -> None:
 
 
 def rate_through_training(
-    images: Any, rates: Any, *, threshold: float | None = None, theme: Theme = LIGHT
+    images: Any,
+    rates: Any,
+    *,
+    threshold: float | None = None,
+    size: tuple[float, float] = (PAGE_WIDTH, 2.4),
+    theme: Theme = LIGHT,
 ) -> Figure:
     """Draw the rate of each latent against the images seen, one line a latent.
 
@@ -117,6 +122,7 @@ def rate_through_training(
         images: (T,) images seen at each record.
         rates: (T, M) nats per image.
         threshold: rate below which a latent counts as inactive, or None.
+        size: width and height in inches.
         theme: colours.
 
     Raises:
@@ -130,7 +136,7 @@ def rate_through_training(
     active = [int(k) for k in order if last[k] >= limit]
     idle = [int(k) for k in order if last[k] < limit]
     with drawing(theme):
-        figure = new_figure(PAGE_WIDTH, 2.4)
+        figure = new_figure(*size)
         axes = figure.add_subplot()
         for k in idle:
             axes.plot(seen, lines[:, k], color=theme.muted, linewidth=0.6)
@@ -144,7 +150,7 @@ def rate_through_training(
         images_axis(axes, seen.max())
         axes.set_ylim(0, max(lines.max() * 1.06, 1e-3))
         axes.set_ylabel(NATS)
-        axes.set_title("Rate of each latent")
+        axes.set_title("Rate of each latent through training")
         axes.grid(axis="y")
         _label_ends(axes, labels)
         return figure
@@ -188,14 +194,18 @@ def apart(places: Sequence[float], pitch: float, top: float) -> list[float]:
 
 
 def rate_per_latent(
-    rates: Any, *, threshold: float | None = None, wide: bool = False, theme: Theme = LIGHT
+    rates: Any,
+    *,
+    threshold: float | None = None,
+    size: tuple[float, float] = (COLUMN_WIDTH, 1.95),
+    theme: Theme = LIGHT,
 ) -> Figure:
     """Draw the rate of each latent as bars, the largest first.
 
     Args:
         rates: (M,) nats per image, by latent.
         threshold: rate below which a latent counts as inactive, drawn as a line; or None.
-        wide: as wide as the page instead of a column.
+        size: width and height in inches.
         theme: colours.
 
     Raises:
@@ -212,7 +222,7 @@ def rate_per_latent(
     heights = values[order]
     many = len(values) > 16
     with drawing(theme):
-        figure = new_figure(PAGE_WIDTH if wide or many else COLUMN_WIDTH, 1.95)
+        figure = new_figure(*size)
         axes = figure.add_subplot()
         limit = 0.0 if threshold is None else threshold
         colours = [theme.accent if height >= limit else theme.muted for height in heights]
@@ -230,8 +240,11 @@ def rate_per_latent(
                     fontsize=6.5,
                     color=theme.ink if height >= limit else theme.muted,
                 )
-        names = [latent_name(int(k)) for k in order]
-        axes.set_xticks(range(len(values)), names, fontsize=5.5 if many else 7.5)
+        names = [str(k) if many else latent_name(int(k)) for k in order]
+        every = 1 if len(values) <= 32 else len(values)
+        axes.set_xticks(range(0, len(values), every), names[::every], fontsize=5 if many else 7.5)
+        if many:
+            axes.set_xlabel("latent, by rate")
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.6, len(values) - 0.4)
         axes.set_ylabel(NATS)

@@ -1,0 +1,241 @@
+"""What a run says of itself in words and numbers, for the report."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from betavae.config import Config
+from betavae.runs import OpenRun
+from betavae.training.records import ACTIVE_NATS, COLLAPSED_NATS
+
+SCORES = "score.json"
+DATA_NAMES = {"shapes2d": "the 2D shapes"}
+ALWAYS_NAMED = (
+    "objective",
+    "network",
+    "latents",
+    "optimiser",
+    "learning_rate",
+    "batch",
+    "images",
+    "seed",
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure of the summary: its name, its value, the value's unit, and what it means."""
+
+    name: str
+    value: str
+    unit: str = ""
+    note: str = ""
+    code: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the configuration table."""
+
+    name: str
+    value: str
+    description: str
+    changed: bool
+
+
+def number(value: float) -> str:
+    """Write a number as short as it can be read back.
+
+    >>> number(4.0), number(0.001), number(1 / 3), number(300000.0)
+    ('4', '0.001', '0.3333333333333333', '300000')
+    """
+    short = f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return short if float(short) == value else repr(value)
+
+
+def duration(seconds: float) -> tuple[str, str]:
+    """Write a time as value and unit.
+
+    >>> duration(42.4), duration(125), duration(7380)
+    (('42', 's'), ('2:05', 'min'), ('2:03', 'h'))
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return str(whole), "s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}", "min"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02d}", "h"
+
+
+def data_name(name: str) -> str:
+    """Return what to call a data set: its proper name, or the file's or folder's."""
+    return DATA_NAMES.get(name, Path(name).name or name)
+
+
+def last_beta(run: OpenRun) -> float:
+    """Return the weight of the rate at the end of training."""
+    if run.records:
+        return run.records[-1].beta
+    return run.header.config.resolved_beta(math.prod(run.header.image_shape))
+
+
+def title(run: OpenRun) -> str:
+    """Say what was trained on what."""
+    beta = last_beta(run)
+    model = "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
+    return f"{model} on {data_name(run.header.config.data)}"
+
+
+def lead(run: OpenRun) -> str:
+    """Say in one sentence what the report is about."""
+    config, (channels, height, width) = run.header.config, run.header.image_shape
+    kind = "grey" if channels == 1 else "colour"
+    return (
+        f"What a variational autoencoder of {config.latents} latents ({config.network} network, "
+        f"{config.likelihood.capitalize()} likelihood) learned from {run.header.dataset_rows:,} "
+        f"{kind} images of {height} × {width} pixels."
+    )
+
+
+def warnings(run: OpenRun) -> list[str]:
+    """Say what a reader must know before trusting the rest."""
+    lines = []
+    if run.images_seen < run.header.config.images:
+        lines.append(
+            f"Training is not finished: it stands at {run.images_seen:,} of "
+            f"{run.header.config.images:,} images. "
+            f"Go on with: betavae train --resume --out {shlex.quote(str(run.folder))}"
+        )
+    if run.rates.sum() < COLLAPSED_NATS:
+        lines.append(
+            f"The posterior collapsed: with a rate of {run.rates.sum():.3f} nats no latent says "
+            "anything about the image. Try a smaller β, another seed or a longer run."
+        )
+    return lines
+
+
+def score_tiles(folder: Path) -> list[Tile]:
+    """Return a tile for every score in score.json, or one that says how to compute it."""
+    command = f"betavae score {shlex.quote(str(folder))}"
+    name, path = "Disentanglement score", folder / SCORES
+    if not path.exists():
+        return [Tile(name, "not computed yet", note="Compute it with", code=command, wide=True)]
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        tiles = [tile for key, value in found.items() if (tile := _score_tile(name, key, value))]
+    except (OSError, ValueError, AttributeError):
+        tiles = []
+    return tiles or [
+        Tile(
+            name,
+            "unreadable",
+            note=f"{SCORES} holds no score; compute it with",
+            code=command,
+            wide=True,
+        )
+    ]
+
+
+def _score_tile(name: str, protocol: str, result: Any) -> Tile | None:
+    """Describe one protocol's result; None when it has no score."""
+    if not isinstance(result, dict):
+        result = {"score": result}
+    score, deviation = result.get("score"), result.get("deviation")
+    if not _is_number(score):
+        return None
+    value = f"{100 * score:.1f}" + (f" ± {100 * deviation:.1f}" if _is_number(deviation) else "")
+    seeds = result.get("scores")
+    notes = [
+        str(result.get("protocol", protocol)),
+        f"L = {result['n_pairs']:,}" if _is_number(result.get("n_pairs")) else "",
+        f"{len(seeds)} classifier seeds" if isinstance(seeds, list) and len(seeds) > 1 else "",
+        f"{result['n_test']:,} test points" if _is_number(result.get("n_test")) else "",
+        f"{result['rows']:,} images encoded" if _is_number(result.get("rows")) else "",
+    ]
+    return Tile(name, value, "%", "Protocol " + ", ".join(filter(None, notes)) + ".", wide=True)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def tiles(run: OpenRun) -> list[Tile]:
+    """Return the summary's figures besides the score."""
+    config, pixels = run.header.config, math.prod(run.header.image_shape)
+    beta, active = last_beta(run), int((run.rates > ACTIVE_NATS).sum())
+    moving = config.beta_schedule != "constant"
+    path = f"{config.beta_schedule} from {number(config.beta_start)}; " if moving else ""
+    time, unit = duration(run.header.seconds)
+    speed = run.images_seen / run.header.seconds if run.header.seconds > 0 else 0
+    passes = run.images_seen / run.header.dataset_rows
+    return [
+        Tile("Distortion", f"{run.distortion:.1f}", "nats", "−log p(x|z) per image: what is lost"),
+        Tile("Rate", f"{run.rates.sum():.2f}", "nats", "KL from the prior per image: what is kept"),
+        Tile(
+            "Active latents",
+            f"{active}",
+            f"of {config.latents}",
+            f"rate above {ACTIVE_NATS:g} nats",
+        ),
+        Tile(
+            "β", f"{beta:.4g}", "", f"{path}normalised, βM/N: {beta * config.latents / pixels:.3g}"
+        ),
+        Tile("Images seen", f"{run.images_seen:,}", "", f"{passes:.3g} passes over the set"),
+        Tile("Training time", time, unit, f"{speed:,.0f} images a second"),
+    ]
+
+
+def settings(config: Config) -> list[Setting]:
+    """Return the configuration, line by line, marking what differs from the defaults."""
+    lines = []
+    for name, field in Config.model_fields.items():
+        value, default = getattr(config, name), field.default
+        if name == "beta" and config.beta_norm is None:
+            value, default = config.resolved_beta(1), Config.from_mapping({}).resolved_beta(1)
+        description = (field.description or "").split(" [default")[0]
+        lines.append(Setting(name, _shown(value), description, value != default))
+    return lines
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return number(value) if isinstance(value, float) else f"{value}"
+
+
+def command(config: Config, out: Path) -> list[str]:
+    """Return the command line that trains this run again, a piece an option.
+
+    Options that decide the result are named even at their default, so that the line stays
+    exact when a default changes.
+
+    >>> command(Config(beta=4, images=1000, bf16=True), Path("runs/b4"))[:3]
+    ['betavae train shapes2d', '--objective beta', '--network patch']
+    """
+    pieces = [["betavae", "train", config.data]]
+    names = [*ALWAYS_NAMED, *(name for name in Config.model_fields if name not in ALWAYS_NAMED)]
+    for name in names:
+        value = getattr(config, name)
+        if name == "beta" and config.beta_norm is None:
+            value = 4.0 if value is None else value
+        elif name == "data" or (
+            name not in ALWAYS_NAMED and value == Config.model_fields[name].default
+        ):
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            pieces.append([option if value else option.replace("--", "--no-", 1)])
+        elif value is not None:
+            pieces.append([option, number(value) if isinstance(value, float) else str(value)])
+    return [shlex.join(piece) for piece in [*pieces, ["--out", str(out)]]]
