@@ -57,15 +57,17 @@ class Config(BaseModel):
         "constant", description="How beta moves from beta_start to its value over beta_ramp."
     )
     beta_start: float = Field(0.0, ge=0, description="Value of beta at the first image.")
-    beta_ramp: int = Field(100_000, ge=1, description="Images over which beta moves.")
+    beta_ramp: int | None = Field(
+        None, ge=1, description="Images over which beta moves. [default: 40 % of the run]"
+    )
 
     optimiser: Literal["adam", "adagrad"] = Field("adam", description="Optimiser.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="Decay of the learning rate to zero over the run, or none."
     )
-    batch: int = Field(64, ge=1, description="Images a step.")
-    images: int = Field(300_000, ge=1, description="Length of training, in images.")
+    batch: int = Field(16, ge=1, description="Images a step.")
+    images: int = Field(200_000, ge=1, description="Length of training, in images.")
     seed: int = Field(0, ge=0, description="Seed of weights, data order and noise.")
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
@@ -110,6 +112,10 @@ class Config(BaseModel):
         """Return a validated copy with `changes`; fields set so far stay marked as set."""
         given = self.model_dump(include=self.model_fields_set)
         return Config.from_mapping({**given, **changes})
+
+    def resolved_ramp(self) -> int:
+        """Return the images over which beta moves."""
+        return self.beta_ramp or max(1, round(0.4 * self.images))
 
     def resolved_beta(self, pixels: int) -> float:
         """Return the weight of the rate in nats for images of `pixels` values (N = C*H*W).

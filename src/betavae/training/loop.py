@@ -56,11 +56,12 @@ def beta_schedule(config: Config, pixels: int) -> schedules.Schedule:
     end = config.resolved_beta(pixels)
     if config.beta_schedule == "constant":
         return schedules.constant(end)
+    ramp = config.resolved_ramp()
     if config.beta_schedule == "linear":
-        return schedules.linear(config.beta_start, end, config.beta_ramp)
+        return schedules.linear(config.beta_start, end, ramp)
     if end <= 0:
         raise InputError(f"beta must be > 0 with beta_schedule=exponential, got {end:g}")
-    return schedules.exponential(config.beta_start, end, config.beta_ramp)
+    return schedules.exponential(config.beta_start, end, ramp)
 
 
 def learning_rate_schedule(config: Config) -> schedules.Schedule:
