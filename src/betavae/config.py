@@ -66,7 +66,7 @@ class Config(BaseModel):
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="Decay of the learning rate to zero over the run, or none."
     )
-    batch: int = Field(16, ge=1, description="Images a step.")
+    batch: int = Field(8, ge=1, description="Images a step.")
     images: int = Field(200_000, ge=1, description="Length of training, in images.")
     seed: int = Field(0, ge=0, description="Seed of weights, data order and noise.")
 
