@@ -106,12 +106,14 @@ def check_factors(
             f"codes and {name} must have the same number of rows, "
             f"got {n_rows} codes and {len(array)} {name}"
         )
-    array = array[:, list(check_columns(columns, array.shape[1]))]
+    chosen = check_columns(columns, array.shape[1])
+    array = array[:, list(chosen)]
     if array.dtype.kind == "f":
         whole = (array == np.floor(array)).all(axis=0)
         if not whole.all():
+            k = chosen[int(np.argmin(whole))]
             raise InputError(
-                f"{name} column {int(np.argmin(whole))} must hold whole numbers for a metric of "
+                f"{name} column {k} must hold whole numbers for a metric of "
                 f"discrete factors, got fractions; bin it first: bin_factors({name}, bins=20)"
             )
     result = array.astype(np.int64)
@@ -119,11 +121,12 @@ def check_factors(
         known = result[:, k][result[:, k] >= 0]
         values = _count_values(known)
         if values < 2:
-            raise InputError(f"{name} column {k} must take at least 2 values, got {values}")
+            raise InputError(f"{name} column {chosen[k]} must take at least 2 values, got {values}")
         if values > max(2, len(known) // 2):
             raise InputError(
-                f"{name} column {k} must have at least two rows a value on average, got {values} "
-                f"values in {len(known)} rows; bin it first: bin_factors({name}, bins=20)"
+                f"{name} column {chosen[k]} must have at least two rows a value on average, "
+                f"got {values} values in {len(known)} rows; "
+                f"bin it first: bin_factors({name}, bins=20)"
             )
     return result
 
@@ -154,6 +157,19 @@ def check_columns(columns: Any, width: int, name: str = "factor_columns") -> tup
     return chosen
 
 
+def choose_factors(
+    factors: Any, n_rows: int, factor_columns: Any = None
+) -> tuple[Ints, tuple[int, ...]]:
+    """Return the chosen columns of discrete `factors`, checked, and which they are."""
+    columns = None if factor_columns is None else check_columns(factor_columns, _width(factors))
+    values = check_factors(factors, n_rows, columns=columns)
+    return values, tuple(range(values.shape[1])) if columns is None else columns
+
+
+def _width(factors: Any) -> int:
+    return int(check_matrix(factors, "factors", columns="K").shape[1])
+
+
 def check_count(value: Any, name: str, minimum: int = 1) -> int:
     """Return `value` as an int of at least `minimum`, or raise `InputError`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < minimum:
@@ -178,3 +194,39 @@ got 'higgins'; did you mean 'higgins2017'?
             + did_you_mean(str(value), choices)
         )
     return value
+
+
+def check_log_var(log_var: Any, codes: Array, why: str) -> Floats:
+    """Return the log variances that go with `codes`, or raise `InputError` saying `why`."""
+    if log_var is None:
+        raise InputError(f"log_var must be given {why}, expected shape {codes.shape}, got None")
+    array = check_matrix(log_var, "log_var", columns="M")
+    if array.shape != codes.shape:
+        raise InputError(
+            f"log_var must have the shape of codes, expected {codes.shape}, got {array.shape}"
+        )
+    return array
+
+
+def four_factors(factors: Any) -> tuple[int, ...] | None:
+    """Return columns 1 to 4 for five columns (2D shapes without the shape), else None for all."""
+    shape = np.shape(factors)
+    return (1, 2, 3, 4) if len(shape) == 2 and shape[1] == 5 else None
+
+
+def live_latents(codes: Array, dead_std: float = 0.05) -> npt.NDArray[np.bool_]:
+    """Tell which latents are alive: (M,) booleans.
+
+    A latent is dead when its standard deviation over the rows is at most `dead_std` times the
+    largest latent's, or times 1 if that is smaller: for codes on the scale of a unit-variance
+    prior this is the 0.05 of Kim & Mnih 2018, for codes on a smaller scale it is relative, so
+    that nothing depends on units. A constant latent is always dead.
+
+    >>> live_latents(np.array([[0.0, 1.0, 0.001], [2.0, 1.0, 0.0]]))
+    array([ True, False, False])
+    """
+    deviation = codes.std(axis=0, dtype=np.float64)
+    # Rounding leaves a constant float column with a deviation of about 1e-16 of its value.
+    noise = 1e-9 * np.abs(codes).max(axis=0)
+    limit = dead_std * min(1.0, float(deviation.max()))
+    return np.asarray(deviation > np.maximum(limit, noise))

@@ -50,3 +50,32 @@ def group_rows(column: Ints) -> Groups:
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]).astype(np.int64)
     counts = np.diff(np.r_[starts, len(rows)]).astype(np.int64)
     return Groups(rows, starts, counts)
+
+
+def relabel(column: Ints) -> tuple[Ints, int]:
+    """Return `column` (N,) renumbered from 0 without gaps (unknown stays -1), and the count.
+
+    >>> relabel(np.array([7, 3, -1, 7]))
+    (array([ 1,  0, -1,  1]), 2)
+    """
+    known = column >= 0
+    values, index = np.unique(column[known], return_inverse=True)
+    labels = np.full(len(column), -1, np.int64)
+    labels[known] = index
+    return labels, len(values)
+
+
+def split_rows(
+    rows: Ints, n_train: int, n_test: int, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Draw disjoint training and test rows out of `rows`: two thirds and a third if too few.
+
+    >>> train, test = split_rows(np.arange(9), 10_000, 5_000, np.random.default_rng(0))
+    >>> len(train), len(test)
+    (6, 3)
+    """
+    if n_train + n_test > len(rows):
+        n_test = max(1, min(n_test, len(rows) // 3))
+        n_train = min(n_train, len(rows) - n_test)
+    drawn = rng.permutation(len(rows))[: n_train + n_test]
+    return rows[drawn[:n_train]], rows[drawn[n_train:]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ from betavae.metrics.arrays import (
     check_choice,
     check_codes,
     check_count,
-    check_factors,
+    choose_factors,
+    four_factors,
 )
 from betavae.metrics.groups import Groups, group_rows
+from betavae.metrics.parallel import thread_map
 from betavae.metrics.results import accuracy_interval, as_dict
 from betavae.metrics.softmax import train_softmax
 
@@ -124,12 +126,10 @@ def higgins_score(
     check_choice(protocol, "protocol", PROTOCOLS)
     published = protocol == "higgins2017"
     codes = check_codes(codes)
-    if factor_columns is None and published and np.ndim(factors) == 2:
+    if factor_columns is None and published:
         # 2D shapes: shape is resampled freely, the other four are scored (paper, Section 4.2).
-        factor_columns = (1, 2, 3, 4) if np.shape(factors)[1] == 5 else None
-    columns = None if factor_columns is None else tuple(factor_columns)
-    values = check_factors(factors, len(codes), columns=columns)
-    columns = tuple(range(values.shape[1])) if columns is None else columns
+        factor_columns = four_factors(factors)
+    values, columns = choose_factors(factors, len(codes), factor_columns)
     n_factors = values.shape[1]
     if n_factors < 2:
         raise InputError(f"factors must have at least 2 columns to tell apart, got {n_factors}")
@@ -137,22 +137,25 @@ def higgins_score(
     check_count(n_train, "n_train", n_factors)
     check_count(n_test, "n_test")
     check_count(seeds, "seeds")
-    generators = as_generator(rng).spawn(seeds)
     groups = [group_rows(values[:, k]) for k in range(n_factors)]
-    confusion = np.zeros((n_factors, n_factors), np.int64)
-    scores, steps, converged = [], [], True
-    for generator in generators:
+
+    def one_seed(generator: np.random.Generator) -> tuple[Ints, int, bool]:
         train, train_labels = draw_features(codes, groups, n_train, pairs, generator)
-        test, test_labels = draw_features(codes, groups, n_test, pairs, generator)
+        predict: Callable[[Array], Ints]
         if published:
             fit = train_softmax(train, train_labels, n_factors, rng=generator)
-            answers, taken, done = fit.predict(test), fit.steps, fit.converged
+            predict, taken, done = fit.predict, fit.steps, fit.converged
         else:
-            answers, taken, done = _logistic_regression(train, train_labels, test)
-        np.add.at(confusion, (test_labels, answers), 1)
-        scores.append(float((answers == test_labels).mean()))
-        steps.append(taken)
-        converged = converged and done
+            predict, taken, done = _logistic_regression(train, train_labels)
+        test, test_labels = draw_features(codes, groups, n_test, pairs, generator)
+        counts = np.zeros((n_factors, n_factors), np.int64)
+        np.add.at(counts, (test_labels, predict(test)), 1)
+        return counts, taken, done
+
+    counts, steps, converged = zip(
+        *thread_map(one_seed, as_generator(rng).spawn(seeds)), strict=True
+    )
+    scores = [float(np.trace(c) / n_test) for c in counts]
     return HigginsResult(
         score=float(np.mean(scores)),
         deviation=float(np.std(scores, ddof=1)) if seeds > 1 else 0.0,
@@ -163,9 +166,9 @@ def higgins_score(
         n_train=n_train,
         n_test=n_test,
         factor_columns=columns,
-        confusion=confusion,
-        steps=tuple(steps),
-        converged=converged,
+        confusion=np.sum(counts, axis=0),
+        steps=steps,
+        converged=all(converged),
     )
 
 
@@ -185,15 +188,17 @@ def draw_features(
     size = max(1, GATHER_BYTES // (n_pairs * codes.shape[1] * features.itemsize))
     for start in range(0, n, size):
         part = slice(start, start + size)
-        # astype before subtracting: unsigned pixels would wrap round.
-        difference = codes[first[part]].astype(dtype, copy=False)
-        difference = difference - codes[second[part]]
-        np.abs(difference, out=difference)
-        features[part] = difference.mean(axis=1)
+        one, other = codes[first[part]], codes[second[part]]
+        if codes.dtype == np.uint8:
+            # Unsigned pixels wrap round when subtracted; and a byte is a quarter of the traffic.
+            difference = np.maximum(one, other) - np.minimum(one, other)
+        else:
+            difference = np.abs(one.astype(dtype, copy=False) - other)
+        features[part] = difference.mean(axis=1, dtype=dtype)
     return features, labels
 
 
-def _logistic_regression(train: Array, labels: Ints, test: Array) -> tuple[Ints, int, bool]:
+def _logistic_regression(train: Array, labels: Ints) -> tuple[Callable[[Array], Ints], int, bool]:
     """scikit-learn's LogisticRegression with its default C = 1, run to its optimum."""
     import warnings
 
@@ -205,4 +210,4 @@ def _logistic_regression(train: Array, labels: Ints, test: Array) -> tuple[Ints,
         warnings.simplefilter("ignore", ConvergenceWarning)  # reported as converged=False
         model.fit(train, labels)
     taken = int(np.max(model.n_iter_))
-    return model.predict(test).astype(np.int64), taken, taken < 1000
+    return model.predict, taken, taken < 1000

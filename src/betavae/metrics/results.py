@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from betavae.metrics.arrays import Array
+from betavae.metrics.arrays import Array, Ints
 
 Z95 = 1.959963984540054
 """97.5 % point of the standard normal: half-width of a 95 % interval in standard errors."""
+BLOCKS = 20
+"""Random blocks of rows of the jackknife."""
 
 
 def plain(value: Any) -> Any:
@@ -48,23 +50,48 @@ def accuracy_interval(accuracy: float, n: int) -> tuple[float, float]:
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
+def normal_interval(
+    estimate: float, error: float, bounds: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float]:
+    """95 % interval ``estimate +- 1.96 error``, cut to `bounds`.
+
+    >>> normal_interval(0.99, 0.1)
+    (0.7940036015459946, 1.0)
+    """
+    half = Z95 * error
+    return (
+        float(min(max(estimate - half, bounds[0]), bounds[1])),
+        float(max(min(estimate + half, bounds[1]), bounds[0])),
+    )
+
+
+def draw_blocks(n_rows: int, rng: np.random.Generator) -> Ints:
+    """Assign each row to one of `BLOCKS` random blocks of (almost) equal size."""
+    return rng.permutation(n_rows) % min(BLOCKS, n_rows)
+
+
 def jackknife_interval(
-    blocks: Array,
-    statistic: Callable[[Array], float],
+    parts: Sequence[Array],
+    statistic: Callable[[list[Array]], float],
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[float, float]:
     """95 % interval over rows by the delete-a-block jackknife.
 
-    `blocks` holds, along its first axis, additive sums over B random blocks of rows (counts of a
-    contingency table, moments). The statistic is recomputed with each block left out:
-    ``se^2 = (B - 1) / B * sum_b (theta_b - mean theta)^2``.
+    Each array of `parts` holds, along its first axis, additive sums over B random blocks of rows
+    (counts of a contingency table, moments). The statistic is recomputed from the totals with
+    each block left out: ``se^2 = (B - 1) / B * sum_b (theta_b - mean theta)^2``. On a full grid
+    it says what another sample of as many rows would have given; the grid itself has no error.
     """
-    total = blocks.sum(axis=0)
-    estimate = statistic(total)
-    left_out = np.array([statistic(total - block) for block in blocks])
-    b = len(blocks)
-    error = np.sqrt((b - 1) / b * np.square(left_out - left_out.mean()).sum())
-    return (
-        float(max(bounds[0], estimate - Z95 * error)),
-        float(min(bounds[1], estimate + Z95 * error)),
-    )
+    totals = [part.sum(axis=0) for part in parts]
+    b = len(parts[0])
+    left_out = [
+        statistic([t - part[i] for t, part in zip(totals, parts, strict=True)]) for i in range(b)
+    ]
+    return normal_interval(statistic(totals), jackknife_error(left_out), bounds)
+
+
+def jackknife_error(left_out: Sequence[float]) -> float:
+    """Return the standard error, from the statistic with each of B blocks left out in turn."""
+    values = np.asarray(left_out, np.float64)
+    b = len(values)
+    return float(np.sqrt((b - 1) / b * np.square(values - values.mean()).sum()))

@@ -1,0 +1,154 @@
+"""Histograms: bins for codes and for continuous factors, counts, entropies, information."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from betavae.errors import InputError
+from betavae.metrics.arrays import (
+    UNKNOWN,
+    Array,
+    Floats,
+    Ints,
+    check_codes,
+    check_count,
+    check_matrix,
+)
+
+
+def bin_codes(codes: Any, bins: int = 20) -> Ints:
+    """Replace each latent's values by the number (0 to bins - 1) of its equal-width bin.
+
+    The bins of a latent span its smallest to its largest value, as ``numpy.histogram`` has them;
+    this is the discretiser of Locatello et al. 2019. A constant latent falls in one bin.
+
+    >>> bin_codes([[0.0], [0.2], [0.9], [1.0]], bins=2).ravel()
+    array([0, 0, 1, 1])
+    """
+    codes = check_codes(codes)
+    check_count(bins, "bins", 2)
+    binned = np.empty(codes.shape, np.int64)
+    for j in range(codes.shape[1]):
+        edges = np.histogram_bin_edges(codes[:, j], bins)
+        binned[:, j] = np.searchsorted(edges[1:-1], codes[:, j], side="right")
+    return binned
+
+
+def bin_factors(factors: Any, *, bins: int = 20, known: Any = None) -> Ints:
+    """Make any factors fit for the metrics of discrete factors.
+
+    A column of whole numbers with at most as many values as rows / 2 is kept as it is; any other
+    column is cut into `bins` bins that hold equally many rows (equal-frequency binning: it does
+    not change under monotonic rescaling of the factor). Say which `bins` was used with a result.
+
+    Args:
+        factors: (N, K) numbers.
+        bins: bins of a continuous column.
+        known: None, or booleans of shape (N,) or (N, K), False where a value is not known: there
+            the result is -1, which every metric takes as "not known", and NaN is allowed.
+
+    Returns:
+        (N, K) int64.
+
+    >>> bin_factors([[0.1, 1], [0.4, 0], [0.5, 1], [0.7, 0]], bins=2).tolist()
+    [[0, 1], [0, 0], [1, 1], [1, 0]]
+    >>> bin_factors([[2], [0], [2], [0]], known=[True, True, True, False]).ravel()
+    array([ 2,  0,  2, -1])
+    """
+    check_count(bins, "bins", 2)
+    raw = np.asarray(factors)
+    if known is None:
+        mask = np.ones(raw.shape, bool)
+    else:
+        mask = np.asarray(known)
+        if mask.ndim == 1 and raw.ndim == 2:
+            mask = np.repeat(mask[:, None], raw.shape[1], axis=1)
+        if mask.dtype != bool or mask.shape != raw.shape:
+            raise InputError(
+                f"known must be booleans of shape (N,) or (N, K) for factors of shape {raw.shape}, "
+                f"got dtype {np.asarray(known).dtype} and shape {np.shape(known)}"
+            )
+        if raw.dtype.kind == "f":
+            raw = np.where(mask, raw, 0.0)
+    array = check_matrix(raw, "factors", columns="K")
+    result = np.full(array.shape, UNKNOWN, np.int64)
+    for k in range(array.shape[1]):
+        rows = np.flatnonzero(mask[:, k])
+        column = array[rows, k]
+        values = np.unique(column)
+        if (column == np.floor(column)).all() and len(values) <= max(2, len(rows) // 2):
+            # A negative whole number means "not known" already, unless a mask says otherwise.
+            result[rows, k] = column
+        else:
+            edges = np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1])
+            result[rows, k] = np.searchsorted(edges, column, side="right")
+    return result
+
+
+def count_tables(binned: Ints, bins: int, factors: Ints, blocks: Ints) -> list[Array]:
+    """Count rows by block, code bin and factor value: for each factor (B, M, bins, V) floats."""
+    n_blocks = int(blocks.max()) + 1
+    tables = []
+    for k in range(factors.shape[1]):
+        rows = np.flatnonzero(factors[:, k] >= 0)
+        whole = len(rows) == len(factors)
+        column = factors[:, k] if whole else factors[rows, k]
+        # Values may have gaps (only some models of a set): number the ones that occur.
+        occurs = np.bincount(column) > 0 if column.max() < 4 * len(column) + 1024 else None
+        if occurs is None:
+            values, column = np.unique(column, return_inverse=True)
+            n_values = len(values)
+        else:
+            n_values = int(occurs.sum())
+            column = (np.cumsum(occurs) - 1)[column]
+        base = (blocks if whole else blocks[rows]) * (bins * n_values) + column
+        table = np.empty((n_blocks, binned.shape[1], bins, n_values))
+        for j in range(binned.shape[1]):
+            cell = base + (binned[:, j] if whole else binned[rows, j]) * n_values
+            counts = np.bincount(cell, minlength=n_blocks * bins * n_values)
+            table[:, j] = counts.reshape(n_blocks, bins, n_values)
+        tables.append(table)
+    return tables
+
+
+def entropy(counts: Array, axis: int | tuple[int, ...] = -1) -> Array:
+    """Entropy, in nats, of the distribution that `counts` along `axis` are proportional to.
+
+    >>> entropy(np.array([5.0, 5.0])) / np.log(2)
+    np.float64(1.0)
+    """
+    total = counts.sum(axis=axis, keepdims=True)
+    p = counts / np.where(total > 0, total, 1)
+    return np.asarray(-(p * np.log(np.where(p > 0, p, 1))).sum(axis=axis))[()]
+
+
+def table_information(table: Array) -> tuple[Floats, float]:
+    """Mutual information (M,) of each latent with a factor, and the factor's entropy, in nats.
+
+    `table` (M, bins, V) counts rows by latent, bin and value. Plug-in estimate:
+    ``I = H(bin) + H(value) - H(bin, value)``, never below 0.
+    """
+    of_factor = float(entropy(table[0].sum(axis=0)))
+    information = entropy(table.sum(axis=2)) + of_factor - entropy(table, axis=(1, 2))
+    return np.maximum(information, 0.0), of_factor
+
+
+def gap(scores: Array) -> tuple[int, float, float]:
+    """Index of the best score, its value and the runner-up (0 when there is one score only)."""
+    order = np.argsort(scores, kind="stable")
+    second = float(scores[order[-2]]) if len(scores) > 1 else 0.0
+    return int(order[-1]), float(scores[order[-1]]), second
+
+
+def information_matrix(tables: list[Array]) -> tuple[Floats, Floats]:
+    """Mutual information (M, K) and factor entropies (K,), in nats, from a table a factor."""
+    pairs = [table_information(table) for table in tables]
+    return np.stack([p[0] for p in pairs], axis=1), np.array([p[1] for p in pairs])
+
+
+def normalised_gaps(information: Floats, entropies: Floats) -> Floats:
+    """Gap (K,) between the best and the second best latent of each factor, over its entropy."""
+    best = [gap(information[:, k]) for k in range(information.shape[1])]
+    return np.asarray([first - second for _, first, second in best] / entropies)

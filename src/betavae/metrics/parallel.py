@@ -1,0 +1,32 @@
+"""Work shared among threads, each with a single-threaded BLAS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return ``[function(item) for item in items]``, computed by as many threads as cores.
+
+    NumPy, SciPy and scikit-learn's trees release the interpreter lock. BLAS is held to one
+    thread meanwhile: its own threads on small matrices wait for each other, and on a busy
+    machine that costs a hundredfold.
+
+    >>> thread_map(lambda x: x + 1, [1, 2, 3])
+    [2, 3, 4]
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    available = getattr(os, "sched_getaffinity", None)
+    cores = len(available(0)) if available else os.cpu_count() or 1
+    with threadpool_limits(1, user_api="blas"):
+        if min(cores, len(items)) < 2:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(min(cores, len(items))) as pool:
+            return list(pool.map(function, items))
