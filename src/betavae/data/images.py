@@ -30,7 +30,6 @@ class ImageStore:
     Raises:
         InputError: when the array's dtype or shape does not fit.
 
-    >>> import numpy as np
     >>> store = ImageStore.from_uint8(np.full((5, 1, 32, 32), 255, np.uint8))
     >>> len(store), store.image_shape, float(store[[0, 3]].mean())
     (5, (1, 32, 32), 1.0)
@@ -40,14 +39,14 @@ class ImageStore:
         self, data: NDArray[np.uint8], image_shape: tuple[int, int, int], *, packed: bool
     ) -> None:
         pixels = int(np.prod(image_shape))
+        if packed and pixels % 8:
+            raise InputError(f"bit-packed images need a multiple of 8 pixels, got {pixels}")
         expected = (pixels // 8,) if packed else tuple(image_shape)
         if data.dtype != np.uint8 or data.shape[1:] != expected:
             raise InputError(
                 f"image data must be uint8 of shape (N, {', '.join(map(str, expected))}), "
                 f"got {data.dtype} {data.shape}"
             )
-        if packed and pixels % 8:
-            raise InputError(f"bit-packed images need a multiple of 8 pixels, got {pixels}")
         self.data = data
         self.image_shape = image_shape
         self.packed = packed
@@ -55,14 +54,29 @@ class ImageStore:
 
     @classmethod
     def from_uint8(cls, images: NDArray[np.uint8]) -> ImageStore:
-        """Keep (N, C, H, W) uint8 images; values 0..255 map to 0..1."""
-        return cls(images, (images.shape[1], images.shape[2], images.shape[3]), packed=False)
+        """Keep (N, C, H, W) uint8 images as they are; values 0..255 map to 0..1."""
+        return cls(images, _image_shape(images), packed=False)
 
     @classmethod
     def from_binary(cls, images: NDArray[np.generic]) -> ImageStore:
-        """Bit-pack (N, C, H, W) images whose values are all 0 or 1 (or bool)."""
-        packed = np.packbits(images.astype(bool).reshape(len(images), -1), axis=1)
-        return cls(packed, (images.shape[1], images.shape[2], images.shape[3]), packed=True)
+        """Bit-pack (N, C, H, W) images whose values are all 0 or 1 (or bool).
+
+        Raises:
+            InputError: when another value occurs, or the shape does not fit.
+        """
+        shape = _image_shape(images)
+        pixels = int(np.prod(shape))
+        packed = np.empty((len(images), pixels // 8), np.uint8)
+        rows = max(1, (1 << 23) // max(pixels, 1))
+        for start in range(0, len(images) if pixels % 8 == 0 else 0, rows):
+            part = images[start : start + rows].reshape(-1, pixels)
+            ones = part.astype(bool)
+            if not np.array_equal(part, ones):
+                raise InputError(
+                    f"binary images must hold 0 and 1 only, got {part[part != ones][0]}"
+                )
+            packed[start : start + rows] = np.packbits(ones, axis=1)
+        return cls(packed, shape, packed=True)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -76,28 +90,61 @@ class ImageStore:
         """Return images `rows` as floats in [0, 1], (n, C, H, W), on `device`.
 
         Args:
-            rows: (n,) int64 tensor on the CPU or on `device`.
+            rows: (n,) int64 tensor on the CPU or on `device`, values in 0..N-1.
             device: where the batch is wanted; the stored set is moved there once.
         """
         data, table = self._on(device)
-        picked = data[rows.to(data.device)]
+        rows = rows.to(data.device)
+        # index_select copies whole rows: 5 to 10 times as fast as data[rows] on the CPU.
         if self.packed:
             # One table row of eight floats a byte: a gather, cheaper than shifting bits.
-            unpacked = table[picked.flatten().int()]
-            return unpacked.view(len(picked), *self.image_shape)
+            picked = data.index_select(0, rows).flatten().int()
+            return table.index_select(0, picked).view(len(rows), *self.image_shape)
+        if data.is_contiguous():
+            picked = data.index_select(0, rows)
+        else:  # a view of channels-last memory: rows are whole only in its own order
+            picked = data.movedim(1, -1).index_select(0, rows).movedim(-1, 1)
         return picked.to(table.dtype).div_(255)
 
     def __getitem__(self, rows: object) -> Tensor:
-        """Return images by row: an int sequence, a slice, or an int64 array or tensor."""
+        """Return images by row as `batch` does, on the CPU; an int gives a batch of one.
+
+        Args:
+            rows: an int, a slice, (n,) ints as a sequence, array or tensor (negative ones count
+                from the end), or an (N,) boolean mask.
+
+        Raises:
+            InputError: when rows are out of range or no whole numbers.
+        """
         import torch
 
         if isinstance(rows, slice):
-            return self.batch(torch.arange(len(self))[rows])
-        index = torch.as_tensor(rows, dtype=torch.int64).reshape(-1)
-        if len(index) and not (-len(self) <= int(index.min()) and int(index.max()) < len(self)):
-            bad = int(index.min()) if int(index.min()) < -len(self) else int(index.max())
-            raise InputError(f"rows must be in 0..{len(self) - 1}, got {bad}")
-        return self.batch(index % max(len(self), 1))
+            rows = np.arange(len(self))[rows]
+        elif isinstance(rows, torch.Tensor):
+            rows = rows.detach().cpu().numpy()
+        try:
+            given = np.asarray(rows)
+        except ValueError as error:
+            raise InputError(f"rows must be (n,) integers: {error}") from None
+        if given.dtype == bool and given.shape == (len(self),):
+            given = np.flatnonzero(given)
+        if given.size == 0:
+            given = given.astype(np.int64)
+        if given.dtype.kind not in "iu" or given.ndim > 1:
+            raise InputError(
+                f"rows must be (n,) integers or an (N,) mask, got shape {given.shape} of dtype "
+                f"{given.dtype}"
+            )
+        size = len(self)
+        if given.size and not (-size <= int(given.min()) and int(given.max()) < size):
+            bad = int(given.max()) if int(given.max()) >= size else int(given.min())
+            raise InputError(f"rows must be in 0..{size - 1}, got {bad}")
+        index = given.astype(np.int64).reshape(-1)
+        return self.batch(torch.from_numpy(np.where(index < 0, index + size, index)))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave device copies behind: whoever unpickles makes its own."""
+        return {**self.__dict__, "data": np.array(self.data), "_resident": {}}
 
     def _on(self, device: torch.device | str) -> tuple[Tensor, Tensor]:
         """Return the stored set and the unpacking table on `device`, moved there once."""
@@ -105,14 +152,25 @@ class ImageStore:
 
         key = str(device)
         if key not in self._resident:
-            # A read-only memory map is fine for reading; torch would warn that it is not writable.
-            view = self.data if self.data.flags.writeable else _writeable_view(self.data)
-            table = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
-            self._resident[key] = (
-                torch.from_numpy(view).to(device),
-                torch.from_numpy(table.astype(np.float32)).to(device),
-            )
+            # "cuda" and "cuda:0" are one device, and must share one copy of the set.
+            place = str(torch.empty(0, device=device).device)
+            if place not in self._resident:
+                # A read-only map is fine for reading; torch would warn that it is not writable.
+                flags = self.data.flags
+                view = self.data if flags.writeable else _writeable_view(self.data)
+                table = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
+                self._resident[place] = (
+                    torch.from_numpy(view).to(device),
+                    torch.from_numpy(table.astype(np.float32)).to(device),
+                )
+            self._resident[key] = self._resident[place]
         return self._resident[key]
+
+
+def _image_shape(images: NDArray[np.generic]) -> tuple[int, int, int]:
+    if images.ndim != 4:
+        raise InputError(f"images must have shape (N, C, H, W), got {images.shape}")
+    return images.shape[1], images.shape[2], images.shape[3]
 
 
 def _writeable_view(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
