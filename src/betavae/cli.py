@@ -21,6 +21,7 @@ app = App(
         "Start with: betavae demo"
     ),
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 data_app = App(name="data", help="List, inspect and prepare data sets.")
 app.command(data_app)
@@ -31,7 +32,7 @@ RunFolder = Annotated[Path, Parameter(help="A run folder, made by `betavae train
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line: bad input ends in one line on stderr and exit code 2."""
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:
         _fail(str(error), 2)
     except CycloptsError as error:
