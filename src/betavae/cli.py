@@ -21,6 +21,7 @@ app = App(
         "Start with: betavae demo"
     ),
     help_format="plaintext",
+    default_parameter=Parameter(negative=""),
     suppress_keyboard_interrupt=False,
 )
 data_app = App(name="data", help="List, inspect and prepare data sets.")
@@ -55,6 +56,7 @@ def _fail(message: str, code: int) -> None:
 @app.command
 def train(
     data: str | None = None,
+    /,
     *,
     out: Path | None = None,
     resume: bool = False,
@@ -64,10 +66,10 @@ def train(
 ) -> None:
     """Train a model on DATA: shapes2d, a .npy or .npz file, or a folder of images.
 
-    Writes checkpoints and metrics.jsonl to the run folder. Ctrl-C saves; the same line with
-    --resume goes on, on the CPU to the very weights the uninterrupted run would have.
+    Writes checkpoints and metrics.jsonl to the run folder. Ctrl-C saves, and
+    `--resume` goes on: on the CPU to the very weights of the uninterrupted run.
 
-    Example: betavae train shapes2d --objective beta --beta 4 --images 300000 --seed 0 --out runs/b4
+    Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
 
     Args:
         data: What to learn from. [default: shapes2d]
@@ -109,6 +111,7 @@ def train(
 @app.command
 def score(
     run_folder: RunFolder,
+    /,
     *,
     protocol: Literal["higgins2017", "locatello2019"] = "higgins2017",
     pairs: int | None = None,
@@ -143,6 +146,7 @@ def score(
 def encode(
     run_folder: RunFolder,
     data: str | None = None,
+    /,
     *,
     out: Path | None = None,
     device: str = "auto",
@@ -167,6 +171,7 @@ def encode(
 @app.command
 def traverse(
     run_folder: RunFolder,
+    /,
     *,
     out: Path | None = None,
     span: float = 3.0,
@@ -188,7 +193,7 @@ def traverse(
 
 
 @app.command
-def report(run_folder: RunFolder, *, out: Path | None = None) -> None:
+def report(run_folder: RunFolder, /, *, out: Path | None = None) -> None:
     """Write one self-contained HTML file: curves, rates, reconstructions, traversals, score.
 
     Example: betavae report runs/b4
@@ -231,7 +236,7 @@ def data_list() -> None:
 
 
 @data_app.command(name="info")
-def data_info(data: str, *, size: Literal[32, 64, 128] | None = None) -> None:
+def data_info(data: str, /, *, size: Literal[32, 64, 128] | None = None) -> None:
     """Say what a data set holds.
 
     Example: betavae data info shapes2d
@@ -257,7 +262,7 @@ def data_info(data: str, *, size: Literal[32, 64, 128] | None = None) -> None:
 
 
 @data_app.command(name="prepare")
-def data_prepare(data: str = "shapes2d", *, size: Literal[32, 64, 128] | None = None) -> None:
+def data_prepare(data: str = "shapes2d", /, *, size: Literal[32, 64, 128] | None = None) -> None:
     """Render or read a data set into the cache now, so that training starts at once.
 
     Example: betavae data prepare shapes2d
