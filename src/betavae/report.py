@@ -17,18 +17,17 @@ from matplotlib.figure import Figure
 import betavae
 from betavae import figures, summaries
 from betavae.errors import InputError
-from betavae.figures.arrays import mosaic
+from betavae.figures.arrays import mosaic, shrunk
 from betavae.figures.curves import moves, panel_row
-from betavae.figures.inline import figure_address, sheet_address, shrunk
+from betavae.figures.inline import figure_address, sheet_address
 from betavae.figures.pictures import signed, step_centres, traversal_sheet
 from betavae.files import write_beside
 from betavae.runs import OpenRun, open_run, seed_rows
 from betavae.training.records import ACTIVE_NATS
-from betavae.traversals import Traversals, traverse
+from betavae.traversals import Traversals, leading, traverse
 
 NAME = "report.html"
 PAIRS = 12  # reconstructions shown
-SHOWN = 16  # latents shown at most, the ones with the largest rate
 _CHART = (3.8, 2.2)  # inches: two beside each other on a desk, one on a phone, both legible
 
 
@@ -82,7 +81,7 @@ def write_report(
     run = open_run(run_folder, seed=seed)
     rng = np.random.default_rng(seed)
     rows = seed_rows(run.dataset, seeds, rng)
-    latents = [int(k) for k in figures.by_rate(run.rates)[:SHOWN]]
+    latents = leading(run.rates)
     shown = traverse(
         run.model, run.dataset.images[rows], run.rates, span=span, steps=steps, latents=latents
     )

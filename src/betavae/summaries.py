@@ -171,13 +171,23 @@ def tiles(run: OpenRun) -> list[Tile]:
     config, pixels = run.header.config, math.prod(run.header.image_shape)
     beta, active = last_beta(run), int((run.rates > ACTIVE_NATS).sum())
     moving = config.beta_schedule != "constant"
-    path = f"{config.beta_schedule} from {number(config.beta_start)}; " if moving else ""
+    path = (
+        f"{config.beta_schedule} from {number(config.beta_start)} over "
+        f"{config.resolved_ramp():,} images; "
+        if moving
+        else ""
+    )
     time, unit = duration(run.header.seconds)
     speed = run.images_seen / run.header.seconds if run.header.seconds > 0 else 0
     passes = run.images_seen / run.header.dataset_rows
     return [
-        Tile("Distortion", f"{run.distortion:.1f}", "nats", "−log p(x|z) per image: what is lost"),
-        Tile("Rate", f"{run.rates.sum():.2f}", "nats", "KL from the prior per image: what is kept"),
+        Tile("Distortion", _nats(run.distortion), "nats", "−log p(x|z) per image: what is lost"),
+        Tile(
+            "Rate",
+            _nats(float(run.rates.sum())),
+            "nats",
+            "KL from the prior per image: what is kept",
+        ),
         Tile(
             "Active latents",
             f"{active}",
@@ -192,15 +202,22 @@ def tiles(run: OpenRun) -> list[Tile]:
     ]
 
 
+def _nats(value: float) -> str:
+    """Write nats with four digits or so: 9.47, 115.0, 82,246."""
+    digits = 2 if abs(value) < 99.5 else 1 if abs(value) < 999.5 else 0
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
 def settings(config: Config) -> list[Setting]:
     """Return the configuration, line by line, marking what differs from the defaults."""
     lines = []
     for name, field in Config.model_fields.items():
-        value, default = getattr(config, name), field.default
-        if name == "beta" and config.beta_norm is None:
-            value, default = config.resolved_beta(1), Config.from_mapping({}).resolved_beta(1)
-        description = (field.description or "").split(" [default")[0]
-        lines.append(Setting(name, _shown(value), description, value != default))
+        value = getattr(config, name)
+        description, _, default = (field.description or "").partition(" [default: ")
+        shown = _shown(value)
+        if value is None and default and not (name == "beta" and config.beta_norm is not None):
+            shown = default.rstrip("]")
+        lines.append(Setting(name, shown, description, value != field.default))
     return lines
 
 
@@ -228,7 +245,9 @@ def command(config: Config, out: Path) -> list[str]:
     for name in names:
         value = getattr(config, name)
         if name == "beta" and config.beta_norm is None:
-            value = 4.0 if value is None else value
+            value = config.resolved_beta(1)
+        elif name == "beta_ramp" and config.beta_schedule != "constant":
+            value = config.resolved_ramp()
         elif name == "data" or (
             name not in ALWAYS_NAMED and value == Config.model_fields[name].default
         ):

@@ -19,6 +19,7 @@ from betavae.figures.style import latent_name
 from betavae.models.vae import VAE
 from betavae.runs import open_run, seed_rows
 
+SHOWN = 16  # latents shown at most unless asked for: a page of them
 GIF_STEPS = 21  # values in one sweep of the animation: smooth, and about a megabyte
 
 
@@ -136,6 +137,15 @@ def ranked(
     return order[np.isin(order, list(latents))]
 
 
+def leading(rates: NDArray[np.float64], most: int = SHOWN) -> list[int]:
+    """Return the latents of the largest rates, at most `most` of them.
+
+    >>> leading(np.array([0.1, 3.0, 2.0]), most=2)
+    [1, 2]
+    """
+    return [int(k) for k in figures.by_rate(rates)[:most]]
+
+
 def write_traversals(
     run_folder: Path,
     out: Path | None = None,
@@ -154,7 +164,7 @@ def write_traversals(
         seeds: how many seed images to draw from the run's data set, or their row numbers.
         span: latents run over [-span, span].
         steps: values in the PNG; the GIF takes finer ones.
-        latents: which latents; all of them if None.
+        latents: which latents; all of them, but at most the 16 of the largest rate, if None.
         seed: seed of the choice of images.
 
     Returns:
@@ -165,6 +175,7 @@ def write_traversals(
     """
     sweep(span, steps)
     run = open_run(run_folder, seed=seed)
+    latents = leading(run.rates) if latents is None else latents
     rows = seed_rows(run.dataset, seeds, np.random.default_rng(seed))
     images = run.dataset.images[rows]
     still = traverse(run.model, images, run.rates, span=span, steps=steps, latents=latents)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from betavae.figures.arrays import by_rate
-from betavae.figures.curves import rate_per_latent, rate_through_training, training_curves
+from betavae.figures.curves import training_curves
 from betavae.figures.files import save, to_bytes
 from betavae.figures.pictures import reconstructions, traversal
+from betavae.figures.rates import rate_per_latent, rate_through_training
 from betavae.figures.style import DARK, LIGHT, Theme
 
 __all__ = [

@@ -12,7 +12,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from betavae.errors import InputError
-from betavae.figures.arrays import mosaic, traversal_parts
+from betavae.figures.arrays import LARGEST, mosaic, shrunk, traversal_parts
 from betavae.figures.pictures import signed
 from betavae.figures.style import LIGHT
 from betavae.files import write_beside
@@ -22,13 +22,16 @@ TURN_MILLISECONDS = 350  # at both ends, so that the extremes can be seen
 
 _ACROSS = 10  # latents side by side before the next line begins
 _WIDTH = 1100  # pixels that small images are scaled up to
-_MARGIN, _HEAD, _FOOT = 12, 40, 40
+_MARGIN, _HEAD, _FOOT, _BETWEEN = 12, 40, 40, 14
 
 
 def traversal_frames(
     images: Any, values: Any, labels: Sequence[str], *, rates: Any = None, inputs: Any = None
 ) -> list[Image.Image]:
     """Draw one frame a value: a column a latent, a row a seed image, a slider for the value.
+
+    Small images are scaled up; images larger than 64 pixels are averaged down, or the animation
+    would grow past what a page or a message takes.
 
     Args:
         images: (M, S, T, C, H, W) in [0, 1].
@@ -46,11 +49,14 @@ def traversal_frames(
     blocks, steps, order, seeds = traversal_parts(images, values, labels, rates, inputs)
     names = [labels[int(k)] for k in order]
     notes = ["" if rates is None else f"{float(rates[k]):.2f} nats" for k in order]
-    blocks = blocks[order]
+    images_side = blocks.shape[-1]
+    blocks = shrunk(blocks[order], LARGEST)
+    seeds = None if seeds is None else shrunk(seeds, LARGEST)
     per_line = min(len(blocks), _ACROSS)
     side, gap = blocks.shape[-1], 2
     first = 0 if seeds is None else 1
-    scale = min(4, max(1, round(_WIDTH / ((per_line + first) * side))))
+    grown = round(_WIDTH / ((per_line + first) * side))
+    scale = 1 if side < images_side else min(4, max(1, grown))
     starts = range(0, len(blocks), per_line)
     gaps = [gap] * per_line if seeds is None else [0, 8, *[gap] * (per_line - 1)]
 
@@ -61,17 +67,18 @@ def traversal_frames(
         cells[: len(part)] = part
         columns = cells if seeds is None else np.concatenate((seeds[None], cells))
         picture = mosaic(columns.swapaxes(0, 1), gap=gap, gaps=gaps, fill=LIGHT.paper)
-        grown = (picture.shape[1] * scale, picture.shape[0] * scale)
-        return Image.fromarray(picture).convert("RGB").resize(grown, Image.Resampling.NEAREST)
+        size = (picture.shape[1] * scale, picture.shape[0] * scale)
+        return Image.fromarray(picture).convert("RGB").resize(size, Image.Resampling.NEAREST)
 
     wide, tall = sheet(0, 0).size
-    size = (wide + 2 * _MARGIN, _MARGIN + len(starts) * (_HEAD + tall) + _FOOT)
+    pitch = _HEAD + tall + _BETWEEN
+    size = (wide + 2 * _MARGIN, _MARGIN + len(starts) * pitch - _BETWEEN + _FOOT)
     page = Image.new("RGB", size, LIGHT.paper)
     centres = np.cumsum(gaps) + side * np.arange(len(gaps)) + side / 2
     if seeds is None:
         centres -= gaps[0]
     for line, start in enumerate(starts):
-        y = _MARGIN + line * (_HEAD + tall)
+        y = _MARGIN + line * pitch
         if seeds is not None:
             _write(page, (_MARGIN + scale * side / 2, y + 26), "input", 11, LIGHT.muted)
         for k in range(start, min(start + per_line, len(blocks))):
@@ -82,7 +89,7 @@ def traversal_frames(
     for step, value in enumerate(steps):
         frame = page.copy()
         for line, start in enumerate(starts):
-            frame.paste(sheet(start, step), (_MARGIN, _MARGIN + _HEAD + line * (_HEAD + tall)))
+            frame.paste(sheet(start, step), (_MARGIN, _MARGIN + _HEAD + line * pitch))
         _slider(frame, float(value), float(steps[0]), float(steps[-1]))
         frames.append(frame if blocks.shape[3] == 3 else frame.convert("L"))
     return frames

@@ -14,6 +14,8 @@ from betavae.errors import InputError
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
+LARGEST = 64  # pixels a side where pictures are for the screen
+
 
 def numbers(name: str, values: Any, ndim: int) -> Floats:
     """Return `values` as a float64 array of `ndim` dimensions, none empty, all finite.
@@ -61,7 +63,7 @@ def same_length(**sequences: Any) -> None:
         raise InputError(f"{names} must have the same length, got {sizes}")
 
 
-def to_bytes(images: NDArray[np.float32]) -> Bytes:
+def rgb_bytes(images: NDArray[np.float32]) -> Bytes:
     """Turn images (..., C, H, W) in [0, 1] into RGB bytes (..., H, W, 3)."""
     last = np.moveaxis(np.rint(images * 255).astype(np.uint8), -3, -1)
     return np.broadcast_to(last, (*last.shape[:-1], 3))
@@ -94,7 +96,7 @@ def mosaic(
     background = (255, 255, 255, 0) if fill is None else (*_rgb(fill), 255)
     sheet = np.empty((rows * (height + gap) - gap, int(starts[-1]) + width, 4), np.uint8)
     sheet[:] = background
-    tiles = to_bytes(images)
+    tiles = rgb_bytes(images)
     for row in range(rows):
         top = row * (height + gap)
         for column, left in enumerate(starts):
@@ -149,3 +151,17 @@ def traversal_parts(
     if seeds.shape != shape:
         raise InputError(f"inputs must have shape {shape}, got {seeds.shape}")
     return blocks, steps, order, seeds
+
+
+def shrunk(images: NDArray[np.float32], largest: int = LARGEST) -> NDArray[np.float32]:
+    """Average images (..., C, H, W) down by a whole factor, to a side of at most `largest`.
+
+    >>> shrunk(np.ones((2, 1, 128, 128), np.float32)).shape
+    (2, 1, 64, 64)
+    """
+    *lead, height, width = images.shape
+    factor = -(-max(height, width) // largest)
+    if factor == 1 or height % factor or width % factor:
+        return images
+    blocks = images.reshape(*lead, height // factor, factor, width // factor, factor)
+    return np.asarray(blocks.mean(axis=(-3, -1)), np.float32)

@@ -7,13 +7,10 @@ import io
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from PIL import Image
 
 from betavae.figures.arrays import Bytes
 from betavae.figures.files import to_bytes
-
-LARGEST = 64  # pixels a side: larger images are averaged down, or a page would grow past mails
 
 
 def figure_address(figure: Figure) -> str:
@@ -40,17 +37,3 @@ def sheet_address(sheet: Bytes, *, colour: bool) -> str:
         Image.fromarray(grey, mode=None).save(file, "PNG", optimize=True)
         kind = "png"
     return f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def shrunk(images: NDArray[np.float32], largest: int = LARGEST) -> NDArray[np.float32]:
-    """Average images (..., C, H, W) down by a whole factor, to a side of at most `largest`.
-
-    >>> shrunk(np.ones((2, 1, 128, 128), np.float32)).shape
-    (2, 1, 64, 64)
-    """
-    *lead, height, width = images.shape
-    factor = -(-max(height, width) // largest)
-    if factor == 1 or height % factor or width % factor:
-        return images
-    blocks = images.reshape(*lead, height // factor, factor, width // factor, factor)
-    return np.asarray(blocks.mean(axis=(-3, -1)), np.float32)

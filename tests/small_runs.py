@@ -1,0 +1,49 @@
+"""A run small enough to train in a test, and the synthetic images it learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from betavae.config import Config
+from betavae.data.dataset import Dataset
+from betavae.data.images import ImageStore
+from betavae.training.loop import train
+
+
+def synthetic(rows: int = 240, side: int = 32, channels: int = 1) -> Dataset:
+    """Squares, bars and crosses of random size and place, with their factors."""
+    rng = np.random.default_rng(7)
+    shape = np.arange(rows) % 3
+    x, y = rng.integers(8, side - 8, (2, rows))
+    half = rng.integers(3, 6, rows)[:, None, None]
+    line, column = np.mgrid[:side, :side]
+    right, below = np.abs(column - x[:, None, None]), np.abs(line - y[:, None, None])
+    bar = (right <= half) & (below <= 1)
+    cross = bar | ((below <= half) & (right <= 1))
+    square = (right <= half) & (below <= half)
+    images = np.stack((square, bar, cross))[shape, np.arange(rows)][:, None]
+    levels = rng.integers(80, 255, (rows, channels, 1, 1)) if channels == 3 else 255
+    store = ImageStore.from_uint8((images * levels).astype(np.uint8))
+    labels = np.stack((shape, x, y), axis=1).astype(np.int64)
+    return Dataset("synthetic", store, None, labels, ("shape", "posX", "posY"))
+
+
+def load_synthetic(name: str, *, size: int | None = None) -> Dataset:
+    """Stand in for `betavae.data.load`."""
+    return synthetic()
+
+
+def train_small(folder: Path) -> Path:
+    """Train a hundred steps into `folder`."""
+    config = Config(
+        data="synthetic", network="patch", latents=4, images=800, batch=8, beta=0.01,
+        beta_schedule="constant",
+    )  # fmt: skip
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more would only slow so small a network down
+    train(config, synthetic(), folder, progress=False)
+    torch.set_num_threads(threads)
+    return folder
