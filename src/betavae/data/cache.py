@@ -51,7 +51,7 @@ def find(path: Path) -> NDArray[np.uint8] | None:
 
 
 def keep(
-    path: Path, shape: tuple[int, ...], fill: Callable[[NDArray[np.uint8]], None]
+    path: Path, shape: tuple[int, ...], fill: Callable[[NDArray[np.uint8]], object]
 ) -> NDArray[np.uint8]:
     """Make the prepared file `path` with `fill`, beside and renamed, and map it read-only.
 

@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.data.cache import cache_folder
+from betavae.data import cache
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
-from betavae.files import write_beside
 
 FACTORS = Factors(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
 SHAPES = ("square", "ellipse", "heart")
@@ -144,7 +143,7 @@ def render(factors: object) -> NDArray[np.uint8]:
 
 
 def _render_block(shape: int, scale: int, out: NDArray[np.uint8]) -> None:
-    """Render one shape at one scale over all orientations and positions into out (40, 32, 32, 512)."""
+    """Render one shape at one scale, every orientation and position, into out (40, 32, 32, 512)."""
     orientations = np.arange(40)
     x, y = _turned(shape, np.full(40, scale), orientations)
     xs, ys = _to_units(_CENTRES[:, None] + x[:, None]), _to_units(_CENTRES[:, None] + y[:, None])
@@ -180,7 +179,7 @@ def digests(packed: NDArray[np.uint8]) -> tuple[str, ...]:
 
 def cache_path() -> Path:
     """Return where the packed set is kept (377 MB)."""
-    return cache_folder() / "shapes2d.npy"
+    return cache.cache_folder() / "shapes2d.npy"
 
 
 def load() -> ImageStore:
@@ -196,13 +195,7 @@ def load() -> ImageStore:
     path = cache_path()
     packed = _read(path)
     if packed is None:
-        with write_beside(path) as beside:
-            fresh = np.lib.format.open_memmap(
-                beside, mode="w+", dtype=np.uint8, shape=(len(FACTORS), SIDE * SIDE // 8)
-            )
-            render_all(fresh)
-            fresh.flush()
-            del fresh
+        cache.keep(path, (len(FACTORS), SIDE * SIDE // 8), render_all)
         packed = _read(path)
         if packed is None:
             raise InputError(
@@ -214,9 +207,7 @@ def load() -> ImageStore:
 
 def _read(path: Path) -> NDArray[np.uint8] | None:
     """Map the cached set, or return None when it is missing or damaged."""
-    try:
-        packed = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
+    packed = cache.find(path)
+    if packed is None or packed.shape != (len(FACTORS), SIDE * SIDE // 8):
         return None
-    whole = packed.shape == (len(FACTORS), SIDE * SIDE // 8) and packed.dtype == np.uint8
-    return packed if whole and digests(packed) == DIGESTS else None
+    return packed if digests(packed) == DIGESTS else None
