@@ -95,3 +95,18 @@ def jackknife_error(left_out: Sequence[float]) -> float:
     values = np.asarray(left_out, np.float64)
     b = len(values)
     return float(np.sqrt((b - 1) / b * np.square(values - values.mean()).sum()))
+
+
+def repeats_interval(
+    scores: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float]:
+    """95 % interval of the mean of independent repeats, by Student's t.
+
+    >>> [round(end, 3) for end in repeats_interval([0.4, 0.5, 0.6])]
+    [0.252, 0.748]
+    """
+    from scipy.stats import t
+
+    error = float(np.std(scores, ddof=1)) / len(scores) ** 0.5
+    half = float(t.ppf(0.975, len(scores) - 1)) * error
+    return normal_interval(float(np.mean(scores)), half / Z95, bounds)
