@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def rendered() -> Iterator[ImageStore]:
+def rendered() -> ImageStore:
     """All 737,280 images of the 2D shapes: one worker renders them, the others wait for it."""
     lock = Path(os.environ["BETAVAE_CACHE"]) / "rendering"
     deadline = time.monotonic() + 120
@@ -46,7 +45,6 @@ def rendered() -> Iterator[ImageStore]:
                 break
             time.sleep(0.1)
     try:
-        store = shapes2d.load()
+        return shapes2d.load()
     finally:
         lock.rmdir()
-    yield store

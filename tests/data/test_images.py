@@ -24,7 +24,8 @@ BINARY = RNG.integers(0, 2, (N, 1, 32, 32), dtype=np.uint8)
 
 def mapped(array: np.ndarray, path: Path) -> np.ndarray:
     np.save(path, array)
-    return np.load(path, mmap_mode="r")
+    data: np.ndarray = np.load(path, mmap_mode="r")
+    return data
 
 
 @pytest.fixture(params=["uint8", "packed", "mapped uint8", "mapped packed", "channels last"])
@@ -156,7 +157,7 @@ def test_wrong_rows_are_refused(rows: Any, message: str) -> None:
 
 def test_wrong_data_is_refused() -> None:
     with refused("must be uint8 of shape (N, 3, 32, 32), got float64"):
-        ImageStore(GREY.astype(float), (3, 32, 32), packed=False)  # type: ignore[arg-type]
+        ImageStore(GREY.astype(float), (3, 32, 32), packed=False)
     with refused("must be uint8 of shape (N, 384), got uint8 (7, 3, 32, 32)"):
         ImageStore(GREY, (3, 32, 32), packed=True)
     with refused("a multiple of 8 pixels, got 9"):

@@ -28,7 +28,7 @@ def tour() -> np.ndarray:
     From the heart to the square: scale up, down and up, then a whole turn, then (the heart
     only) once round the square of positions, then scale down. Both ends of a leg are shown.
     """
-    shape, scale, orientation, x, y = range(5)
+    scale, orientation, x, y = range(1, 5)
     frames = []
     for kind in (2, 1, 0):
         at = [kind, 0, 0, 0, 0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,8 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except _DAMAGE as error:
-        kind = path.suffix.lower()
-        raise InputError(f"{path} is damaged or not a {kind} file: {error}") from None
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} is damaged or not a {path.suffix.lower()} file: {why}") from None
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,24 @@ class Header:
 
 def read_header(file: IO[bytes]) -> Header:
     """Read the header of an array in numpy's format; ValueError when there is none."""
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError(f"format {version} holds named fields, not images")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy warns of files written by Python 2
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            elif version == (2, 0):
+                shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+            else:
+                raise ValueError("its format is for named fields, not images")
+    except OSError:
+        raise
+    except Exception as error:  # numpy's parser lets SyntaxError, TokenError and more through
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"no array header ({why})") from None
     if any(side < 0 for side in shape):
-        raise ValueError(f"shape {shape} is negative")
-    return Header(shape, fortran, dtype, file.tell())
+        raise ValueError(f"its header gives the shape {shape}")
+    return Header(tuple(map(int, shape)), bool(fortran), dtype, file.tell())
 
 
 def _check_length(header: Header, stored: int, what: str) -> None:
@@ -86,8 +95,10 @@ def open_npy(path: Path) -> NDArray[Any]:
         _check_length(header, path.stat().st_size, str(path))
         if 0 in header.shape:
             raise InputError(f"{path} must hold at least one image, got shape {header.shape}")
-        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return mapped
+        order: Literal["F", "C"] = "F" if header.fortran_order else "C"
+        return np.memmap(
+            path, header.dtype, mode="r", offset=header.length, shape=header.shape, order=order
+        )
 
 
 class Archive:
@@ -118,10 +129,12 @@ class Archive:
         dtype = self.headers[name].dtype
         if dtype.kind not in "US":  # names are text, everything else is numbers
             check_dtype(dtype, f"{self.path}: array '{name}'")
+        header = self.headers[name]
         with reading(self.path), zipfile.ZipFile(self.path) as archive:  # noqa: SIM117
             with archive.open(f"{name}.npy") as file:
-                values: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-                return values
+                file.read(header.length)
+                values = np.frombuffer(_read_exactly(file, header.nbytes), header.dtype)
+                return values.reshape(header.shape, order="F" if header.fortran_order else "C")
 
     def source(self, name: str) -> Source:
         """Return one array as a Source that is read and unpacked piece by piece."""
@@ -135,7 +148,7 @@ class Archive:
             a_row = header.nbytes // header.shape[0]
             with reading(self.path), zipfile.ZipFile(self.path) as archive:  # noqa: SIM117
                 with archive.open(f"{name}.npy") as file:
-                    read_header(file)
+                    file.read(header.length)
                     for start in range(0, header.shape[0], rows):
                         n = min(rows, header.shape[0] - start)
                         piece = np.frombuffer(_read_exactly(file, n * a_row), header.dtype)

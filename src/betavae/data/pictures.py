@@ -137,10 +137,11 @@ def fit(picture: Image.Image, size: int) -> Image.Image:
     """Crop an image to its centre square and resize it to `size` (box, then Lanczos)."""
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    box = (left, top, left + side, top + side)
+    # Not resize(box=...): its filter reaches over the box, so that what is cropped shines in.
+    square = picture.crop((left, top, left + side, top + side))
     if side == size:
-        return picture.crop(box)
-    return picture.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+        return square
+    return square.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def fit_pixels(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -103,7 +103,8 @@ def _fill(xs: NDArray[np.int64], ys: NDArray[np.int64]) -> NDArray[np.uint64]:
     first = np.flatnonzero(np.diff(line, prepend=-1))
     rows = np.zeros((n * SIDE, positions), np.uint64)
     rows[line[first]] = np.bitwise_xor.reduceat(masks, first, axis=0)
-    return rows.reshape(n, SIDE, positions).transpose(0, 2, 1)
+    filled: NDArray[np.uint64] = rows.reshape(n, SIDE, positions).transpose(0, 2, 1)
+    return filled
 
 
 def _as_bytes(rows: NDArray[np.uint64]) -> NDArray[np.uint8]:
