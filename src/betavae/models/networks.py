@@ -14,6 +14,7 @@ from torch import nn
 
 from betavae.config import SIZES
 from betavae.errors import InputError, did_you_mean
+from betavae.models.layers import Doubling
 
 ImageShape = tuple[int, int, int]
 
@@ -32,7 +33,7 @@ def _doubling(channels: Sequence[int]) -> list[nn.Module]:
     """4x4 transposed convolutions of stride 2 with ReLU between them, none after the last."""
     layers: list[nn.Module] = []
     for a, b in pairwise(channels):
-        layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), nn.ReLU(True)]
+        layers += [Doubling(a, b), nn.ReLU(True)]
     return layers[:-1]
 
 
