@@ -19,7 +19,7 @@ from betavae.config import Config
 from betavae.errors import InputError
 from betavae.report import write_report
 from betavae.runs import OpenRun, open_run
-from betavae.summaries import command, score_tiles
+from betavae.summaries import command, score_tiles, settings
 from small_runs import load_synthetic, train_small
 
 VOID = {"meta", "img", "br", "link", "source"}
@@ -234,3 +234,11 @@ def test_the_command_line_gives_the_configuration_back(config: Config) -> None:
     assert again.resolved_ramp() == config.resolved_ramp()
     unset = {"beta": None, "beta_norm": None, "beta_ramp": None}
     assert again.replaced(**unset) == config.replaced(**unset)
+
+
+def test_the_table_marks_only_what_differs_from_the_defaults() -> None:
+    lines = settings(Config(beta=4, batch=16, beta_schedule="linear"))
+    assert [line.name for line in lines if line.changed] == ["beta_schedule", "batch"]
+    shown = {line.name: line.value for line in lines}
+    assert shown["beta"] == "4"
+    assert {line.name: line.value for line in settings(Config(beta_norm=0.1))}["beta"] == "–"

@@ -204,14 +204,21 @@ def _curves(run: OpenRun) -> list[Chart]:
     }
     if not moves(series["β"]):
         del series["β"]
+    size = _CHART if len(series) == 4 else None  # two rows of two, or one row of three
     try:
         return [
-            _twice(partial(_curve, seen, name, values), f"{name} against the images seen.")
+            _twice(partial(_curve, seen, name, values, size), f"{name} against the images seen.")
             for name, values in series.items()
         ]
     except InputError as error:
         raise InputError(f"{run.folder / 'metrics.jsonl'} cannot be drawn: {error}") from None
 
 
-def _curve(seen: list[int], name: str, values: list[float], theme: figures.Theme) -> Figure:
-    return panel_row(seen, {name: values}, theme=theme)
+def _curve(
+    seen: list[int],
+    name: str,
+    values: list[float],
+    size: tuple[float, float] | None,
+    theme: figures.Theme,
+) -> Figure:
+    return panel_row(seen, {name: values}, size=size, theme=theme)

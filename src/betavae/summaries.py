@@ -172,7 +172,7 @@ def tiles(run: OpenRun) -> list[Tile]:
     beta, active = last_beta(run), int((run.rates > ACTIVE_NATS).sum())
     moving = config.beta_schedule != "constant"
     path = (
-        f"{config.beta_schedule} from {number(config.beta_start)} over "
+        f"from {number(config.beta_start)}, {config.beta_schedule}, over "
         f"{config.resolved_ramp():,} images; "
         if moving
         else ""
@@ -217,7 +217,8 @@ def settings(config: Config) -> list[Setting]:
         shown = _shown(value)
         if value is None and default and not (name == "beta" and config.beta_norm is not None):
             shown = default.rstrip("]")
-        lines.append(Setting(name, shown, description, value != field.default))
+        changed = value != field.default and shown != default.rstrip("]")
+        lines.append(Setting(name, shown, description, changed))
     return lines
 
 

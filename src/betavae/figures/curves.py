@@ -57,8 +57,20 @@ def training_curves(
     return panel_row(images, panels, theme=theme)
 
 
-def panel_row(images: Any, series: Mapping[str, Any], *, theme: Theme = LIGHT) -> Figure:
-    """Draw each named series (T,) in a panel of its own, side by side; one panel is a column wide.
+def panel_row(
+    images: Any,
+    series: Mapping[str, Any],
+    *,
+    size: tuple[float, float] | None = None,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Draw each named series (T,) in a panel of its own, side by side.
+
+    Args:
+        images: (T,) images seen at each record.
+        series: a name and (T,) values a panel.
+        size: width and height in inches; the page's width, or a column's for one panel, if None.
+        theme: colours.
 
     Raises:
         InputError: when an array is empty, not finite, or of another length than `images`.
@@ -68,8 +80,8 @@ def panel_row(images: Any, series: Mapping[str, Any], *, theme: Theme = LIGHT) -
     for name, array in values.items():
         same_length(images=seen, **{name: array})
     with drawing(theme):
-        wide = len(values) > 1
-        figure = new_figure(PAGE_WIDTH if wide else COLUMN_WIDTH, 1.75 if wide else 1.95)
+        column = (COLUMN_WIDTH, 1.95)
+        figure = new_figure(*(size or (column if len(values) == 1 else (PAGE_WIDTH, 1.75))))
         for place, (name, array) in enumerate(values.items()):
             axes = figure.add_subplot(1, len(values), place + 1)
             axes.plot(seen, array, color=theme.accent, marker="o" if len(seen) == 1 else None)
