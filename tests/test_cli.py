@@ -163,14 +163,23 @@ def test_wrong_files_are_one_line(
     assert not out.exists()
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path) -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("no /dev/full here")
-    done = cli("train", squares, "--images", 64, "--out", "/dev/full/run")
+def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path, tmp_path: Path) -> None:
+    """A limit on file sizes stands in for the full disk: the checkpoint cannot be written."""
+    resource = pytest.importorskip("resource", reason="no file size limits on this system")
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "betavae", "train", str(squares), "--images", "64"]
+    done = subprocess.run(
+        [*command, "--out", str(out)],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
+    )
     assert done.returncode == 2
-    assert len([line for line in done.stderr.splitlines() if line.startswith("betavae:")]) == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("betavae:")]
+    assert len(lines) == 1
+    assert f"cannot write {out / 'checkpoint.safetensors'}" in lines[0]
     assert "Traceback" not in done.stderr
+    assert [path.name for path in out.iterdir()] == ["metrics.jsonl"]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class BetaVAE:
             raise InputError(f"codes must be (N, {model.latents}), got {tuple(latents.shape)}")
         device = next(model.parameters()).device
         with torch.inference_mode():
-            parts = [model.decode(part.to(device)).cpu() for part in latents.split(1024)]
+            parts = [model.decode(part.to(device)).cpu() for part in torch.split(latents, 1024)]
         return torch.cat(parts).numpy()
 
     def score(self, images: ImageStore | NDArray[Any], factors: NDArray[Any]) -> float:

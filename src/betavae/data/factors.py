@@ -66,7 +66,8 @@ class Factors:
 
     def index(self, classes: object) -> NDArray[np.int64]:
         """Map classes (n, K) to grid rows (n,)."""
-        return np.ravel_multi_index(tuple(self.check(classes).T), self.sizes).astype(np.int64)
+        rows = np.ravel_multi_index(tuple(self.check(classes).T), self.sizes)
+        return np.asarray(rows, np.int64)
 
     def classes(self, rows: object) -> NDArray[np.int64]:
         """Map grid rows (n,) to classes (n, K)."""

@@ -21,7 +21,7 @@ from betavae.models.vae import VAE
 from betavae.objectives.beta import beta_vae, elbo_terms
 from betavae.objectives.terms import Objective, Step
 from betavae.training import checkpoint, schedules
-from betavae.training.machine import choose_device, compiled, keep_heap
+from betavae.training.machine import choose_device, compiled, drop_denormals, keep_heap
 from betavae.training.records import (
     COLLAPSED_NATS,
     ProgressBar,
@@ -119,7 +119,7 @@ def train_step(
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
         terms = objective(model, images, step)
     optimiser.zero_grad(set_to_none=True)
-    terms.loss.backward()
+    torch.autograd.backward(terms.loss)
     optimiser.step()
     recorder.add(terms)
     return terms.beta
@@ -165,7 +165,8 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = VAE.from_config(config, image_shape)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = make_optimiser(config, model, device)
     generator = torch.Generator(device).manual_seed(config.seed)
     start, seconds = 0, 0.0
@@ -207,6 +208,8 @@ def train(
             step = Step(seen, generator)
             beta = train_step(model, optimiser, objective, images, step, recorder, bf16=config.bf16)
             done = index + 1
+            if done % RECORD_STEPS == 0:  # by the step alone, so that a resumed run repeats it
+                drop_denormals(optimiser)
             if done % RECORD_STEPS == 0 or done == total_steps or stopping():
                 record = recorder.record(done * batch, beta, learning_rate(seen))
                 if not math.isfinite(record.loss):
