@@ -73,6 +73,11 @@ class Config(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Where to train; auto takes CUDA, then MPS, then the CPU."
     )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="CPU threads. [default: 1 for patch with batch <= 32, else PyTorch's]",
+    )
     bf16: bool = Field(False, description="bfloat16 autocast on CUDA; the KL stays in float32.")
     compile: bool = Field(False, description="torch.compile the step; falls back and says so.")
     checkpoint_every: int = Field(50_000, ge=1, description="Images between checkpoints.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
 
+from betavae.config import Config
 from betavae.errors import InputError
 from betavae.training.records import warn
 
@@ -29,6 +31,29 @@ def choose_device(name: str) -> torch.device:
         found = ", ".join(device for device, present in there.items() if present)
         raise InputError(f"device {name} is not available here; found: {found}")
     return torch.device(name)
+
+
+def choose_threads(config: Config) -> int:
+    """Return the CPU threads to train with.
+
+    The patch network's layers are so small that at 32 images or fewer a second thread gains
+    nothing, and on a machine that does something else as well its barriers cost several times
+    the work (docs/performance.md).
+    """
+    if config.threads is not None:
+        return config.threads
+    return 1 if config.network == "patch" and config.batch <= 32 else torch.get_num_threads()
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Use `count` CPU threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def compiled(function: Function) -> Function:
