@@ -149,11 +149,11 @@ def shapes(images: int) -> Any:
 def _serve(job: dict[str, Any]) -> None:
     """Build pythae's trainer, then train one epoch for every line on stdin."""
     import torch
-    from pythae.data.preprocessors import DataProcessor
-    from pythae.models import BetaVAE, BetaVAEConfig
-    from pythae.models.base.base_utils import ModelOutput
-    from pythae.models.nn import BaseDecoder, BaseEncoder
-    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.data.preprocessors import DataProcessor  # type: ignore[import-not-found]
+    from pythae.models import BetaVAE, BetaVAEConfig  # type: ignore[import-not-found]
+    from pythae.models.base.base_utils import ModelOutput  # type: ignore[import-not-found]
+    from pythae.models.nn import BaseDecoder, BaseEncoder  # type: ignore[import-not-found]
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig  # type: ignore[import-not-found]
 
     if job["threads"]:
         torch.set_num_threads(job["threads"])
