@@ -26,10 +26,10 @@ BETA_VAE: dict[str, Any] = {
     "beta": 4.0,
     "beta_schedule": "exponential",
     "beta_start": 16.0,
-    "beta_ramp": 60_000,
-    "images": 150_000,
+    "beta_ramp": 50_000,
+    "images": 100_000,
 }
-VAE: dict[str, Any] = {"beta": 1.0, "images": 150_000}
+VAE: dict[str, Any] = {"beta": 1.0, "images": 100_000}
 
 # Name, options and, for comparison, the paper's Fig. 5 (left) in percent.
 MODELS = (

@@ -21,7 +21,14 @@ from betavae.models.vae import VAE
 from betavae.objectives.beta import beta_vae, elbo_terms
 from betavae.objectives.terms import Objective, Step
 from betavae.training import checkpoint, schedules
-from betavae.training.machine import choose_device, compiled, drop_denormals, keep_heap
+from betavae.training.machine import (
+    choose_device,
+    choose_threads,
+    compiled,
+    cpu_threads,
+    drop_denormals,
+    keep_heap,
+)
 from betavae.training.records import (
     COLLAPSED_NATS,
     ProgressBar,
@@ -199,7 +206,7 @@ def train(
     model.train()
     title = f"{config.network} beta {config.resolved_beta(pixels):g}"
     bar = ProgressBar(total_steps * batch, start * batch, title) if progress else None
-    with _stop_signals() as stopping, bar or _nothing():
+    with _stop_signals() as stopping, cpu_threads(choose_threads(config)), bar or _nothing():
         for index in range(start, total_steps):
             seen = index * batch
             for group in optimiser.param_groups:
@@ -239,7 +246,7 @@ def train(
 
 def _check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) -> None:
     """Refuse to resume with other settings or data: the result would be neither run's."""
-    may_differ = {"device", "compile", "checkpoint_every"}
+    may_differ = {"device", "threads", "compile", "checkpoint_every"}
     old, new = header.config.model_dump(), config.model_dump()
     changed = [key for key in new if key not in may_differ and old[key] != new[key]]
     if changed:
