@@ -88,7 +88,7 @@ def burgess(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module
 
 
 def patch(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
-    """A fast network of ours: pixels to channels on a 16x16 grid, conv 32, 32, FC 256, 256, ReLU.
+    """Ours, for speed: pixels to channels on a 16x16 grid, conv 32, 32, FC 256, 256, ReLU.
 
     Nearly all arithmetic of the stride-2 networks is spent at full and half resolution. Here
     blocks of (H/16)^2 pixels become channels (pixel unshuffle), so the same two lower layers
