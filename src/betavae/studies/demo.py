@@ -26,10 +26,10 @@ BETA_VAE: dict[str, Any] = {
     "beta": 4.0,
     "beta_schedule": "exponential",
     "beta_start": 16.0,
-    "beta_ramp": 50_000,
-    "images": 100_000,
+    "beta_ramp": 100_000,
+    "images": 150_000,
 }
-VAE: dict[str, Any] = {"beta": 1.0, "images": 100_000}
+VAE: dict[str, Any] = {"beta": 1.0, "images": 150_000}
 
 # Name, options and, for comparison, the paper's Fig. 5 (left) in percent.
 MODELS = (
@@ -121,16 +121,10 @@ def _print(rows: list[dict[str, Any]], out: Path, *, quick: bool) -> None:
         title=f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed",
         title_justify="left",
     )
-    for name in (
-        "model",
-        "score %",
-        "paper %",
-        "distortion",
-        "rate",
-        "active",
-        "images",
-        "train s",
-    ):
+    columns = (
+        "model", "beta", "score %", "paper %", "distortion", "rate", "active", "images", "train s",
+    )  # fmt: skip
+    for name in columns:
         table.add_column(name, justify="left" if name == "model" else "right")
     for row in rows:
         table.add_row(
