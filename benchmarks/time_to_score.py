@@ -32,7 +32,7 @@ EVERY = 5_000
 
 # The newest preset first; the others are the steps that led to it (docs/preset.md).
 PRESETS: dict[str, dict[str, Any]] = {
-    "patch, batch 8, beta 16 -> 4": DEMO_BETA_VAE,
+    "patch, batch 8, beta 24 -> 4": DEMO_BETA_VAE,
     "patch, batch 8, beta 4": {"network": "patch", "batch": 8, "beta": 4.0},
     "patch, batch 64, beta 4": {"network": "patch", "batch": 64, "beta": 4.0},
     "burgess, batch 64, beta 4": {"network": "burgess", "batch": 64, "beta": 4.0},

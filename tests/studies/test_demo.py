@@ -23,7 +23,7 @@ def test_the_demo_runs_from_end_to_end_and_again(
         made = {path.name for path in (tmp_path / place).iterdir()}
         assert made >= {"report.html", "traversal.png", "traversal.gif", "score.json"}
     shown = capsys.readouterr().out
-    assert "16 to 4" in shown
+    assert "24 to 4" in shown
     assert "the scores mean nothing" in shown
     again = demo.run_demo(tmp_path, quick=True)
     assert [row["score"] for row in again["runs"]] == [row["score"] for row in outcome["runs"]]

@@ -25,7 +25,7 @@ from betavae.traversals import write_traversals
 BETA_VAE: dict[str, Any] = {
     "beta": 4.0,
     "beta_schedule": "exponential",
-    "beta_start": 16.0,
+    "beta_start": 24.0,
     "beta_ramp": 100_000,
     "images": 150_000,
 }
