@@ -1,232 +1,126 @@
-"""Checks that every metric shares: what codes and factors may be, and what is said if not."""
+"""Codes and factors from files: .npy, .npz and .csv."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import csv
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from betavae.errors import InputError
+from betavae.metrics.checks import Array, check_codes, check_matrix
 
-Array: TypeAlias = npt.NDArray[Any]
-Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-Ints: TypeAlias = npt.NDArray[np.int64]
-Seed: TypeAlias = "int | np.random.Generator | None"
-
-UNKNOWN = -1
-"""The factor value that means "not known for this row"."""
+SUFFIXES = (".npy", ".npz", ".csv")
 
 
-def as_generator(rng: Seed) -> np.random.Generator:
-    """Return a numpy Generator for a seed, a Generator (used as it is) or None (fresh entropy).
+def load_codes(path: str | Path) -> Array:
+    """Read codes (N, M) from a .npy, .npz or .csv file.
 
-    >>> as_generator(0).integers(10) == as_generator(0).integers(10)
-    np.True_
+    A .npz must hold one array, or one named ``codes`` or ``mean``. A .csv has one row an image; a
+    first line that is not numbers is taken as names. Pickled data is never read.
+
+    Raises:
+        InputError: missing, truncated or unreadable file, text in place of numbers, NaN, wrong
+            shape; the message names the file.
+
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "codes.npy"
+    >>> np.save(file, np.eye(3))
+    >>> load_codes(file).shape
+    (3, 3)
     """
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if rng is None or (isinstance(rng, (int, np.integer)) and rng >= 0):
-        return np.random.default_rng(rng)
-    raise InputError(f"rng must be a seed >= 0, a numpy Generator or None, got {rng!r}")
+    values, _ = _read(Path(path), ("codes", "mean"))
+    return check_codes(values, f"codes in {path}")
 
 
-def check_matrix(values: Any, name: str, *, columns: str) -> Array:
-    """Return `values` as a numeric (N, `columns`) array with at least two rows and no NaN.
+def load_factors(path: str | Path) -> tuple[Array, tuple[str, ...]]:
+    r"""Read factors (N, K), and their names, from a .npy, .npz or .csv file.
 
-    Integer arrays keep their dtype (raw pixels as uint8 stay small); other numbers become
-    float32 or float64. Raises `InputError` naming `name` for anything else.
+    As `load_codes`; a .npz must hold one array, or one named ``factors``. Without a header line
+    the names are ``factor0``, ``factor1``, ... An empty cell of a .csv means "not known" and
+    becomes -1, so such a column must be whole numbers.
+
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "factors.csv"
+    >>> _ = file.write_text("shape,scale\n0,1\n2,\n")
+    >>> load_factors(file)
+    (array([[ 0.,  1.],
+           [ 2., -1.]]), ('shape', 'scale'))
     """
+    values, names = _read(Path(path), ("factors",), empty=-1.0)
+    array = check_matrix(values, f"factors in {path}", columns="K")
+    return array, names or tuple(f"factor{k}" for k in range(array.shape[1]))
+
+
+def _read(
+    path: Path, keys: tuple[str, ...], empty: float | None = None
+) -> tuple[Any, tuple[str, ...]]:
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path} must be a file ending in {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise InputError(f"{path} must be a file, got a folder")
+    if not path.exists():
+        raise InputError(f"{path} must be a file, there is none of that name")
     try:
-        array = np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{name} must be a numeric (N, {columns}) array, got rows of unequal lengths"
-        ) from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(
-            f"{name} must be numeric, expected dtype float or int, got dtype {array.dtype}"
-        )
-    if array.ndim != 2:
-        raise InputError(
-            f"{name} must have shape (N, {columns}), got {array.ndim} dimension(s): "
-            f"shape {array.shape}"
-        )
-    if array.shape[1] == 0:
-        raise InputError(f"{name} must have at least one column, got shape {array.shape}")
-    if array.shape[0] < 2:
-        raise InputError(f"{name} must have at least 2 rows, got {array.shape[0]}")
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8)
-    if array.dtype.kind == "f":
-        if array.dtype not in (np.float32, np.float64):
-            array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
-        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
-        if bad:
+        if path.suffix.lower() == ".csv":
+            return _read_csv(path, empty)
+        if path.suffix.lower() == ".npy":
+            with path.open("rb") as file:
+                # read_array alone: np.load would also open archives and pickles by their bytes.
+                return np.lib.format.read_array(file, allow_pickle=False), ()
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+            chosen = names if len(names) == 1 else [key for key in keys if key in names]
+            if not chosen:
+                raise InputError(
+                    f"{path} must hold one array, or one named {' or '.join(keys)}, "
+                    f"got {', '.join(names) or 'none'}"
+                )
+            return archive[chosen[0]], ()
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged file makes numpy or zipfile raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}") from error
+
+
+def _read_csv(path: Path, empty: float | None) -> tuple[Array, tuple[str, ...]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
+    lines = [line for line in lines if any(line)]
+    if not lines:
+        raise InputError(f"{path} must hold rows of numbers, got an empty file")
+    names: tuple[str, ...] = ()
+    if not any(_is_number(cell) for cell in lines[0]):
+        names, lines = tuple(lines[0]), lines[1:]
+    width = len(names) or (len(lines[0]) if lines else 0)
+    # Rows are numbered as an editor shows them, the header being line 1.
+    first = 2 if names else 1
+    for i, line in enumerate(lines):
+        if len(line) != width:
             raise InputError(
-                f"{name} must be finite, got {bad} NaN or infinite value(s) of {array.size}"
+                f"{path} must have {width} columns in every row, got {len(line)} in row {i + first}"
             )
-    return array
-
-
-def check_codes(codes: Any, name: str = "codes") -> Array:
-    """Return codes as a numeric (N, M) array, or raise one clear `InputError`.
-
-    >>> check_codes([[0.0, 1.0], [2.0, 3.0]]).shape
-    (2, 2)
-    >>> check_codes([["a", "b"], ["c", "d"]])
-    Traceback (most recent call last):
-    ...
-    betavae.errors.InputError: codes must be numeric, expected dtype float or int, got dtype <U1
-    """
-    return check_matrix(codes, name, columns="M")
-
-
-def check_factors(
-    factors: Any,
-    n_rows: int | None = None,
-    *,
-    columns: tuple[int, ...] | None = None,
-    name: str = "factors",
-) -> Ints:
-    """Return discrete factors as an (N, K) int64 array; -1 marks a value that is not known.
-
-    Checks the number of rows against `n_rows`, keeps `columns` if given, and refuses a factor
-    with fewer than two known values, with fractions, or with (almost) a value per row: a metric
-    for discrete factors says nothing about those; see `bin_factors`.
-
-    >>> check_factors([[0, 1], [1, 1]])
-    Traceback (most recent call last):
-    ...
-    betavae.errors.InputError: factors column 1 must take at least 2 values, got 1
-    """
-    array = check_matrix(factors, name, columns="K")
-    if n_rows is not None and len(array) != n_rows:
-        raise InputError(
-            f"codes and {name} must have the same number of rows, "
-            f"got {n_rows} codes and {len(array)} {name}"
-        )
-    chosen = check_columns(columns, array.shape[1])
-    array = array[:, list(chosen)]
-    if array.dtype.kind == "f":
-        whole = (array == np.floor(array)).all(axis=0)
-        if not whole.all():
-            k = chosen[int(np.argmin(whole))]
-            raise InputError(
-                f"{name} column {k} must hold whole numbers for a metric of "
-                f"discrete factors, got fractions; bin it first: bin_factors({name}, bins=20)"
-            )
-    result = array.astype(np.int64)
-    for k in range(result.shape[1]):
-        known = result[:, k][result[:, k] >= 0]
-        values = _count_values(known)
-        if values < 2:
-            raise InputError(f"{name} column {chosen[k]} must take at least 2 values, got {values}")
-        if values > max(2, len(known) // 2):
-            raise InputError(
-                f"{name} column {chosen[k]} must have at least two rows a value on average, "
-                f"got {values} values in {len(known)} rows; "
-                f"bin it first: bin_factors({name}, bins=20)"
-            )
-    return result
-
-
-def _count_values(known: Ints) -> int:
-    """Count the different values: a bincount when the values are small, else a sort."""
-    if len(known) and known.max() < 4 * len(known) + 1024:
-        return int(np.count_nonzero(np.bincount(known)))
-    return len(np.unique(known))
-
-
-def check_columns(columns: Any, width: int, name: str = "factor_columns") -> tuple[int, ...]:
-    """Return the chosen columns as a tuple of indices below `width`; None means all of them.
-
-    >>> check_columns(None, 3), check_columns([1, 2], 3)
-    ((0, 1, 2), (1, 2))
-    """
-    if columns is None:
-        return tuple(range(width))
+    if empty is not None:
+        lines = [[cell or str(empty) for cell in line] for line in lines]
     try:
-        chosen = tuple(int(c) for c in columns)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be column indices, got {columns!r}") from error
-    if not chosen or len(set(chosen)) != len(chosen) or not all(0 <= c < width for c in chosen):
-        raise InputError(
-            f"{name} must be different column indices from 0 to {width - 1}, got {chosen}"
-        )
-    return chosen
+        values = np.array(lines, dtype=np.float64).reshape(len(lines), width)
+    except ValueError:
+        for i, line in enumerate(lines):
+            for k, cell in enumerate(line):
+                if not _is_number(cell):
+                    raise InputError(
+                        f"{path} must hold numbers, got {cell!r} in row {i + first}, "
+                        f"column {names[k] if names else k}"
+                    ) from None
+        raise
+    return values, names
 
 
-def choose_factors(
-    factors: Any, n_rows: int, factor_columns: Any = None
-) -> tuple[Ints, tuple[int, ...]]:
-    """Return the chosen columns of discrete `factors`, checked, and which they are."""
-    columns = None if factor_columns is None else check_columns(factor_columns, _width(factors))
-    values = check_factors(factors, n_rows, columns=columns)
-    return values, tuple(range(values.shape[1])) if columns is None else columns
-
-
-def _width(factors: Any) -> int:
-    return int(check_matrix(factors, "factors", columns="K").shape[1])
-
-
-def check_count(value: Any, name: str, minimum: int = 1) -> int:
-    """Return `value` as an int of at least `minimum`, or raise `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < minimum:
-        raise InputError(f"{name} must be an integer >= {minimum}, got {value!r}")
-    return int(value)
-
-
-def check_choice(value: str, name: str, choices: tuple[str, ...]) -> str:
-    """Return `value` if it is one of `choices`, else raise `InputError` with a suggestion.
-
-    >>> check_choice("higgins", "protocol", ("higgins2017", "locatello2019"))
-    Traceback (most recent call last):
-    ...
-    betavae.errors.InputError: protocol must be one of 'higgins2017', 'locatello2019', \
-got 'higgins'; did you mean 'higgins2017'?
-    """
-    from betavae.errors import did_you_mean
-
-    if value not in choices:
-        raise InputError(
-            f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}"
-            + did_you_mean(str(value), choices)
-        )
-    return value
-
-
-def check_log_var(log_var: Any, codes: Array, why: str) -> Floats:
-    """Return the log variances that go with `codes`, or raise `InputError` saying `why`."""
-    if log_var is None:
-        raise InputError(f"log_var must be given {why}, expected shape {codes.shape}, got None")
-    array = check_matrix(log_var, "log_var", columns="M")
-    if array.shape != codes.shape:
-        raise InputError(
-            f"log_var must have the shape of codes, expected {codes.shape}, got {array.shape}"
-        )
-    return array
-
-
-def four_factors(factors: Any) -> tuple[int, ...] | None:
-    """Return columns 1 to 4 for five columns (2D shapes without the shape), else None for all."""
-    shape = np.shape(factors)
-    return (1, 2, 3, 4) if len(shape) == 2 and shape[1] == 5 else None
-
-
-def live_latents(codes: Array, dead_std: float = 0.05) -> npt.NDArray[np.bool_]:
-    """Tell which latents are alive: (M,) booleans.
-
-    A latent is dead when its standard deviation over the rows is at most `dead_std` times the
-    largest latent's, or times 1 if that is smaller: for codes on the scale of a unit-variance
-    prior this is the 0.05 of Kim & Mnih 2018, for codes on a smaller scale it is relative, so
-    that nothing depends on units. A constant latent is always dead.
-
-    >>> live_latents(np.array([[0.0, 1.0, 0.001], [2.0, 1.0, 0.0]]))
-    array([ True, False, False])
-    """
-    deviation = codes.std(axis=0, dtype=np.float64)
-    # Rounding leaves a constant float column with a deviation of about 1e-16 of its value.
-    noise = 1e-9 * np.abs(codes).max(axis=0)
-    limit = dead_std * min(1.0, float(deviation.max()))
-    return np.asarray(deviation > np.maximum(limit, noise))
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

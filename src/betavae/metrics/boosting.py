@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from betavae.metrics.arrays import Array, Floats, Ints
+from betavae.metrics.checks import Array, Floats, Ints
 
 DEPTH = 3
 

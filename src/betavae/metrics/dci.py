@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.arrays import (
+from betavae.metrics.boosting import boosted_trees
+from betavae.metrics.checks import (
     Array,
     Floats,
     Ints,
@@ -19,7 +20,6 @@ from betavae.metrics.arrays import (
     check_count,
     choose_factors,
 )
-from betavae.metrics.boosting import boosted_trees
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.linear import standardise
 from betavae.metrics.parallel import thread_map

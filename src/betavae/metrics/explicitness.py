@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.arrays import (
+from betavae.metrics.checks import (
     Array,
     Floats,
     Ints,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from betavae.metrics.arrays import Array, Floats, Ints
+from betavae.metrics.checks import Array, Floats, Ints
 
 CELLS_PER_SD = 4
 """Grid cells in the smallest posterior standard deviation; entropies are then good to 1e-4."""

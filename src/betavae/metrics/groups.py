@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from betavae.metrics.arrays import Ints
+from betavae.metrics.checks import Ints
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from betavae.errors import InputError
-from betavae.metrics.arrays import (
+from betavae.metrics.checks import (
     Array,
     Ints,
     Seed,

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.arrays import (
+from betavae.metrics.binning import (
+    bin_codes,
+    count_tables,
+    entropy,
+    gap,
+    information_matrix,
+    normalised_gaps,
+    table_information,
+)
+from betavae.metrics.checks import (
     Array,
     Floats,
     Ints,
@@ -19,15 +28,6 @@ from betavae.metrics.arrays import (
     check_count,
     check_log_var,
     choose_factors,
-)
-from betavae.metrics.binning import (
-    bin_codes,
-    count_tables,
-    entropy,
-    gap,
-    information_matrix,
-    normalised_gaps,
-    table_information,
 )
 from betavae.metrics.gridded import densities, make_grid
 from betavae.metrics.groups import relabel
@@ -110,7 +110,8 @@ def jemmig_score(
     code for bins and range; the form that grows with quality: Carbonneau et al. 2022 and their
     public code.
 
-    Misses: a perfect latent scores 1 only when every value of the factor falls in a bin of its
+    Misses: a constant latent has no joint entropy to spare, and scores ``1 - H(v) / (H(v) + log
+    bins)`` while noise scores about 0: read it beside the gap, `.rmig`. A perfect latent scores 1 only when every value of the factor falls in a bin of its
     own, so numbers compare within one `bins`. Do & Tran report JEMMIG itself (less is better);
     the review and its public code turn it round, as here, for both protocols.
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from betavae.metrics.arrays import Array, Floats, Ints
+from betavae.metrics.checks import Array, Floats, Ints
 
 
 def fit_linear(
@@ -41,14 +41,16 @@ def fit_linear(
             loss = float((w * (np.log(total) - (onehot * scores).sum(1, keepdims=True))).sum())
             residual = w * (exp / total - onehot)
         else:
-            loss = float((w * (np.logaddexp(0, scores) - onehot * scores)).sum())
-            residual = w * (1 / (1 + np.exp(-np.clip(scores, -500, 500))) - onehot)
+            # exp of minus the absolute value never overflows, and serves loss and probability.
+            small = np.exp(-np.abs(scores))
+            loss = float((w * (np.log1p(small) + np.maximum(scores, 0) - onehot * scores)).sum())
+            residual = w * (np.where(scores > 0, 1.0, small) / (1 + small) - onehot)
         gradient = np.concatenate([x.T @ residual + ridge * both[:-1], residual.sum(0)[None]])
         # Divided by n, so that the optimiser's tolerances do not depend on the number of rows.
         return (loss + ridge / 2 * float((both[:-1] ** 2).sum())) / n, gradient.ravel() / n
 
     start = np.zeros((width + 1) * n_classes)
-    options = {"maxiter": 500, "gtol": 1e-5, "ftol": 1e-9}
+    options = {"maxiter": 300, "gtol": 1e-4, "ftol": 1e-9}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
     both = found.reshape(width + 1, n_classes)
     return both[:-1], both[-1]

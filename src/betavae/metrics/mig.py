@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.arrays import (
+from betavae.metrics.binning import (
+    bin_codes,
+    count_tables,
+    entropy,
+    information_matrix,
+    normalised_gaps,
+)
+from betavae.metrics.checks import (
     Array,
     Floats,
     Ints,
@@ -20,13 +27,6 @@ from betavae.metrics.arrays import (
     check_log_var,
     choose_factors,
     four_factors,
-)
-from betavae.metrics.binning import (
-    bin_codes,
-    count_tables,
-    entropy,
-    information_matrix,
-    normalised_gaps,
 )
 from betavae.metrics.gridded import grid_information, make_grid
 from betavae.metrics.groups import relabel

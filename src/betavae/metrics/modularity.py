@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from betavae.errors import InputError
-from betavae.metrics.arrays import (
+from betavae.metrics.binning import bin_codes, count_tables, information_matrix
+from betavae.metrics.checks import (
     Array,
     Floats,
     Seed,
@@ -20,7 +21,6 @@ from betavae.metrics.arrays import (
     choose_factors,
     live_latents,
 )
-from betavae.metrics.binning import bin_codes, count_tables, information_matrix
 from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("ridgeway2018", "locatello2019")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.arrays import Array, Ints
+from betavae.metrics.checks import Array, Ints
 
 Z95 = 1.959963984540054
 """97.5 % point of the standard normal: half-width of a 95 % interval in standard errors."""

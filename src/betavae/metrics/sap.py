@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from betavae.errors import InputError
-from betavae.metrics.arrays import (
+from betavae.metrics.binning import gap
+from betavae.metrics.checks import (
     Array,
     Floats,
     Ints,
@@ -22,7 +23,6 @@ from betavae.metrics.arrays import (
     check_matrix,
     choose_factors,
 )
-from betavae.metrics.binning import gap
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.parallel import thread_map
 from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval, normal_interval

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from betavae.metrics.arrays import Array, Ints
+from betavae.metrics.checks import Array, Ints
 
 BLOCK_FLOATS = 1 << 18
 """Floats of a block of training points: 1 MiB, so that the second product finds it in cache."""

@@ -1,0 +1,148 @@
+"""What `evaluate` returns: a table for the terminal, and JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from betavae.errors import did_you_mean
+from betavae.metrics.results import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric's result in `Results`.
+
+    Attributes:
+        name: the metric.
+        protocol: which published variant.
+        result: what the metric's function returned.
+        seconds: wall time it took.
+        better: "higher", "lower" or "".
+    """
+
+    name: str
+    protocol: str
+    result: Any
+    seconds: float
+    better: str
+
+    @property
+    def score(self) -> float:
+        """The metric's score."""
+        return float(self.result)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the score, where the metric has one."""
+        interval: tuple[float, float] | None = self.result.interval
+        return interval
+
+
+@dataclass(frozen=True)
+class Results:
+    """What `evaluate` found. ``results["mig:chen2018"].score``; ``str(results)`` is a table.
+
+    Attributes:
+        entries: result by ``"metric:protocol"``.
+        skipped: reason by ``"metric:protocol"`` for what could not be computed.
+        n_rows: N.
+        n_latents: M.
+        n_factors: K; 0 without factors.
+        factor_names: names of the factors.
+        binned_factors: names of the continuous factors that were cut into bins.
+        factor_bins: bins they were cut into.
+        seed: the seed every metric was given.
+    """
+
+    entries: dict[str, Entry]
+    skipped: dict[str, str]
+    n_rows: int
+    n_latents: int
+    n_factors: int
+    factor_names: tuple[str, ...]
+    binned_factors: tuple[str, ...]
+    factor_bins: int
+    seed: int
+
+    def __getitem__(self, key: str) -> Entry:
+        if key not in self.entries:
+            raise KeyError(f"no result {key!r}{did_you_mean(key, self.entries)}")
+        return self.entries[key]
+
+    def __rich__(self) -> Table:
+        return self.table()
+
+    def __str__(self) -> str:
+        from io import StringIO
+
+        from rich.console import Console
+
+        text = StringIO()
+        Console(file=text, width=100, color_system=None).print(self.table())
+        return text.getvalue().rstrip("\n")
+
+    def table(self) -> Table:
+        """Return a rich table, a row a metric: protocol, score, 95 % interval, seconds."""
+        from rich.table import Table
+
+        sizes = f"{self.n_rows:,} rows, {self.n_latents} latents, {self.n_factors} factors"
+        table = Table(title=f"{sizes}, seed {self.seed}", title_justify="left")
+        for column in ("metric", "protocol", "better"):
+            table.add_column(column)
+        for column in ("score", "95 % interval", "seconds"):
+            table.add_column(column, justify="right")
+        for entry in self.entries.values():
+            interval = entry.interval
+            table.add_row(
+                entry.name,
+                entry.protocol,
+                entry.better,
+                f"{entry.score:.4f}",
+                "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}",
+                f"{entry.seconds:.1f}",
+            )
+        if self.skipped:
+            table.caption = "not computed: " + "; ".join(
+                f"{key} ({reason})" for key, reason in self.skipped.items()
+            )
+            table.caption_justify = "left"
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain numbers, lists and strings, ready for JSON."""
+        import betavae
+
+        metrics = {
+            key: {
+                "metric": entry.name,
+                "protocol": entry.protocol,
+                "score": plain(entry.score),
+                "interval": plain(entry.interval),
+                "better": entry.better or None,
+                "seed": self.seed,
+                "seconds": round(entry.seconds, 3),
+                "details": entry.result.to_dict(),
+            }
+            for key, entry in self.entries.items()
+        }
+        return {
+            "betavae": betavae.__version__,
+            "seed": self.seed,
+            "n_rows": self.n_rows,
+            "n_latents": self.n_latents,
+            "n_factors": self.n_factors,
+            "factor_names": list(self.factor_names),
+            "binned_factors": list(self.binned_factors),
+            "factor_bins": self.factor_bins,
+            "metrics": metrics,
+            "skipped": dict(self.skipped),
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
