@@ -105,11 +105,12 @@ def factor_vae_score(
     Source: Kim & Mnih 2018, Section 4 and Figure 2; Locatello et al. 2019, Appendix B, for the
     counts. On a full grid ``"exact"`` is what both tend to as votes and rows a vote grow.
 
-    Misses: rotated latents, as long as each still varies least for a factor of its own, score 1
-    in the exact variant and nearly so with many rows a vote. Other latents may hold the factor too, and d may hold other factors: only the least
-    ratio counts. Two factors that share a latent of least variance cost one of them all its
-    votes. Few rows a vote make the argmin noisy, so sampled scores differ from the exact one.
-    The variants differ in rows a vote and in which latents count as dead.
+    Misses: rotated latents score 1 in the exact variant, and nearly so with many rows a vote, as
+    long as each still varies least for a factor of its own. Other latents may hold the factor
+    too, and d may hold other factors: only the least ratio counts. Two factors that share a
+    latent of least variance cost one of them all its votes. Few rows a vote make the argmin
+    noisy, so sampled scores differ from the exact one. The variants differ in rows a vote and in
+    which latents count as dead.
 
     >>> import numpy as np
     >>> factors = np.stack(np.meshgrid(range(8), range(8)), -1).reshape(-1, 2)

@@ -110,10 +110,11 @@ def jemmig_score(
     code for bins and range; the form that grows with quality: Carbonneau et al. 2022 and their
     public code.
 
-    Misses: a constant latent has no joint entropy to spare, and scores ``1 - H(v) / (H(v) + log
-    bins)`` while noise scores about 0: read it beside the gap, `.rmig`. A perfect latent scores 1 only when every value of the factor falls in a bin of its
-    own, so numbers compare within one `bins`. Do & Tran report JEMMIG itself (less is better);
-    the review and its public code turn it round, as here, for both protocols.
+    Misses: a constant latent has no joint entropy to spare, and scores
+    ``1 - H(v) / (H(v) + log bins)`` where noise scores about 0: read it beside the gap, `.rmig`.
+    A perfect latent scores 1 only when every value of the factor falls in a bin of its own, so
+    numbers compare within one `bins`. Do & Tran report JEMMIG itself (less is better); the review
+    and its public code turn it round, as here, for both protocols.
 
     >>> import numpy as np
     >>> factors = np.stack(np.meshgrid(range(8), range(8)), -1).reshape(-1, 2)
