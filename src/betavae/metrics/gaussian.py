@@ -132,7 +132,8 @@ def _total_correlation(covariance: Array) -> float:
     # Rounding keeps the smallest eigenvalue of duplicated latents near 1e-16, of either sign.
     if values[0] < 1e-12:
         return float("inf")
-    return max(0.0, float(-0.5 * np.log(values).sum()))
+    correlation_nats = float(-0.5 * np.log(values).sum())
+    return correlation_nats if correlation_nats > 1e-15 else 0.0
 
 
 def _wasserstein(covariance: Array) -> float:
