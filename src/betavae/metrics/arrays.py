@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,10 @@ def _read(
             with path.open("rb") as file:
                 # read_array alone: np.load would also open archives and pickles by their bytes.
                 return np.lib.format.read_array(file, allow_pickle=False), ()
-        with np.load(path, allow_pickle=False) as archive:
+        if not zipfile.is_zipfile(path):
+            raise InputError(f"{path} cannot be read as npz: it is no zip archive, or cut short")
+        # Opened here, since numpy leaves a damaged archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             names = list(archive.files)
             chosen = names if len(names) == 1 else [key for key in keys if key in names]
             if not chosen:

@@ -1,0 +1,97 @@
+"""Codes and factors from files: what is read, and one clear error for what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from betavae.errors import InputError
+from betavae.metrics.arrays import load_codes, load_factors
+
+CODES = np.arange(12.0).reshape(6, 2)
+
+
+def test_npy_npz_and_csv_hold_the_same(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", CODES)
+    np.savez(tmp_path / "a.npz", CODES)
+    np.savez(tmp_path / "b.npz", mean=CODES, log_var=CODES)
+    np.savez_compressed(tmp_path / "c.npz", codes=CODES, other=CODES[0])
+    text = "\n".join(",".join(map(str, row)) for row in CODES)
+    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "b.csv").write_text("z0,z1\n" + text + "\n\n")
+    (tmp_path / "c.csv").write_bytes(b"\xef\xbb\xbfz0, z1\r\n" + text.encode())
+    for name in ("a.npy", "a.npz", "b.npz", "c.npz", "a.csv", "b.csv", "c.csv"):
+        np.testing.assert_array_equal(load_codes(tmp_path / name), CODES, err_msg=name)
+
+
+def test_factors_and_their_names(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("shape,scale\n0,1\n2,\n1,0\n")
+    values, names = load_factors(tmp_path / "f.csv")
+    np.testing.assert_array_equal(values, [[0, 1], [2, -1], [1, 0]])
+    assert names == ("shape", "scale")
+    np.save(tmp_path / "f.npy", np.array([[0, 1], [1, 0]]))
+    assert load_factors(str(tmp_path / "f.npy"))[1] == ("factor0", "factor1")
+    np.savez(tmp_path / "f.npz", factors=CODES, mean=CODES[0])
+    assert load_factors(tmp_path / "f.npz")[0].shape == (6, 2)
+
+
+BAD = {
+    "codes.txt": (b"1,2\n", r"must be a file ending in \.npy"),
+    "text.csv": (b"a,b\n1,2\n3,four\n", r"must hold numbers, got 'four' in row 3, column b"),
+    "hole.csv": (b"1,2\n3,\n", "must hold numbers, got '' in row 2, column 1"),
+    "ragged.csv": (b"a,b\n1,2\n3\n", "must have 2 columns in every row, got 1 in row 3"),
+    "empty.csv": (b"", "must hold rows of numbers, got an empty file"),
+    "header.csv": (b"a,b\n", "must have at least 2 rows, got 0"),
+    "one.csv": (b"1,2\n", "must have at least 2 rows, got 1"),
+    "nan.csv": (b"1,2\nnan,3\n", "must be finite, got 1 NaN"),
+    "binary.csv": (b"\xff\xfe\x00\x01\n", "cannot be read as csv"),
+    "empty.npy": (b"", "cannot be read as npy"),
+    "text.npy": (b"hello, this is no array", "cannot be read as npy"),
+    "text.npz": (b"hello, this is no archive", "cannot be read as npz"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files(name: str, tmp_path: Path) -> None:
+    content, message = BAD[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        load_codes(tmp_path / name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0.02, 0.5, 0.95])
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_truncated_files(tmp_path: Path, suffix: str, keep: float) -> None:
+    path = tmp_path / f"codes.{suffix}"
+    (np.save if suffix == "npy" else np.savez_compressed)(path, np.random.rand(200, 4))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(InputError, match=f"codes.{suffix} cannot be read as {suffix}"):
+        load_codes(path)
+
+
+def test_missing_files_folders_and_arrays(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is none of that name"):
+        load_codes(tmp_path / "none.npy")
+    (tmp_path / "dir.npy").mkdir()
+    with pytest.raises(InputError, match="got a folder"):
+        load_codes(tmp_path / "dir.npy")
+    np.savez(tmp_path / "x.npz", first=CODES, second=CODES)
+    with pytest.raises(InputError, match="one named codes or mean, got first, second"):
+        load_codes(tmp_path / "x.npz")
+    np.save(tmp_path / "cube.npy", np.zeros((2, 2, 2)))
+    with pytest.raises(InputError, match=r"codes in .* must have shape \(N, M\), got 3 dim"):
+        load_codes(tmp_path / "cube.npy")
+
+
+def test_pickles_are_never_opened(tmp_path: Path) -> None:
+    np.save(tmp_path / "p.npy", np.array([[{"a": 1}], [2]], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="cannot be read as npy"):
+        load_codes(tmp_path / "p.npy")
+    np.savez(tmp_path / "p.npz", np.array([{"a": 1}, 2], dtype=object))
+    with pytest.raises(InputError, match="cannot be read as npz"):
+        load_factors(tmp_path / "p.npz")
