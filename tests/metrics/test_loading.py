@@ -67,7 +67,9 @@ def test_bad_files(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 def test_truncated_files(tmp_path: Path, suffix: str, keep: float) -> None:
     path = tmp_path / f"codes.{suffix}"
-    (np.save if suffix == "npy" else np.savez_compressed)(path, np.random.default_rng(0).random((200, 4)))
+    (np.save if suffix == "npy" else np.savez_compressed)(
+        path, np.random.default_rng(0).random((200, 4))
+    )
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(InputError, match=f"codes.{suffix} cannot be read as {suffix}"):
