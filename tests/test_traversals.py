@@ -12,7 +12,8 @@ import betavae.data
 from betavae.config import Config
 from betavae.errors import InputError
 from betavae.models.vae import VAE
-from betavae.runs import open_run, read_records, seed_rows
+from betavae.runs import open_run, seed_rows
+from betavae.training.records import read_records
 from betavae.traversals import traverse, write_traversals
 from small_runs import load_synthetic, synthetic, train_small
 

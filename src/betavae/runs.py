@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,8 @@ from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives.beta import elbo_terms
 from betavae.training.checkpoint import Header, load_model
-from betavae.training.records import Record
+from betavae.training.records import RECORDS, Record, read_records
 
-RECORDS = "metrics.jsonl"
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
 
@@ -53,6 +51,26 @@ class OpenRun:
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
 
 
+def load_run(folder: Path, data: str | None = None) -> tuple[VAE, Header, Dataset]:
+    """Load a run's model, its header, and the data set it was trained on, or another one.
+
+    Args:
+        folder: a run folder, made by `betavae train`.
+        data: another data set or path; its images must have the run's shape.
+
+    Raises:
+        InputError: when the folder is no run, or its data is gone or has changed shape.
+    """
+    model, header = load_model(folder)
+    dataset = datasets.load(data or header.config.data, size=header.config.size)
+    if dataset.images.image_shape != header.image_shape:
+        raise InputError(
+            f"{folder} was trained on images of shape {header.image_shape}, "
+            f"{dataset.name} has {dataset.images.image_shape}"
+        )
+    return model, header, dataset
+
+
 def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
     """Open a run folder and measure its terms on images drawn from its data set.
 
@@ -64,13 +82,7 @@ def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
     Raises:
         InputError: when the folder is no run, or its data is gone or has changed shape.
     """
-    model, header = load_model(folder)
-    dataset = datasets.load(header.config.data, size=header.config.size)
-    if dataset.images.image_shape != header.image_shape:
-        raise InputError(
-            f"{folder} was trained on images of shape {header.image_shape}, "
-            f"{dataset.name} now has {dataset.images.image_shape}"
-        )
+    model, header, dataset = load_run(folder)
     records = read_records(folder / RECORDS)
     count = min(sample, len(dataset.images))
     rng = np.random.default_rng(seed)
@@ -93,29 +105,6 @@ def measure(
         distortion += float(nats) * len(part)
         rates += per_latent.double() * len(part)
     return distortion / len(rows), (rates / len(rows)).numpy()
-
-
-def read_records(path: Path) -> list[Record]:
-    """Return the records of a metrics.jsonl; none when it is missing; a torn last line is left out.
-
-    Raises:
-        InputError: when a line before the last is not a record.
-    """
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    records = [_record(line) for line in lines]
-    bad = [number for number, record in enumerate(records, start=1) if record is None]
-    if bad and bad[0] < len(lines):
-        raise InputError(f"{path} is damaged: line {bad[0]} is not a record")
-    return [record for record in records if record is not None]
-
-
-def _record(line: str) -> Record | None:
-    try:
-        return Record(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
 
 
 def seed_rows(

@@ -18,7 +18,7 @@ from betavae.report import write_report
 from betavae.studies.scoring import score_run
 from betavae.training import checkpoint
 from betavae.training.loop import train
-from betavae.training.records import Record, read_records
+from betavae.training.records import RECORDS, Record, read_records
 from betavae.traversals import write_traversals
 
 # docs/preset.md says how these were found. The control is the plain VAE, constant beta = 1.
@@ -86,7 +86,7 @@ def _trained(config: Config, dataset: Dataset, folder: Path) -> Record:
                 f"{folder} holds a run with other settings; remove it or choose another --out"
             )
     train(config, dataset, folder, resume=resume)
-    return read_records(folder / "metrics.jsonl")[-1]
+    return read_records(folder / RECORDS)[-1]
 
 
 def _row(

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from betavae import data as datasets
 from betavae.errors import InputError
 from betavae.files import write_beside
 from betavae.metrics.higgins import HigginsResult, higgins_score
 from betavae.representation import Representation, represent
-from betavae.training.checkpoint import load_model
+from betavae.runs import load_run
 from betavae.training.machine import choose_device
 
 SCORES = "score.json"
@@ -41,13 +40,7 @@ def encode_run(
     Raises:
         InputError: when the run or the data cannot be used.
     """
-    model, header = load_model(run_folder)
-    dataset = datasets.load(data or header.config.data, size=header.config.size)
-    if dataset.images.image_shape != header.image_shape:
-        raise InputError(
-            f"{run_folder} was trained on images of shape {header.image_shape}, "
-            f"{dataset.name} has {dataset.images.image_shape}"
-        )
+    model, _, dataset = load_run(run_folder, data)
     chosen = None
     if rows is not None:
         if not 2 <= rows <= len(dataset.images):

@@ -31,6 +31,7 @@ from betavae.training.machine import (
 )
 from betavae.training.records import (
     COLLAPSED_NATS,
+    RECORDS,
     ProgressBar,
     Record,
     Recorder,
@@ -191,7 +192,7 @@ def train(
         beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
     )
     total_steps = math.ceil(config.images / batch)
-    log = out / "metrics.jsonl" if out is not None else None
+    log = out / RECORDS if out is not None else None
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         truncate_records(log, start * batch) if resume else log.unlink(missing_ok=True)

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from betavae.errors import InputError
 from betavae.objectives.terms import Terms
 
+RECORDS = "metrics.jsonl"
 ACTIVE_NATS = 0.1  # a latent that carries less than this on average counts as inactive
 COLLAPSED_NATS = 0.1
 
@@ -118,8 +120,26 @@ def truncate_records(path: Path, images_seen: int) -> None:
 
 
 def read_records(path: Path) -> list[Record]:
-    """Return the records of metrics.jsonl."""
-    return [Record(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Return the records of a metrics.jsonl; none when it is missing; a torn last line is left out.
+
+    Raises:
+        InputError: when a line before the last is not a record.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records = [_record(line) for line in lines]
+    bad = [number for number, record in enumerate(records, start=1) if record is None]
+    if bad and bad[0] < len(lines):
+        raise InputError(f"{path} is damaged: line {bad[0]} is not a record")
+    return [record for record in records if record is not None]
+
+
+def _record(line: str) -> Record | None:
+    try:
+        return Record(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
 
 
 class ProgressBar:

@@ -1,0 +1,195 @@
+"""`evaluate`: which metrics run, what is recorded, and how it prints."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tables import grid, noisy_codes
+
+from betavae.errors import InputError
+from betavae.metrics import (
+    Codes,
+    bin_factors,
+    dci_scores,
+    evaluate,
+    evaluate_names,
+    mig_score,
+    sap_score,
+)
+
+FACTORS = grid(3, 4, 5, repeat=4)
+MEAN, LOG_VAR = noisy_codes(FACTORS)
+OPTIONS: dict[str, Any] = {
+    "higgins": {"n_train": 200, "n_test": 100, "seeds": 1},
+    "factor_vae": {"n_train": 200, "n_test": 100},
+    "dci": {"n_train": 100, "n_test": 50},
+    "infomec": {"n_samples": 200},
+    "total_correlation": {"n_samples": 50},
+}
+WHOLE = Codes(MEAN, FACTORS, LOG_VAR, ("shape", "scale", "x"))
+
+
+def test_all_metrics_with_all_protocols() -> None:
+    results = evaluate(WHOLE, metrics="all", options=OPTIONS, rng=3)
+    assert set(results.entries) == {name for name in evaluate_names() if ":" in name}
+    assert results.skipped == {}
+    data = json.loads(results.to_json())
+    assert data["seed"] == 3
+    assert (data["n_rows"], data["n_latents"], data["n_factors"]) == (240, 5, 3)
+    assert data["factor_names"] == ["shape", "scale", "x"]
+    for key, entry in data["metrics"].items():
+        assert key == f"{entry['metric']}:{entry['protocol']}"
+        assert entry["seed"] == 3
+        assert entry["seconds"] >= 0
+        assert isinstance(entry["score"], float)
+        assert entry["details"]["score"] == entry["score"]
+    without = {key for key, entry in data["metrics"].items() if entry["interval"] is None}
+    assert without == {"dci:locatello2019", "dci:fast"}
+
+
+def test_fast_leaves_out_what_takes_a_minute() -> None:
+    results = evaluate(WHOLE, metrics="fast", options=OPTIONS)
+    assert "dci:locatello2019" not in results.entries
+    assert "dci:fast" in results.entries
+
+
+def test_a_result_is_the_functions_own() -> None:
+    results = evaluate(MEAN, FACTORS, metrics="mig,sap:kumar2018", rng=5)
+    assert list(results.entries) == ["mig:locatello2019", "sap:kumar2018"]
+    assert results["mig:locatello2019"].score == float(mig_score(MEAN, FACTORS, rng=5))
+    expected = sap_score(MEAN, FACTORS, protocol="kumar2018", rng=5)
+    assert results["sap:kumar2018"].interval == expected.interval
+
+
+def test_anything_with_the_four_attributes_will_do() -> None:
+    source = SimpleNamespace(mean=MEAN, log_var=None, factors=FACTORS, factor_names=("a", "b", "c"))
+    assert evaluate(source, metrics=["mig"]).factor_names == ("a", "b", "c")
+
+
+def test_without_labels_or_posteriors_groups_shrink() -> None:
+    unlabelled = evaluate(Codes(MEAN, log_var=LOG_VAR), options=OPTIONS)
+    assert set(unlabelled.entries) == {
+        "gaussian_tc:locatello2019",
+        "active_units:burda2016",
+        "rate:closed_form",
+        "total_correlation:full_data",
+    }
+    assert unlabelled.skipped["mig:locatello2019"] == "needs factors"
+    means = evaluate(MEAN, FACTORS, options=OPTIONS)
+    assert set(means.skipped) == {
+        "mig:chen2018",
+        "jemmig:do2020",
+        "rate:closed_form",
+        "total_correlation:full_data",
+    }
+    assert set(means.skipped.values()) == {"needs log_var"}
+    one = evaluate(MEAN, FACTORS[:, :1], options=OPTIONS)
+    assert "at least 2 columns" in one.skipped["modularity:ridgeway2018"]
+    with pytest.raises(InputError, match="metric mig:chen2018 needs log_var, got None"):
+        evaluate(MEAN, FACTORS, metrics=["mig:chen2018"])
+    with pytest.raises(InputError, match="metric mig:locatello2019 needs factors, got None"):
+        evaluate(MEAN, metrics="mig")
+    with pytest.raises(InputError, match="at least 2 columns"):
+        evaluate(MEAN, FACTORS[:, :1], metrics="fast,modularity", options=OPTIONS)
+
+
+def test_protocols() -> None:
+    chosen = evaluate(WHOLE, metrics=["mig", "sap"], protocol={"mig": "chen2018"})
+    assert list(chosen.entries) == ["mig:chen2018", "sap:locatello2019"]
+    names = ["irs", "modularity", "infomec"]
+    one = evaluate(WHOLE, metrics=names, protocol="locatello2019", options=OPTIONS)
+    assert list(one.entries) == ["irs:locatello2019", "modularity:locatello2019", "infomec:hsu2023"]
+    group = evaluate(WHOLE, metrics="fast", protocol="locatello2019", options=OPTIONS)
+    assert "irs:suter2019" not in group.entries
+    assert "jemmig:do2020" in group.entries
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": "migg"}, "got 'migg'; did you mean 'mig'"),
+        ({"metrics": ["mig:chen2017"]}, "got 'mig:chen2017'; did you mean 'mig:chen2018'"),
+        ({"protocol": "locatello2018"}, "got 'locatello2018'; did you mean 'locatello2019'"),
+        ({"protocol": {"mig": "hsu2023"}}, "protocol must map metrics to protocols they have"),
+        ({"rng": -1}, "rng must be a seed >= 0, got -1"),
+        ({"rng": "a"}, "rng must be a seed >= 0, got 'a'"),
+        ({"log_var": LOG_VAR[:, :1]}, "log_var must have the shape of codes"),
+        ({"factor_bins": 1}, "bins must be an integer >= 2, got 1"),
+    ],
+)
+def test_bad_requests(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate(MEAN, FACTORS, **options)
+
+
+def test_continuous_factors_are_binned_and_it_says_so() -> None:
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.normal(size=2000), rng.integers(3, size=2000)], axis=1)
+    codes = factors + 0.1 * rng.normal(size=factors.shape)
+    source = Codes(codes, factors, factor_names=("angle", "shape"))
+    results = evaluate(source, metrics=["mig", "sap:kumar2018", "modularity"], factor_bins=10)
+    assert results.binned_factors == ("angle",)
+    assert json.loads(results.to_json())["factor_bins"] == 10
+    assert results["mig:locatello2019"].score > 0.5
+    assert results["mig:locatello2019"].score == float(
+        mig_score(codes, bin_factors(factors, bins=10))
+    )
+    unbinned = float(sap_score(codes, factors, protocol="kumar2018"))
+    assert results["sap:kumar2018"].score == unbinned
+
+
+def test_factors_known_for_part_of_the_rows() -> None:
+    known = np.random.default_rng(0).random(FACTORS.shape) < 0.7
+    results = evaluate(MEAN, FACTORS, metrics="mig", known=known)
+    hidden = np.where(known, FACTORS, -1)
+    assert results["mig:locatello2019"].score == float(mig_score(MEAN, hidden))
+
+
+def test_the_table_says_what_was_done() -> None:
+    results = evaluate(WHOLE, metrics=["mig:chen2018", "rate", "dci:fast"], options=OPTIONS)
+    text = str(results)
+    for word in ("240 rows, 5 latents, 3 factors, seed 0", "chen2018", "dci", "higher", " to "):
+        assert word in text
+    shown = StringIO()
+    Console(file=shown, width=120).print(results)
+    assert "chen2018" in shown.getvalue()
+    with pytest.raises(KeyError, match="did you mean 'mig:chen2018'"):
+        results["mig:chen2017"]
+    assert "not computed" in str(evaluate(Codes(MEAN), options=OPTIONS))
+
+
+def test_progress_names_each_metric() -> None:
+    seen: list[str] = []
+    evaluate(WHOLE, metrics=["mig", "irs"], progress=seen.append)
+    assert seen == ["mig:locatello2019", "irs:locatello2019"]
+
+
+def test_infinite_scores_are_valid_json() -> None:
+    twice = np.concatenate([MEAN[:, :2], MEAN[:, :2]], axis=1)
+    data = json.loads(evaluate(twice, metrics="gaussian_tc").to_json())
+    assert data["metrics"]["gaussian_tc:locatello2019"]["score"] == "inf"
+
+
+def test_dci_repeats_give_an_interval() -> None:
+    result = dci_scores(MEAN, FACTORS, protocol="fast", n_train=150, n_test=50, repeats=3)
+    assert result.repeats == 3
+    assert result.interval is not None
+    assert result.interval[0] <= result.score <= result.interval[1]
+
+
+def test_binning_factors() -> None:
+    factors = np.stack([np.linspace(0, 1, 100) ** 3, np.arange(100) % 4], axis=1)
+    binned = bin_factors(factors, bins=5)
+    np.testing.assert_array_equal(np.bincount(binned[:, 0]), [20] * 5)
+    np.testing.assert_array_equal(binned[:, 1], np.arange(100) % 4)
+    holes = factors.copy()
+    holes[3, 0] = np.nan
+    assert bin_factors(holes, bins=5, known=np.isfinite(holes))[3, 0] == -1
+    distinct = np.arange(100)[:, None]  # a value a row: binned although whole
+    assert bin_factors(distinct, bins=4).max() == 3
