@@ -147,23 +147,22 @@ def test_without_a_score_the_report_says_how_to_compute_it(run: OpenRun, html: s
 
 
 def test_scores_stand_with_their_deviation_and_protocol(plain_run: Path) -> None:
+    details = {"deviation": 0.0021, "scores": [0.98, 0.99, 0.99], "n_pairs": 20, "n_test": 5000}
     scores = {
-        "higgins2017": {
-            "score": 0.98712,
-            "deviation": 0.0021,
-            "scores": [0.98, 0.99, 0.99],
-            "protocol": "higgins2017",
-            "n_pairs": 20,
-            "n_test": 5000,
-            "something": "new",
-        },
-        "locatello2019": {"score": 0.5},
+        "mig:chen2018": {"score": 0.4321, "interval": [0.4, 0.45]},
+        "gaussian_tc:locatello2019": {"score": "inf", "interval": None},
+        "dci:fast": {"score": 0.7, "interval": None},
+        "higgins:higgins2017": {"score": 0.98712, "details": details, "something": "new"},
+        "higgins:locatello2019": {"score": 0.5},
     }
     (plain_run / "score.json").write_text(json.dumps(scores))
     text = page(write_report(plain_run)).text
     assert "98.7 ± 0.2 %" in text
     assert "Protocol higgins2017, L = 20, 3 classifier seeds, 5,000 test points." in text
     assert "50.0 % Protocol locatello2019." in text
+    assert "mig 0.432 Protocol chen2018, 95 % from 0.400 to 0.450." in text
+    assert "dci 0.700 Protocol fast." in text
+    assert text.index("98.7") < text.index("0.432")
 
 
 @pytest.mark.parametrize(

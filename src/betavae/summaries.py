@@ -130,6 +130,7 @@ def score_tiles(folder: Path) -> list[Tile]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         tiles = [tile for key, value in found.items() if (tile := _score_tile(name, key, value))]
+        tiles.sort(key=lambda tile: not tile.wide)  # the paper's score before the others
     except (OSError, ValueError, AttributeError):
         tiles = []
     return tiles or [
@@ -143,21 +144,29 @@ def score_tiles(folder: Path) -> list[Tile]:
     ]
 
 
-def _score_tile(name: str, protocol: str, result: Any) -> Tile | None:
-    """Describe one protocol's result; None when it has no score."""
-    if not isinstance(result, dict):
-        result = {"score": result}
-    score, deviation = result.get("score"), result.get("deviation")
-    if not _is_number(score):
+def _score_tile(name: str, key: str, record: Any) -> Tile | None:
+    """Describe one metric's result as score.json has it; None when it has no score."""
+    if not isinstance(record, dict) or not _is_number(record.get("score")):
         return None
-    value = f"{100 * score:.1f}" + (f" ± {100 * deviation:.1f}" if _is_number(deviation) else "")
-    seeds = result.get("scores")
+    metric, _, protocol = key.partition(":")
+    score = record["score"]
+    if metric != "higgins":
+        note = ""
+        match record.get("interval"):
+            case [int() | float() as low, int() | float() as high]:
+                note = f", 95 % from {low:.3f} to {high:.3f}"
+        return Tile(metric, f"{score:.3f}", "", f"Protocol {protocol}{note}.")
+    details = record.get("details")
+    found: dict[str, Any] = details if isinstance(details, dict) else {}
+    deviation, seeds = found.get("deviation"), found.get("scores")
+    spread = f" ± {100 * deviation:.1f}" if isinstance(deviation, int | float) else ""
+    value = f"{100 * score:.1f}{spread}"
     notes = [
-        str(result.get("protocol", protocol)),
-        f"L = {result['n_pairs']:,}" if _is_number(result.get("n_pairs")) else "",
+        protocol,
+        f"L = {found['n_pairs']:,}" if _is_number(found.get("n_pairs")) else "",
         f"{len(seeds)} classifier seeds" if isinstance(seeds, list) and len(seeds) > 1 else "",
-        f"{result['n_test']:,} test points" if _is_number(result.get("n_test")) else "",
-        f"{result['rows']:,} images encoded" if _is_number(result.get("rows")) else "",
+        f"{found['n_test']:,} test points" if _is_number(found.get("n_test")) else "",
+        f"{record['n_rows']:,} images encoded" if _is_number(record.get("n_rows")) else "",
     ]
     return Tile(name, value, "%", "Protocol " + ", ".join(filter(None, notes)) + ".", wide=True)
 

@@ -115,6 +115,8 @@ def test_protocols() -> None:
     [
         ({"metrics": "migg"}, "got 'migg'; did you mean 'mig'"),
         ({"metrics": ["mig:chen2017"]}, "got 'mig:chen2017'; did you mean 'mig:chen2018'"),
+        ({"metrics": []}, "metrics must name at least one of all, fast, higgins"),
+        ({"metrics": "irs", "protocol": "chen2018"}, "got 'chen2018', which is for mig"),
         ({"protocol": "locatello2018"}, "got 'locatello2018'; did you mean 'locatello2019'"),
         ({"protocol": {"mig": "hsu2023"}}, "protocol must map metrics to protocols they have"),
         ({"rng": -1}, "rng must be a seed >= 0, got -1"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from betavae.errors import InputError
-from betavae.metrics.arrays import load_codes, load_factors
+from betavae.metrics.arrays import load_codes, load_factors, load_representation
 
 CODES = np.arange(12.0).reshape(6, 2)
 
@@ -97,3 +97,41 @@ def test_pickles_are_never_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", np.array([{"a": 1}, 2], dtype=object))
     with pytest.raises(InputError, match="cannot be read as npz"):
         load_factors(tmp_path / "p.npz")
+
+
+def test_empty_cells_need_whole_numbers(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("shape,angle\n0,0.5\n1,\n0,1.5\n")
+    with pytest.raises(InputError, match=r"f\.csv column angle must be whole numbers"):
+        load_factors(tmp_path / "f.csv")
+
+
+def test_a_representation_in_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "codes.npz"
+    np.savez(path, mean=CODES, log_var=-CODES, factors=CODES[:, :1], factor_names=["x"])
+    whole = load_representation(path)
+    np.testing.assert_array_equal(whole.mean, CODES)
+    np.testing.assert_array_equal(whole.log_var, -CODES)
+    np.testing.assert_array_equal(whole.factors, CODES[:, :1])
+    assert whole.factor_names == ("x",)
+    (tmp_path / "f.csv").write_text("a,b\n" + "0,1\n" * 6)
+    np.save(tmp_path / "v.npy", 0 * CODES)
+    other = load_representation(path, tmp_path / "f.csv", tmp_path / "v.npy")
+    assert other.factor_names == ("a", "b")
+    assert not np.any(other.log_var)
+    np.save(tmp_path / "bare.npy", CODES)
+    bare = load_representation(tmp_path / "bare.npy")
+    assert bare.factors is None
+    assert bare.log_var is None
+
+
+def test_a_grid_is_told_by_its_sizes(tmp_path: Path) -> None:
+    path = tmp_path / "grid.npz"
+    np.savez(path, mean=CODES, factor_sizes=[2, 3], factor_names=["a", "b"])
+    expected = [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
+    np.testing.assert_array_equal(load_representation(path).factors, expected)
+    np.savez(path, mean=CODES, factor_sizes=[2, 4])
+    with pytest.raises(InputError, match=r"must be those of a grid of 6 rows, got \[2, 4\]"):
+        load_representation(path)
+    np.savez(path, mean=CODES, factor_sizes=[2.0, 3.0])
+    with pytest.raises(InputError, match=r"must be \(K,\) whole numbers >= 1"):
+        load_representation(path)

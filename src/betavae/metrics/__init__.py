@@ -5,12 +5,13 @@ whole numbers with -1 for "not known". A result has `.score`, a 95 % `.interval`
 ``float(result)``. Neither torch nor anything else of betavae is needed.
 """
 
-from betavae.metrics.arrays import load_codes, load_factors
+from betavae.metrics.arrays import Codes, load_codes, load_factors, load_representation
 from betavae.metrics.binning import bin_codes, bin_factors
+from betavae.metrics.catalogue import evaluate_names
 from betavae.metrics.checks import live_latents
 from betavae.metrics.dci import DciResult, dci_scores
 from betavae.metrics.elbo import ElboTerms, elbo_terms
-from betavae.metrics.evaluation import Codes, evaluate, evaluate_names
+from betavae.metrics.evaluation import evaluate
 from betavae.metrics.explicitness import ExplicitnessResult, explicitness_score
 from betavae.metrics.factor_vae import FactorVaeResult, factor_vae_score
 from betavae.metrics.gaussian import GaussianResult, gaussian_total_correlation
@@ -60,6 +61,7 @@ __all__ = [
     "live_latents",
     "load_codes",
     "load_factors",
+    "load_representation",
     "mig_score",
     "model_centrality",
     "modularity_score",

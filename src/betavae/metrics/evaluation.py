@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from betavae.errors import InputError, did_you_mean
-from betavae.metrics import (
-    dci,
-    elbo,
-    explicitness,
-    factor_vae,
-    gaussian,
-    higgins,
-    infomec,
-    irs,
-    jemmig,
-    latents,
-    mig,
-    modularity,
-    sap,
-)
+from betavae.errors import InputError
+from betavae.metrics.arrays import Codes
 from betavae.metrics.binning import bin_factors
+from betavae.metrics.catalogue import METRICS, WITHOUT_PROTOCOL, WITHOUT_RNG, Choice, choose
 from betavae.metrics.checks import Array, check_codes, check_factors, check_log_var
 from betavae.metrics.summary import Entry, Results
 
@@ -50,83 +36,11 @@ class HasCodes(Protocol):
         """Names of the factors."""
 
 
-@dataclass(frozen=True)
-class Codes:
-    """Plain arrays for `evaluate`: codes, and what is known about them.
-
-    Attributes:
-        mean: (N, M) codes.
-        factors: (N, K) factors, or None.
-        log_var: (N, M) log variances of the codes' posteriors, or None.
-        factor_names: one name a factor, or empty.
-    """
-
-    mean: Any
-    factors: Any = None
-    log_var: Any = None
-    factor_names: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How `evaluate` calls a metric.
-
-    Attributes:
-        function: the metric.
-        protocols: its protocols, the default one first.
-        arguments: which arrays it takes, in order: codes, factors (or raw, unbinned factors),
-            log_var.
-        better: "higher", "lower" or "" where neither is.
-        log_var_for: protocols that need `log_var` as a keyword.
-    """
-
-    function: Callable[..., Any]
-    protocols: tuple[str, ...]
-    arguments: tuple[str, ...] = ("codes", "factors")
-    better: str = "higher"
-    log_var_for: tuple[str, ...] = ()
-
-
-METRICS: dict[str, Metric] = {
-    "higgins": Metric(higgins.higgins_score, higgins.PROTOCOLS),
-    "factor_vae": Metric(factor_vae.factor_vae_score, factor_vae.PROTOCOLS),
-    "mig": Metric(mig.mig_score, mig.PROTOCOLS, log_var_for=("chen2018",)),
-    "jemmig": Metric(jemmig.jemmig_score, jemmig.PROTOCOLS, log_var_for=("do2020",)),
-    "sap": Metric(sap.sap_score, sap.PROTOCOLS),
-    "dci": Metric(dci.dci_scores, dci.PROTOCOLS),
-    "modularity": Metric(modularity.modularity_score, modularity.PROTOCOLS),
-    "explicitness": Metric(explicitness.explicitness_score, explicitness.PROTOCOLS),
-    "irs": Metric(irs.irs_score, irs.PROTOCOLS),
-    "infomec": Metric(infomec.infomec_scores, infomec.PROTOCOLS),
-    "gaussian_tc": Metric(
-        gaussian.gaussian_total_correlation, gaussian.PROTOCOLS, ("codes",), "lower"
-    ),
-    "active_units": Metric(latents.active_units, ("burda2016",), ("codes",), ""),
-    "rate": Metric(latents.rate_per_latent, ("closed_form",), ("codes", "log_var"), ""),
-    "total_correlation": Metric(elbo.elbo_terms, ("full_data",), ("codes", "log_var"), "lower"),
-}
-SLOW = ("dci:locatello2019",)
-"""Left out of "fast": about a minute, where every other metric takes seconds."""
-GROUPS = ("all", "fast")
-WITHOUT_PROTOCOL = ("active_units", "rate", "total_correlation")
-WITHOUT_RNG = ("active_units", "rate")
-
-
-def evaluate_names() -> tuple[str, ...]:
-    """List what `evaluate` takes as `metrics`: groups, metrics, and metrics with a protocol.
-
-    >>> "mig" in evaluate_names(), "mig:chen2018" in evaluate_names()
-    (True, True)
-    """
-    keys = [f"{name}:{protocol}" for name, m in METRICS.items() for protocol in m.protocols]
-    return (*GROUPS, *METRICS, *keys)
-
-
 def evaluate(
     representation: HasCodes | Any,
     factors: Any = None,
     *,
-    metrics: str | Sequence[str] = "fast",
+    metrics: str | Sequence[str | Choice] = "fast",
     protocol: str | Mapping[str, str] | None = None,
     log_var: Any = None,
     factor_bins: int = 20,
@@ -185,29 +99,25 @@ def evaluate(
         arrays["factors"] = check_factors(binned, len(codes))
     names = _factor_names(source, binned)
     changed = [] if binned is None else _binned_columns(raw, binned)
-    chosen, grouped = _choose(metrics, protocol)
     entries, skipped = {}, {}
-    for key in chosen:
-        name, _, which = key.partition(":")
-        metric = METRICS[name]
+    for choice in choose(metrics, protocol):
+        metric, key = METRICS[choice.name], choice.key
         given = dict(arrays)
         if key == "sap:kumar2018" and changed and known is None:
             given["factors"] = np.asarray(raw)
-        missing = [a for a in metric.arguments if given[a] is None]
-        if which in metric.log_var_for and log_var is None:
-            missing.append("log_var")
+        missing = [name for name in choice.needs if given[name] is None]
         if missing:
             reason = f"needs {' and '.join(missing)}"
-            if key not in grouped:
+            if choice.named:
                 raise InputError(f"metric {key} {reason}, got None")
             skipped[key] = reason
             continue
-        keywords: dict[str, Any] = {**(options or {}).get(name, {}), **(options or {}).get(key, {})}
-        if name not in WITHOUT_PROTOCOL:
-            keywords["protocol"] = which
-        if name not in WITHOUT_RNG:
+        keywords = {**(options or {}).get(choice.name, {}), **(options or {}).get(key, {})}
+        if choice.name not in WITHOUT_PROTOCOL:
+            keywords["protocol"] = choice.protocol
+        if choice.name not in WITHOUT_RNG:
             keywords.setdefault("rng", int(rng))
-        if which in metric.log_var_for:
+        if choice.protocol in metric.log_var_for:
             keywords["log_var"] = log_var
         if progress is not None:
             progress(key)
@@ -215,11 +125,12 @@ def evaluate(
         try:
             result = metric.function(*(given[a] for a in metric.arguments), **keywords)
         except InputError as error:
-            if key not in grouped:
+            if choice.named:
                 raise
             skipped[key] = str(error)
             continue
-        entries[key] = Entry(name, which, result, time.perf_counter() - start, metric.better)
+        seconds = time.perf_counter() - start
+        entries[key] = Entry(choice.name, choice.protocol, result, seconds, metric.better)
     return Results(
         entries=entries,
         skipped=skipped,
@@ -249,51 +160,3 @@ def _binned_columns(raw: Any, binned: Array) -> list[int]:
     return [
         k for k in range(binned.shape[1]) if (array[known[:, k], k] != binned[known[:, k], k]).any()
     ]
-
-
-def _choose(
-    metrics: str | Sequence[str], protocol: str | Mapping[str, str] | None
-) -> tuple[list[str], set[str]]:
-    """Turn names into "metric:protocol" keys, in order; and say which came from a group."""
-    asked = [m.strip() for m in metrics.split(",")] if isinstance(metrics, str) else list(metrics)
-    valid = evaluate_names()
-    for name in asked:
-        if name not in valid:
-            raise InputError(
-                f"metrics must be among {', '.join((*GROUPS, *METRICS))} "
-                f"(or metric:protocol), got {name!r}{did_you_mean(str(name), valid)}"
-            )
-    if isinstance(protocol, str):
-        known = {p for metric in METRICS.values() for p in metric.protocols}
-        if protocol not in known:
-            raise InputError(
-                f"protocol must be one of {', '.join(sorted(known))}, "
-                f"got {protocol!r}{did_you_mean(protocol, known)}"
-            )
-        wanted = {name: protocol for name, m in METRICS.items() if protocol in m.protocols}
-    else:
-        wanted = dict(protocol or {})
-        for name, value in wanted.items():
-            if name not in METRICS or value not in METRICS[name].protocols:
-                raise InputError(
-                    f"protocol must map metrics to protocols they have, got {name!r}: {value!r}"
-                    + did_you_mean(f"{name}:{value}", valid)
-                )
-    keys: list[str] = []
-    grouped: set[str] = set()
-    for name in asked:
-        if name in GROUPS:
-            for metric, spec in METRICS.items():
-                for p in [wanted[metric]] if metric in wanted else spec.protocols:
-                    key = f"{metric}:{p}"
-                    if name == "all" or key not in SLOW:
-                        keys.append(key)
-                        grouped.add(key)
-        elif ":" in name:
-            keys.append(name)
-        else:
-            keys.append(f"{name}:{wanted.get(name, METRICS[name].protocols[0])}")
-    named = {k for k in asked if ":" in k} | {
-        f"{k}:{wanted.get(k, METRICS[k].protocols[0])}" for k in asked if k in METRICS
-    }
-    return list(dict.fromkeys(keys)), grouped - named

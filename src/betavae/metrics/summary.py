@@ -117,6 +117,13 @@ class Results:
         """Return everything as plain numbers, lists and strings, ready for JSON."""
         import betavae
 
+        # Each metric's record stands alone: score.json gathers those of several evaluations.
+        sizes = {
+            "seed": self.seed,
+            "n_rows": self.n_rows,
+            "n_latents": self.n_latents,
+            "n_factors": self.n_factors,
+        }
         metrics = {
             key: {
                 "metric": entry.name,
@@ -124,7 +131,7 @@ class Results:
                 "score": plain(entry.score),
                 "interval": plain(entry.interval),
                 "better": entry.better or None,
-                "seed": self.seed,
+                **sizes,
                 "seconds": round(entry.seconds, 3),
                 "details": entry.result.to_dict(),
             }
@@ -132,10 +139,7 @@ class Results:
         }
         return {
             "betavae": betavae.__version__,
-            "seed": self.seed,
-            "n_rows": self.n_rows,
-            "n_latents": self.n_latents,
-            "n_factors": self.n_factors,
+            **sizes,
             "factor_names": list(self.factor_names),
             "binned_factors": list(self.binned_factors),
             "factor_bins": self.factor_bins,

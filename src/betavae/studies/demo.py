@@ -61,7 +61,8 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]
             config = config.replaced(images=config.images // 10)
         folder = out / place
         record = _trained(config, dataset, folder)
-        result = score_run(folder, rows=20_000 if quick else None, seed=seed)
+        scored = score_run(folder, rows=20_000 if quick else None, seed=seed)
+        result: HigginsResult = scored["higgins:higgins2017"].result
         write_traversals(folder)
         rows.append(_row(name, config, paper, record, result, write_report(folder)))
     outcome = {

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
+from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.files import write_beside
-from betavae.metrics.higgins import HigginsResult, higgins_score
+from betavae.metrics.arrays import load_representation
+from betavae.metrics.catalogue import Choice, choose
+from betavae.metrics.evaluation import HasCodes, evaluate
+from betavae.metrics.summary import Results
+from betavae.models.vae import VAE
 from betavae.representation import Representation, represent
 from betavae.runs import load_run
+from betavae.training.checkpoint import Header
 from betavae.training.machine import choose_device
 
 SCORES = "score.json"
@@ -40,7 +56,19 @@ def encode_run(
     Raises:
         InputError: when the run or the data cannot be used.
     """
-    model, _, dataset = load_run(run_folder, data)
+    run = load_run(run_folder, data)
+    return _encode(run, rows=rows, seed=seed, device=device, progress=progress)
+
+
+def _encode(
+    run: tuple[VAE, Header, Dataset],
+    *,
+    rows: int | None,
+    seed: int,
+    device: str,
+    progress: bool,
+) -> Representation:
+    model, _, dataset = run
     chosen = None
     if rows is not None:
         if not 2 <= rows <= len(dataset.images):
@@ -53,31 +81,128 @@ def encode_run(
 def score_run(
     run_folder: Path,
     *,
-    protocol: str = "higgins2017",
+    metrics: str | Sequence[str] = "higgins",
+    protocol: str | None = None,
     n_pairs: int | None = None,
+    factor_bins: int = 20,
     rows: int | None = None,
     seed: int = 0,
     device: str = "auto",
     progress: bool = True,
-) -> HigginsResult:
-    """Score a run by the disentanglement metric and write the result into its score.json.
+) -> Results:
+    """Encode a run's data, compute metrics of the codes, keep them in the run's score.json.
+
+    Args:
+        run_folder: the run.
+        metrics: what to compute, as `betavae.metrics.evaluate` takes it.
+        protocol: for metrics named without one.
+        n_pairs: L of the Higgins score, in place of its protocol's.
+        factor_bins: bins of a continuous factor.
+        rows: encode this many random rows instead of all.
+        seed: seed of rows and metrics.
+        device: where to encode.
+        progress: show bars on stderr.
 
     Raises:
-        InputError: when the run or its data cannot be used, or the data has no factors.
+        InputError: when the run, its data or what was asked for cannot be used; before anything
+            is encoded wherever it can be told.
     """
-    codes = encode_run(run_folder, rows=rows, seed=seed, device=device, progress=progress)
-    if codes.factors is None:
+    chosen = _chosen(metrics, protocol, n_pairs)
+    run = load_run(run_folder)
+    labelled = run[2].factors(np.arange(1)) is not None
+    if not labelled and any(c.named and "factors" in c.needs for c in chosen):
         raise InputError(
             f"the data of {run_folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
-    result = higgins_score(codes.mean, codes.factors, protocol=protocol, n_pairs=n_pairs, rng=seed)
-    keep_score(run_folder, protocol, {**result.to_dict(), "rows": len(codes.mean), "seed": seed})
-    return result
+    codes = _encode(run, rows=rows, seed=seed, device=device, progress=progress)
+    results = _evaluate(
+        codes, chosen, n_pairs=n_pairs, factor_bins=factor_bins, seed=seed, progress=progress
+    )
+    keep_scores(run_folder, results)
+    return results
+
+
+def score_files(
+    codes: Path,
+    factors: Path | None = None,
+    log_var: Path | None = None,
+    *,
+    metrics: str | Sequence[str] = "fast",
+    protocol: str | None = None,
+    n_pairs: int | None = None,
+    factor_bins: int = 20,
+    seed: int = 0,
+    progress: bool = True,
+) -> Results:
+    """Compute metrics of codes that anybody's model wrote to .npy, .npz or .csv files.
+
+    Args:
+        codes: (N, M) codes; see `betavae.metrics.load_representation`.
+        factors: (N, K) factors, unless the codes' .npz holds them.
+        log_var: (N, M) log variances, unless the codes' .npz holds them.
+        metrics: what to compute, as `betavae.metrics.evaluate` takes it.
+        protocol: for metrics named without one.
+        n_pairs: L of the Higgins score, in place of its protocol's.
+        factor_bins: bins of a continuous factor.
+        seed: seed of the metrics.
+        progress: show a bar on stderr.
+
+    Raises:
+        InputError: when a file or what was asked for cannot be used.
+    """
+    chosen = _chosen(metrics, protocol, n_pairs)
+    arrays = load_representation(codes, factors, log_var)
+    return _evaluate(
+        arrays, chosen, n_pairs=n_pairs, factor_bins=factor_bins, seed=seed, progress=progress
+    )
+
+
+def _chosen(
+    metrics: str | Sequence[str], protocol: str | None, n_pairs: int | None
+) -> list[Choice]:
+    chosen = choose(metrics, protocol)
+    if n_pairs is not None and not any(choice.name == "higgins" for choice in chosen):
+        raise InputError(
+            "pairs must come with the metric higgins, "
+            f"got the metrics {', '.join(choice.key for choice in chosen)}"
+        )
+    return chosen
+
+
+def _evaluate(
+    codes: HasCodes,
+    chosen: list[Choice],
+    *,
+    n_pairs: int | None,
+    factor_bins: int,
+    seed: int,
+    progress: bool,
+) -> Results:
+    """Evaluate under a bar that names the metric and says how many are done."""
+    keys = [choice.key for choice in chosen]
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not progress) as bar:
+        task = bar.add_task("metrics", total=len(keys))
+        return evaluate(
+            codes,
+            metrics=chosen,
+            factor_bins=factor_bins,
+            options={} if n_pairs is None else {"higgins": {"n_pairs": n_pairs}},
+            rng=seed,
+            progress=lambda key: bar.update(task, description=key, completed=keys.index(key)),
+        )
 
 
 def read_scores(run_folder: Path) -> dict[str, Any]:
-    """Return what score.json holds, by protocol; empty when the run was never scored."""
+    """Return what score.json holds, by metric; empty when the run was never scored."""
     path = run_folder / SCORES
     if not path.exists():
         return {}
@@ -85,11 +210,19 @@ def read_scores(run_folder: Path) -> dict[str, Any]:
         scores = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from None
-    return dict(scores)
+    if not isinstance(scores, dict):
+        raise InputError(f"{path} must hold scores by metric, got a {type(scores).__name__}")
+    return scores
 
 
-def keep_score(run_folder: Path, protocol: str, result: dict[str, Any]) -> None:
-    """Put one protocol's result into score.json, keeping the others."""
-    scores = {**read_scores(run_folder), protocol: result}
+def keep_scores(run_folder: Path, results: Results) -> None:
+    """Put results into score.json, by "metric:protocol", keeping those of other metrics."""
+    scores = {**read_scores(run_folder), **results.to_dict()["metrics"]}
     with write_beside(run_folder / SCORES) as beside:
-        beside.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write everything about an evaluation as JSON, beside and renamed."""
+    with write_beside(path) as beside:
+        beside.write_text(results.to_json() + "\n", encoding="utf-8")
