@@ -16,6 +16,7 @@ from betavae.metrics.checks import (
     check_count,
     check_matrix,
 )
+from betavae.metrics.parallel import thread_map
 
 
 def bin_codes(codes: Any, bins: int = 20) -> Ints:
@@ -29,11 +30,21 @@ def bin_codes(codes: Any, bins: int = 20) -> Ints:
     """
     codes = check_codes(codes)
     check_count(bins, "bins", 2)
-    binned = np.empty(codes.shape, np.int64)
-    for j in range(codes.shape[1]):
-        edges = np.histogram_bin_edges(codes[:, j], bins)
-        binned[:, j] = np.searchsorted(edges[1:-1], codes[:, j], side="right")
-    return binned
+    binned = np.empty(codes.shape[::-1], np.int64)
+
+    def one_latent(j: int) -> None:
+        column = np.ascontiguousarray(codes[:, j])
+        edges = np.histogram_bin_edges(column, bins)
+        # The bin by arithmetic, then by comparison where rounding put it on the wrong side.
+        width = (edges[-1] - edges[0]) / bins
+        guess = ((column - edges[0]) / width).astype(np.int64)
+        np.clip(guess, 0, bins - 1, out=guess)
+        guess -= (column < edges.take(guess)) & (guess > 0)
+        guess += (column >= edges.take(guess + 1)) & (guess < bins - 1)
+        binned[j] = guess
+
+    thread_map(one_latent, range(codes.shape[1]))
+    return np.asarray(binned.T)
 
 
 def bin_factors(factors: Any, *, bins: int = 20, known: Any = None) -> Ints:
@@ -90,11 +101,21 @@ def bin_factors(factors: Any, *, bins: int = 20, known: Any = None) -> Ints:
 def count_tables(binned: Ints, bins: int, factors: Ints, blocks: Ints) -> list[Array]:
     """Count rows by block, code bin and factor value: for each factor (B, M, bins, V) floats."""
     n_blocks = int(blocks.max()) + 1
+    jobs: list[tuple[Ints, Ints | None, int, Array]] = []
+
+    def one(job: tuple[Ints, Ints | None, int, Array]) -> None:
+        base, rows, j, table = job
+        n_values = table.shape[-1]
+        cell = (binned[:, j] if rows is None else binned[rows, j]) * n_values
+        cell += base
+        counts = np.bincount(cell, minlength=n_blocks * bins * n_values)
+        table[:, j] = counts.reshape(n_blocks, bins, n_values)
+
     tables = []
     for k in range(factors.shape[1]):
         rows = np.flatnonzero(factors[:, k] >= 0)
         whole = len(rows) == len(factors)
-        column = factors[:, k] if whole else factors[rows, k]
+        column = np.ascontiguousarray(factors[:, k] if whole else factors[rows, k])
         # Values may have gaps (only some models of a set): number the ones that occur.
         occurs = np.bincount(column) > 0 if column.max() < 4 * len(column) + 1024 else None
         if occurs is None:
@@ -102,14 +123,12 @@ def count_tables(binned: Ints, bins: int, factors: Ints, blocks: Ints) -> list[A
             n_values = len(values)
         else:
             n_values = int(occurs.sum())
-            column = (np.cumsum(occurs) - 1)[column]
+            column = (np.cumsum(occurs) - 1)[column] if not occurs.all() else column
         base = (blocks if whole else blocks[rows]) * (bins * n_values) + column
         table = np.empty((n_blocks, binned.shape[1], bins, n_values))
-        for j in range(binned.shape[1]):
-            cell = base + (binned[:, j] if whole else binned[rows, j]) * n_values
-            counts = np.bincount(cell, minlength=n_blocks * bins * n_values)
-            table[:, j] = counts.reshape(n_blocks, bins, n_values)
         tables.append(table)
+        jobs += [(base, rows if not whole else None, j, table) for j in range(binned.shape[1])]
+    thread_map(one, jobs)
     return tables
 
 

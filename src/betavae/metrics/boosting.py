@@ -2,8 +2,8 @@
 
 The same trees as ``sklearn.ensemble.GradientBoostingClassifier()`` grows: 100 stages, one
 regression tree of depth 3 a class and stage, every split considered. Each feature's order of rows
-is found once and then partitioned stably as nodes split, so that a node's best split is a running
-sum along that order; scikit-learn sorts the rows of every node of every tree anew.
+is found once and then shared out as nodes split, so that a node's best split is a running sum along
+that order; scikit-learn sorts the rows of every node of every tree anew.
 """
 
 from __future__ import annotations
@@ -77,46 +77,53 @@ def _grow(both: Array, order: Array, residual: Floats) -> tuple[Ints, Floats]:
 
     `both` is (M, n + m) features, `order` (M, n) the first n rows in order of each feature.
     """
-    n = len(residual)
-    # Flat indices: take() on them is several times faster than take_along_axis.
-    places_start = np.arange(len(both))[:, None] * n
-    values_start = np.arange(len(both))[:, None] * both.shape[1]
-    node = np.zeros(both.shape[1], np.int64)
-    centred = residual
-    gains = np.zeros(len(both))
+    n, n_features = len(residual), len(both)
+    everyone = np.arange(both.shape[1])
+    leaf = np.zeros(both.shape[1], np.int64)
+    gains = np.zeros(n_features)
+    nodes = [order]  # the rows of each node, in order of each feature
     for depth in range(DEPTH):
-        nodes = 1 << depth
-        of_row = node[:n]
-        size = np.bincount(of_row, minlength=nodes)
-        start = np.cumsum(size) - size
-        if depth:
-            # Rows by node, and by value within a node: for every feature in the same places.
-            places = np.argsort(of_row.astype(np.uint8).take(order), axis=1, kind="stable")
-            order = order.take(places + places_start)
-        # Residuals less their node's mean sum to 0 over a node, so that one running sum along
-        # all nodes is also each node's own.
-        mean = np.bincount(of_row, centred, minlength=nodes) / np.maximum(size, 1)
-        centred = centred - mean[of_row]
-        gain = centred.take(order)
-        np.cumsum(gain, axis=1, out=gain)
-        np.multiply(gain, gain, out=gain)
-        # Decrease of the sum of squares: n_l n_r / n (mean_l - mean_r)^2 = sum_l^2 n / (n_l n_r).
-        sizes = np.repeat(size, size)
-        left = np.arange(1, n + 1) - np.repeat(start, size)
-        right = sizes - left
-        gain *= np.divide(sizes, left * right, out=np.zeros(n), where=right > 0)
-        values = both.take(order + values_start)
-        gain[:, :-1] *= values[:, 1:] > values[:, :-1]  # equal values cannot be parted
-        feature, cut = np.zeros(nodes, np.int64), np.full(nodes, np.inf)
-        for v in range(nodes):
-            part = gain[:, start[v] : start[v] + size[v]]
-            if not part.size:
-                continue
-            j, i = divmod(int(part.argmax()), int(size[v]))
-            if part[j, i] > 1e-12:
-                gains[j] += part[j, i]
-                at = start[v] + i
-                feature[v], cut[v] = j, (float(values[j, at]) + float(values[j, at + 1])) / 2
-        # A node without a split keeps all its rows on the left.
-        node = 2 * node + (both[feature[node], np.arange(len(node))] > cut[node])
-    return node, gains / n
+        feature, cut = np.zeros(len(nodes), np.int64), np.full(len(nodes), np.inf)
+        for v, rows in enumerate(nodes):
+            # A node without a split keeps all its rows on the left.
+            if found := _best_split(both, rows, residual):
+                feature[v], cut[v], gain = found
+                gains[feature[v]] += gain
+        leaf = 2 * leaf + (both[feature.take(leaf), everyone] > cut.take(leaf))
+        if depth + 1 < DEPTH:
+            goes_right = (leaf[:n] & 1).astype(bool)
+            children = []
+            for rows in nodes:
+                # Every feature sends as many rows to either side, so each keeps a rectangle.
+                right = goes_right.take(rows)
+                children += [rows[~right], rows[right]]
+            nodes = [rows.reshape(n_features, -1) for rows in children]
+    return leaf, gains / n
+
+
+def _best_split(both: Array, rows: Array, residual: Floats) -> tuple[int, float, float] | None:
+    """Find feature, threshold and gain of the best split of a node; None if nothing is gained.
+
+    The gain is the decrease of the sum of squares, ``n_l n_r / n (mean_l - mean_r)^2``, which is
+    ``sum_l^2 n / (n_l n_r)`` once the residuals are centred.
+    """
+    size = rows.shape[1]
+    if size < 2:
+        return None
+    sums = residual.take(rows)
+    sums -= sums[0].mean()
+    np.cumsum(sums, axis=1, out=sums)
+    np.multiply(sums, sums, out=sums)
+    left = np.arange(1, size)
+    gain = sums[:, :-1]
+    gain *= size / (left * (size - left))
+    j, i = divmod(int(gain.argmax()), size - 1)
+    low, high = both[j, rows[j, i]], both[j, rows[j, i + 1]]
+    if low == high:  # equal values cannot be parted: look again among the others
+        values = np.take_along_axis(both, rows, axis=1)
+        gain *= values[:, 1:] > values[:, :-1]
+        j, i = divmod(int(gain.argmax()), size - 1)
+        low, high = values[j, i], values[j, i + 1]
+    if gain[j, i] <= 1e-12:
+        return None
+    return j, (float(low) + float(high)) / 2, float(gain[j, i])

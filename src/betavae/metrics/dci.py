@@ -15,10 +15,8 @@ from betavae.metrics.checks import (
     Ints,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
     check_count,
-    choose_factors,
+    check_labelled,
 )
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.linear import standardise
@@ -134,9 +132,8 @@ def dci_scores(
     >>> round(result.disentanglement, 3), round(result.completeness, 3), result.informativeness
     (1.0, 1.0, 1.0)
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    values, columns = choose_factors(factors, len(codes), factor_columns)
+    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+    codes, values, columns = given.codes, given.values, given.columns
     check_count(n_train, "n_train", 10)
     check_count(n_test, "n_test")
     lasso = protocol == "eastwood2018"

@@ -14,10 +14,8 @@ from betavae.metrics.checks import (
     Ints,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
     check_count,
-    choose_factors,
+    check_labelled,
 )
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.linear import fit_linear, standardise
@@ -104,9 +102,8 @@ def explicitness_score(
     >>> float(explicitness_score(factors, factors))
     1.0
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    values, columns = choose_factors(factors, len(codes), factor_columns)
+    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+    codes, values, columns = given.codes, given.values, given.columns
     check_count(n_train, "n_train", 2)
     check_count(n_test, "n_test")
     generator = as_generator(rng)

@@ -14,19 +14,19 @@ from betavae.metrics.checks import (
     Ints,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
     check_count,
-    choose_factors,
+    check_labelled,
     live_latents,
+    moments,
 )
 from betavae.metrics.groups import Groups, group_rows, relabel
+from betavae.metrics.parallel import thread_map
 from betavae.metrics.results import accuracy_interval, as_dict, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019", "kim2018", "exact")
 # protocol: votes to train on, votes to test on, rows a vote, std below which a latent is dead
 SETTINGS = {"locatello2019": (10_000, 5_000, 64, 0.0), "kim2018": (800, 800, 100, 0.05)}
-GATHER_BYTES = 64 << 20
+GATHER_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,8 @@ def factor_vae_score(
     >>> float(factor_vae_score(factors, factors, protocol="exact"))
     1.0
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    values, columns = choose_factors(factors, len(codes), factor_columns)
+    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+    codes, values, columns = given.codes, given.values, given.columns
     generator = as_generator(rng)
     settings = SETTINGS.get(protocol, (0, 0, 0, 0.0))
     live = live_latents(codes, settings[3] if dead_std is None else dead_std)
@@ -141,7 +140,8 @@ def factor_vae_score(
         test = check_count(settings[1] if n_test is None else n_test, "n_test")
         rows = check_count(settings[2] if batch_size is None else batch_size, "batch_size", 2)
         if len(latents):
-            part = codes[:, latents]
+            part = codes if live.all() else codes[:, latents]
+            part = part if part.dtype.kind == "f" else part.astype(np.float64)
             groups = [group_rows(values[:, k]) for k in range(n_factors)]
             learnt = _draw_votes(part, groups, train, rows, generator)
             tested = _draw_votes(part, groups, test, rows, generator)
@@ -158,7 +158,7 @@ def _draw_votes(
 ) -> Floats:
     """Draw n votes; (M, K) counts of (latent of least normalised variance, factor fixed)."""
     n_latents, n_factors = codes.shape[1], len(groups)
-    spread = codes.var(axis=0, ddof=1, dtype=np.float64)
+    spread = moments(codes)[1]
     labels = rng.integers(n_factors, size=n)
     picks = np.empty((n, rows), np.int64)
     for k, group in enumerate(groups):
@@ -166,11 +166,18 @@ def _draw_votes(
         value = group.draw_values((len(mine), 1), rng)
         picks[mine] = group.draw_rows(np.repeat(value, rows, axis=1), rng)
     least = np.empty(n, np.int64)
-    size = max(1, GATHER_BYTES // (rows * n_latents * 8))
-    for start in range(0, n, size):
-        part = slice(start, start + size)
-        variance = codes[picks[part]].var(axis=1, ddof=1, dtype=np.float64)
-        least[part] = (variance / spread).argmin(axis=1)
+    size = max(1, GATHER_BYTES // (rows * n_latents * codes.itemsize))
+
+    def fill(starts: range) -> None:
+        for start in starts:
+            part = slice(start, start + size)
+            drawn = codes.take(picks[part], axis=0)
+            drawn = drawn - drawn.mean(axis=1, keepdims=True, dtype=np.float64).astype(drawn.dtype)
+            squares = np.einsum("nlm,nlm->nm", drawn, drawn)
+            least[part] = (squares / spread).argmin(axis=1)
+
+    middle = -(-n // size // 2) * size
+    thread_map(fill, [range(0, middle, size), range(middle, n, size)])
     votes = np.zeros((n_latents, n_factors))
     np.add.at(votes, (least, labels), 1)
     return votes

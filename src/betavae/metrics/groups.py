@@ -29,8 +29,10 @@ class Groups:
 
     def draw_rows(self, values: Ints, rng: np.random.Generator) -> Ints:
         """Draw, for each group number in `values`, one row uniformly among that group's rows."""
-        offset = (rng.random(values.shape) * self.counts[values]).astype(np.int64)
-        return np.asarray(self.rows[self.starts[values] + offset], np.int64)
+        place = rng.random(values.shape)
+        place *= self.counts.take(values)
+        place += self.starts.take(values)  # exact below 2^53 rows
+        return np.asarray(self.rows.take(place.astype(np.int64)), np.int64)
 
 
 def group_rows(column: Ints) -> Groups:
@@ -43,8 +45,8 @@ def group_rows(column: Ints) -> Groups:
     top = int(column.max(initial=0))
     # numpy sorts 16-bit integers by radix: ten times faster than int64.
     keys = column.astype(np.int16) if top < 2**15 else column
-    order = np.argsort(keys, kind="stable").astype(np.int64)
-    ordered = column[order]
+    order = np.asarray(np.argsort(keys, kind="stable"), np.int64)
+    ordered = keys.take(order)
     first = int(np.searchsorted(ordered, 0))
     rows, ordered = order[first:], ordered[first:]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]).astype(np.int64)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from betavae.errors import InputError
 from betavae.metrics.binning import entropy
 from betavae.metrics.checks import (
     Array,
@@ -16,10 +15,8 @@ from betavae.metrics.checks import (
     Ints,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
     check_count,
-    choose_factors,
+    check_labelled,
 )
 from betavae.metrics.groups import relabel
 from betavae.metrics.linear import fit_linear, standardise
@@ -125,11 +122,8 @@ def infomec_scores(
     >>> round(result.infom, 2), round(result.infoc, 2)
     (1.0, 1.0)
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    values, columns = choose_factors(factors, len(codes), factor_columns)
-    if len(columns) < 2:
-        raise InputError(f"factors must have at least 2 columns to tell apart, got {len(columns)}")
+    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns, several=True)
+    codes, values, columns = given.codes, given.values, given.columns
     check_count(n_samples, "n_samples", 20)
     check_count(repeats, "repeats")
     spread = np.ptp(codes, axis=0).astype(np.float64)

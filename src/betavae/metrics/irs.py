@@ -13,9 +13,7 @@ from betavae.metrics.checks import (
     Ints,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
-    choose_factors,
+    check_labelled,
     live_latents,
 )
 from betavae.metrics.groups import group_rows
@@ -102,9 +100,8 @@ def irs_score(
     >>> float(irs_score(factors, factors))
     1.0
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    values, columns = choose_factors(factors, len(codes), factor_columns)
+    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+    codes, values, columns = given.codes, given.values, given.columns
     quantile = QUANTILES[protocol]
     live = live_latents(codes, 0.0)
     n_latents, n_factors = codes.shape[1], len(columns)

@@ -23,11 +23,8 @@ from betavae.metrics.checks import (
     Ints,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
     check_count,
-    check_log_var,
-    choose_factors,
+    check_labelled,
 )
 from betavae.metrics.gridded import densities, make_grid
 from betavae.metrics.groups import relabel
@@ -121,14 +118,15 @@ def jemmig_score(
     >>> round(float(jemmig_score(factors, factors)), 6)
     1.0
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    values, columns = choose_factors(factors, len(codes), factor_columns)
+    given = check_labelled(
+        codes, factors, protocol, PROTOCOLS, factor_columns,
+        log_var=log_var, needs_log_var=protocol == "do2020",
+    )  # fmt: skip
+    codes, values, columns = given.codes, given.values, given.columns
     blocks = draw_blocks(len(codes), as_generator(rng))
-    if protocol == "do2020":
-        log_var = check_log_var(log_var, codes, "for protocol 'do2020'")
+    if given.log_var is not None:
         bins = check_count(100 if bins is None else bins, "bins", 2)
-        tables = _posterior_tables(codes, log_var, values, blocks, bins)
+        tables = _posterior_tables(codes, given.log_var, values, blocks, bins)
     else:
         bins = check_count(10 if bins is None else bins, "bins", 2)
         tables = count_tables(bin_codes(codes, bins), bins, values, blocks)

@@ -21,12 +21,8 @@ from betavae.metrics.checks import (
     Ints,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
     check_count,
-    check_log_var,
-    choose_factors,
-    four_factors,
+    check_labelled,
 )
 from betavae.metrics.gridded import grid_information, make_grid
 from betavae.metrics.groups import relabel
@@ -125,16 +121,16 @@ def mig_score(
     >>> float(mig_score(factors[:, [0, 0]], factors))  # a duplicated latent leaves no gap
     0.0
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    if protocol == "chen2018":
-        log_var = check_log_var(log_var, codes, "for protocol 'chen2018'")
-        factor_columns = four_factors(factors) if factor_columns is None else factor_columns
-    values, columns = choose_factors(factors, len(codes), factor_columns)
+    chen = protocol == "chen2018"
+    given = check_labelled(
+        codes, factors, protocol, PROTOCOLS, factor_columns,
+        four=chen, log_var=log_var, needs_log_var=chen,
+    )  # fmt: skip
+    codes, values, columns = given.codes, given.values, given.columns
     generator = as_generator(rng)
     blocks = draw_blocks(len(codes), generator)
-    if protocol == "chen2018":
-        information, entropies, interval = _posterior_gaps(codes, log_var, values, blocks)
+    if given.log_var is not None:
+        information, entropies, interval = _posterior_gaps(codes, given.log_var, values, blocks)
     else:
         check_count(bins, "bins", 2)
         tables = count_tables(bin_codes(codes, bins), bins, values, blocks)

@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from betavae.errors import InputError
 from betavae.metrics.binning import bin_codes, count_tables, information_matrix
 from betavae.metrics.checks import (
     Array,
     Floats,
     Seed,
     as_generator,
-    check_choice,
-    check_codes,
     check_count,
-    choose_factors,
+    check_labelled,
     live_latents,
 )
 from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval
@@ -103,11 +100,8 @@ def modularity_score(
     >>> float(modularity_score(factors, factors))
     1.0
     """
-    check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
-    values, columns = choose_factors(factors, len(codes), factor_columns)
-    if len(columns) < 2:
-        raise InputError(f"factors must have at least 2 columns to tell apart, got {len(columns)}")
+    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns, several=True)
+    codes, values, columns = given.codes, given.values, given.columns
     check_count(bins, "bins", 2)
     if protocol == "locatello2019" and dead_std is None:
         live = np.ones(codes.shape[1], bool)

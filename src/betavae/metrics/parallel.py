@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+_here = threading.local()
 
 
 def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -16,12 +18,19 @@ def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
     NumPy, SciPy and scikit-learn's trees release the interpreter lock. BLAS is held to one
     thread meanwhile: its own threads on small matrices wait for each other, and on a busy
-    machine that costs a hundredfold.
+    machine that costs a hundredfold. Inside a thread of an outer call it is a plain loop.
 
     >>> thread_map(lambda x: x + 1, [1, 2, 3])
     [2, 3, 4]
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    if getattr(_here, "busy", False):  # the limits are global: nested ones would not be undone
+        return [function(item) for item in items]
+
+    def marked(item: T) -> R:
+        _here.busy = True
+        return function(item)
 
     available = getattr(os, "sched_getaffinity", None)
     cores = len(available(0)) if available else os.cpu_count() or 1
@@ -29,4 +38,4 @@ def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         if min(cores, len(items)) < 2:
             return [function(item) for item in items]
         with ThreadPoolExecutor(min(cores, len(items))) as pool:
-            return list(pool.map(function, items))
+            return list(pool.map(marked, items))

@@ -20,8 +20,8 @@ from betavae.metrics.checks import (
     check_codes,
     check_columns,
     check_count,
+    check_labelled,
     check_matrix,
-    choose_factors,
 )
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.parallel import thread_map
@@ -118,7 +118,8 @@ def sap_score(
         interval = jackknife_interval([moments], lambda t: float(_gaps(_r_squared(t[0])).mean()))
         train = test = None
     else:
-        values, columns = choose_factors(factors, len(codes), factor_columns)
+        given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+        values, columns = given.values, given.columns
         train, test = check_count(n_train, "n_train", 2), check_count(n_test, "n_test")
         matrix, correct, train, test = _svm_accuracy(codes, values, train, test, generator)
         gaps = _gaps(matrix)
