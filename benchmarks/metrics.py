@@ -9,9 +9,9 @@ Peers, in one process with ours, each on the same codes:
 - disentanglement_lib's Higgins, FactorVAE and MIG through a lookup table as "representation
   function", with the settings of its study (10,000 / 5,000 points, batches of 64). Ours: the same
   counts, one classifier. MIG: both on the same rows, all of them, and on 10,000.
-- chen2018's MIG from pairwise log densities, 10,000 samples for q(z_j) and for each factor value, as
-  the authors' code has it: timed on a part (`PAIRWISE_SAMPLES` samples of one latent against all
-  rows) and scaled to all latents and to the marginal and four factors.
+- chen2018's MIG from pairwise log densities, 10,000 samples for q(z_j) and for each factor value,
+  as the authors' code has it: timed on a part (`PAIRWISE_SAMPLES` samples of one latent against
+  all rows) and scaled to all latents and to the marginal and four factors.
 
 Run: python -m benchmarks metrics
 """
@@ -83,16 +83,20 @@ class Lookup:
     factors_num_values = SIZES
 
     def sample_factors(self, n: int, random: np.random.RandomState) -> NDArray[np.int64]:
+        """Draw factors (n, 5)."""
         return np.stack([random.randint(size, size=n) for size in SIZES], axis=1)
 
     def sample_observations_from_factors(self, factors: Any, random: Any) -> Any:
+        """Return the row of each combination of factors."""
         return np.ravel_multi_index(factors.T, SIZES)
 
     def sample(self, n: int, random: np.random.RandomState) -> tuple[Any, Any]:
+        """Draw factors and their rows."""
         factors = self.sample_factors(n, random)
         return factors, self.sample_observations_from_factors(factors, random)
 
     def sample_observations(self, n: int, random: np.random.RandomState) -> Any:
+        """Draw rows."""
         return self.sample(n, random)[1]
 
 

@@ -55,7 +55,7 @@ def install(folder: Path) -> str:
 
 @contextmanager
 def imported(folder: Path) -> Iterator[Any]:
-    """Import the metric modules of an installed package, by name; take them out again at the end."""
+    """Import the metric modules of an installed package, by name, for a while."""
     before = set(sys.modules)
     sys.path.insert(0, str(folder / "packages"))
     try:
