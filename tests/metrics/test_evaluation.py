@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from betavae.metrics import (
     dci_scores,
     evaluate,
     evaluate_names,
+    load_representation,
     mig_score,
     sap_score,
 )
@@ -65,6 +67,31 @@ def test_a_result_is_the_functions_own() -> None:
     assert results["mig:locatello2019"].score == float(mig_score(MEAN, FACTORS, rng=5))
     expected = sap_score(MEAN, FACTORS, protocol="kumar2018", rng=5)
     assert results["sap:kumar2018"].interval == expected.interval
+
+
+def test_a_tensor_is_codes_and_a_saved_representation_a_representation(tmp_path: Path) -> None:
+    import torch
+
+    from betavae.representation import Representation
+
+    direct = evaluate(torch.from_numpy(MEAN), FACTORS, metrics="mig")
+    assert direct["mig:locatello2019"].score == float(mig_score(MEAN, FACTORS))
+    names = ("shape", "scale", "x")
+    mean, log_var = MEAN.astype(np.float32), LOG_VAR.astype(np.float32)
+    whole = Representation(mean, log_var, FACTORS, names, np.arange(len(MEAN)))
+    whole.save(tmp_path / "codes.npz")
+    asked: dict[str, Any] = {"metrics": "mig:chen2018,rate,irs"}
+    expected = evaluate(whole, **asked)
+    loaded = (
+        Representation.load(tmp_path / "codes.npz"),
+        load_representation(tmp_path / "codes.npz"),
+    )
+    for read in loaded:
+        found = evaluate(read, **asked)
+        assert found.factor_names == names
+        assert {k: e.score for k, e in found.entries.items()} == {
+            k: e.score for k, e in expected.entries.items()
+        }
 
 
 def test_anything_with_the_four_attributes_will_do() -> None:

@@ -84,9 +84,9 @@ def evaluate(
     """
     if not isinstance(rng, (int, np.integer)) or isinstance(rng, bool) or rng < 0:
         raise InputError(f"rng must be a seed >= 0, got {rng!r}")
-    source = representation if hasattr(representation, "mean") else None
-    if source is None or isinstance(source, np.ndarray):
-        source = Codes(representation)
+    # Arrays, tensors and data frames have a `mean` too, which is a method.
+    whole = hasattr(representation, "mean") and hasattr(representation, "factors")
+    source = representation if whole else Codes(representation)
     codes = check_codes(source.mean)
     log_var = source.log_var if log_var is None else log_var
     if log_var is not None:

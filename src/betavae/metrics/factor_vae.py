@@ -141,7 +141,8 @@ def factor_vae_score(
         rows = check_count(settings[2] if batch_size is None else batch_size, "batch_size", 2)
         if len(latents):
             part = codes if live.all() else codes[:, latents]
-            part = part if part.dtype.kind == "f" else part.astype(np.float64)
+            if part.dtype.kind != "f":
+                part = part.astype(np.float32 if part.dtype.itemsize < 4 else np.float64)
             groups = [group_rows(values[:, k]) for k in range(n_factors)]
             learnt = _draw_votes(part, groups, train, rows, generator)
             tested = _draw_votes(part, groups, test, rows, generator)
