@@ -56,7 +56,7 @@ def boosted_trees(
             importance += gains
             total = np.bincount(leaf[:n], residual, minlength=1 << DEPTH)
             curvature = np.bincount(leaf[:n], p[k] * (1 - p[k]), minlength=1 << DEPTH)
-            # One Newton step in each leaf (Friedman 2001, Eq. 32 for several classes).
+            # One Newton step in each leaf (Friedman 2001).
             value = np.where(curvature > 1e-150, total / np.maximum(curvature, 1e-150), 0.0)
             if trees > 1:
                 value *= (n_classes - 1) / n_classes

@@ -118,8 +118,8 @@ def dci_scores(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Eastwood & Williams 2018, Section 2 (Lasso and random forests; informativeness as an
-    error, here as 1 - NRMSE^2 = R^2); Locatello et al. 2019, Appendix B (boosted trees, accuracy;
+    Source: Eastwood & Williams 2018 (Lasso and random forests; informativeness as an
+    error, here as 1 - NRMSE^2 = R^2); Locatello et al. 2019 (boosted trees, accuracy;
     the completeness weighted by factor, where the original takes the plain mean).
 
     Misses: it says what one regressor leans on, not what the latents hold: of two latents that

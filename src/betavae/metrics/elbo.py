@@ -84,7 +84,7 @@ def elbo_terms(mean: Any, log_var: Any, *, n_samples: int = 1000, rng: Seed = 0)
     Raises:
         InputError: for arrays or options that cannot be used, naming which.
 
-    Source: Hoffman & Johnson 2016; Chen et al. 2018, Eq. 2; Kim & Mnih 2018, Appendix C.
+    Source: Hoffman & Johnson 2016; Chen et al. 2018; Kim & Mnih 2018.
 
     Misses: the data set is taken as it is: I(x; z) cannot exceed log N, so a code that tells all
     N images apart reads log N however sharp it is. Estimates from a minibatch, which training

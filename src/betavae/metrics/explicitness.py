@@ -90,7 +90,7 @@ def explicitness_score(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Ridgeway & Mozer 2018, Section 3; Locatello et al. 2019, Appendix B.
+    Source: Ridgeway & Mozer 2018; Locatello et al. 2019 and its public code.
 
     Misses: which latents are used: rotated codes are as explicit as aligned ones. A middle value
     of an ordered factor is not linearly separable from both its sides, so value against rest

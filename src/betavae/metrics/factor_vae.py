@@ -102,7 +102,7 @@ def factor_vae_score(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Kim & Mnih 2018, Section 4 and Figure 2; Locatello et al. 2019, Appendix B, for the
+    Source: Kim & Mnih 2018 (their counts as quoted by public code); Locatello et al. 2019 for the
     counts. On a full grid ``"exact"`` is what both tend to as votes and rows a vote grow.
 
     Misses: rotated latents score 1 in the exact variant, and nearly so with many rows a vote, as

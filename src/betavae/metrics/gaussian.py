@@ -70,7 +70,7 @@ def gaussian_total_correlation(
     Raises:
         InputError: for codes that cannot be used.
 
-    Source: Locatello et al. 2019, Section 5.2 and Appendix (unsupervised metrics, public code).
+    Source: Locatello et al. 2019 (unsupervised metrics, public code).
 
     Misses: any dependence but correlation; PCA codes score 0 however entangled. It is of the
     means: Locatello et al. found sampled codes to have little total correlation where the means

@@ -104,8 +104,8 @@ def higgins_score(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Higgins et al. 2017, Section 3, Figure 5 (left), Appendix A.4, Eq. 5; the variant:
-    Locatello et al. 2019, Appendix B (10,000 / 5,000 points, mean of 64 pairs).
+    Source: Higgins et al. 2017, Figure 5 (left), Appendix A.4, Eq. 5; the variant:
+    Locatello et al. 2019 and its public code (10,000 / 5,000 points, mean of 64 pairs).
 
     Misses: a rotation within a pair of latents that belong to one factor, and one factor spread
     over several latents, both score 1. A linear classifier can also name K factors from K - 1
@@ -123,7 +123,7 @@ def higgins_score(
     True
     """
     published = protocol == "higgins2017"
-    # 2D shapes: shape is resampled freely, the other four are scored (paper, Section 4.2).
+    # 2D shapes: shape is resampled freely, the other four are scored (paper, A.4).
     given = check_labelled(
         codes, factors, protocol, PROTOCOLS, factor_columns, several=True, four=published
     )

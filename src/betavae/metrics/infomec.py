@@ -108,7 +108,7 @@ def infomec_scores(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Hsu et al. 2023 (Disentanglement via Latent Quantization), Section 4, and the authors'
+    Source: Hsu et al. 2023 (Disentanglement via Latent Quantization), and the authors'
     public code for neighbours, pruning and class weights.
 
     Misses: the ratios forget amounts: a latent that barely knows one factor is as modular as one

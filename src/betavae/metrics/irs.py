@@ -87,7 +87,7 @@ def irs_score(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Suter et al. 2019, Sections 3 and 4 (EMPIDA for crossed factors); the quantile:
+    Source: Suter et al. 2019 (EMPIDA for crossed factors); the quantile:
     public code of the same group (Locatello et al. 2019).
 
     Misses: whether factors are coded at all and whether one factor takes many latents. The

@@ -75,7 +75,7 @@ def active_units(codes: Any, *, threshold: float = 0.01) -> ActiveUnitsResult:
     Raises:
         InputError: for codes or a threshold that cannot be used.
 
-    Source: Burda et al. 2016 (Importance weighted autoencoders), Section 5.2.
+    Source: Burda et al. 2016 (Importance weighted autoencoders).
 
     Misses: what the units are about, and units that move the variance only. It depends on the
     latents' units: for codes without a prior use `live_latents`.
@@ -111,8 +111,7 @@ def rate_per_latent(mean: Any, log_var: Any) -> RateResult:
     Raises:
         InputError: for arrays that cannot be used, naming which.
 
-    Source: Higgins et al. 2017, Eq. 4 (the KL term); in closed form, Kingma & Welling 2014,
-    Appendix B.
+    Source: Higgins et al. 2017, Eq. 4 (the KL term); in closed form, Kingma & Welling 2014.
 
     Misses: what the nats are about. A rate includes redundancy between latents; `elbo_terms`
     takes it apart.

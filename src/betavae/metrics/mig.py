@@ -104,8 +104,8 @@ def mig_score(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Chen et al. 2018, Section 4, Eq. 6; public code of the same authors for the four
-    factors; Locatello et al. 2019, Appendix B, for the histograms.
+    Source: Chen et al. 2018; public code of the same authors for the four
+    factors; Locatello et al. 2019 for the histograms.
 
     Misses: a latent that mixes several factors (only the factors' side is looked at); see
     `modularity_score`. A factor that takes two latents by nature (orientation as sine and

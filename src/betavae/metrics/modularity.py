@@ -87,7 +87,7 @@ def modularity_score(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Ridgeway & Mozer 2018, Section 3; Locatello et al. 2019, Appendix B (20 bins).
+    Source: Ridgeway & Mozer 2018; Locatello et al. 2019 and its public code (20 bins).
 
     Misses: whether a factor is coded at all (all latents about one factor score 1; so do
     duplicated latents): read it with `explicitness_score`. A dead latent's information is

@@ -95,8 +95,8 @@ def sap_score(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Kumar et al. 2018, Section 3 (R^2 for factors with an order); Locatello et al. 2019,
-    Appendix B (linear SVM for every factor).
+    Source: Kumar et al. 2018 (R^2 for factors with an order); Locatello et al. 2019
+    (linear SVM for every factor).
 
     Misses: a line through the codes reads off only monotonic relations: an angle coded well but
     round a circle scores near 0. The variants are on different scales: R^2 reaches 1, while a

@@ -91,7 +91,7 @@ def udr_scores(
     Raises:
         InputError: for codes or options that cannot be used, naming which.
 
-    Source: Duan et al. 2020, Section 4, Eqs. 2 and 3; public code (disentanglement_lib), which
+    Source: Duan et al. 2020; public code (disentanglement_lib), which
     averages rows and columns apart: the same when both models have as many informative latents.
 
     Misses: a mistake all models make alike scores high. Entangled models look alike only by
@@ -167,7 +167,7 @@ def model_centrality(
     Raises:
         InputError: for codes or options that cannot be used, naming which.
 
-    Source: Lin et al. 2020 (InfoGAN-CR and ModelCentrality), Section 4. They hold a latent of
+    Source: Lin et al. 2020 (InfoGAN-CR and ModelCentrality). They hold a latent of
     model i fixed, generate images and encode them with model j; here, without generators, rows on
     which model i's latent falls in the same bin take the place of those images, and the score is
     the exact one.
