@@ -100,9 +100,9 @@ def dci_scores(
         codes: (N, M) numbers; posterior means for a VAE.
         factors: (N, K) whole numbers, -1 where not known.
         protocol: ``"locatello2019"``: gradient boosted trees, 100 stages of depth 3, every split
-            considered, as scikit-learn's GradientBoostingClassifier grows them by default; about
-            a minute for 2D shapes. ``"fast"``: the same with 30 stages that learn at
-            0.3 instead of 100 at 0.1; within a few hundredths of the former.
+            considered, as scikit-learn's GradientBoostingClassifier grows them by default; a
+            minute or two for 2D shapes. ``"fast"``: 30 stages that learn at 0.3 instead of 100 at
+            0.1, split between 128 quantiles; within a few hundredths of the former.
             ``"eastwood2018"``: Lasso regression, its penalty chosen by cross-validation, codes and
             factors standardised, ``R = |coefficient|``; factors count as ordered numbers.
         factor_columns: the columns of `factors` to score; None: all.
@@ -209,7 +209,7 @@ def _fit_trees(
     y, y_test = labels[train], labels[test]
     if n_values < 2:
         return np.zeros(codes.shape[1]), 1.0, float((y_test == 0).mean())
-    options: dict[str, Any] = {"stages": 30, "rate": 0.3} if fast else {}
+    options: dict[str, Any] = {"stages": 30, "rate": 0.3, "bins": 128} if fast else {}
     importance, answers, test_answers = boosted_trees(
         codes[train], y, n_values, codes[test], **options
     )

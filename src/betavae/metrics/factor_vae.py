@@ -143,9 +143,10 @@ def factor_vae_score(
             part = codes if live.all() else codes[:, latents]
             if part.dtype.kind != "f":
                 part = part.astype(np.float32 if part.dtype.itemsize < 4 else np.float64)
-            groups = [group_rows(values[:, k]) for k in range(n_factors)]
-            learnt = _draw_votes(part, groups, train, rows, generator)
-            tested = _draw_votes(part, groups, test, rows, generator)
+            groups = thread_map(lambda k: group_rows(values[:, k]), range(n_factors))
+            spread = moments(part)[1]
+            learnt = _draw_votes(part, spread, groups, train, rows, generator)
+            tested = _draw_votes(part, spread, groups, test, rows, generator)
             votes[latents] = tested
             score = _majority(learnt, tested)
             interval = accuracy_interval(score, test)
@@ -155,11 +156,15 @@ def factor_vae_score(
 
 
 def _draw_votes(
-    codes: Array, groups: list[Groups], n: int, rows: int, rng: np.random.Generator
+    codes: Array,
+    spread: Floats,
+    groups: list[Groups],
+    n: int,
+    rows: int,
+    rng: np.random.Generator,
 ) -> Floats:
     """Draw n votes; (M, K) counts of (latent of least normalised variance, factor fixed)."""
     n_latents, n_factors = codes.shape[1], len(groups)
-    spread = moments(codes)[1]
     labels = rng.integers(n_factors, size=n)
     picks = np.empty((n, rows), np.int64)
     for k, group in enumerate(groups):

@@ -133,7 +133,7 @@ def higgins_score(
     check_count(n_train, "n_train", n_factors)
     check_count(n_test, "n_test")
     check_count(seeds, "seeds")
-    groups = [group_rows(values[:, k]) for k in range(n_factors)]
+    groups = thread_map(lambda k: group_rows(values[:, k]), range(n_factors))
 
     def one_seed(generator: np.random.Generator) -> tuple[Ints, int]:
         train, train_labels = draw_features(codes, groups, n_train, pairs, generator)
