@@ -143,15 +143,15 @@ def entropy(counts: Array, axis: int | tuple[int, ...] = -1) -> Array:
     return np.asarray(-(p * np.log(np.where(p > 0, p, 1))).sum(axis=axis))[()]
 
 
-def table_information(table: Array) -> tuple[Floats, float]:
-    """Mutual information (M,) of each latent with a factor, and the factor's entropy, in nats.
+def table_information(table: Array) -> tuple[Floats, Floats]:
+    """Mutual information (..., M) of each latent with a factor, and the factor's entropy (...).
 
-    `table` (M, bins, V) counts rows by latent, bin and value. Plug-in estimate:
+    `table` (..., M, bins, V) counts rows by latent, bin and value. Plug-in estimate in nats:
     ``I = H(bin) + H(value) - H(bin, value)``, never below 0.
     """
-    of_factor = float(entropy(table[0].sum(axis=0)))
-    information = entropy(table.sum(axis=2)) + of_factor - entropy(table, axis=(1, 2))
-    return np.maximum(information, 0.0), of_factor
+    of_factor = np.asarray(entropy(table[..., 0, :, :].sum(axis=-2)))
+    of_latent, of_both = entropy(table.sum(axis=-1)), entropy(table, axis=(-2, -1))
+    return np.maximum(of_latent + of_factor[..., None] - of_both, 0.0), of_factor
 
 
 def gap(scores: Array) -> tuple[int, float, float]:
@@ -162,12 +162,16 @@ def gap(scores: Array) -> tuple[int, float, float]:
 
 
 def information_matrix(tables: list[Array]) -> tuple[Floats, Floats]:
-    """Mutual information (M, K) and factor entropies (K,), in nats, from a table a factor."""
+    """Mutual information (..., M, K) and factor entropies (..., K), nats, of a table a factor."""
     pairs = [table_information(table) for table in tables]
-    return np.stack([p[0] for p in pairs], axis=1), np.array([p[1] for p in pairs])
+    return np.stack([p[0] for p in pairs], axis=-1), np.stack([p[1] for p in pairs], axis=-1)
 
 
 def normalised_gaps(information: Floats, entropies: Floats) -> Floats:
-    """Gap (K,) between the best and the second best latent of each factor, over its entropy."""
-    best = [gap(information[:, k]) for k in range(information.shape[1])]
-    return np.asarray([first - second for _, first, second in best] / entropies)
+    """Gap (..., K) between the best and the second best latent of each factor, over its entropy.
+
+    `information` is (..., M, K), `entropies` (..., K); with one latent the second best holds 0.
+    """
+    ordered = np.sort(information, axis=-2)
+    second = ordered[..., -2, :] if ordered.shape[-2] > 1 else 0.0
+    return np.asarray((ordered[..., -1, :] - second) / entropies)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from betavae.errors import InputError
-from betavae.metrics.parallel import thread_map
+from betavae.metrics.parallel import halves, thread_map
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -120,10 +120,11 @@ def check_factors(
                 f"discrete factors, got fractions; bin it first: bin_factors({name}, bins=20)"
             )
     # Column by column in memory: every metric walks along one factor at a time.
-    result = array.astype(np.int64, order="F")
+    result = np.empty(array.shape, np.int64, order="F")
 
     def check_column(k: int) -> None:
         column = result[:, k]
+        column[:] = array[:, k]
         known = column if column.min() >= 0 else column[column >= 0]
         values = _count_values(known)
         if values < 2:
@@ -135,7 +136,7 @@ def check_factors(
                 f"bin it first: bin_factors({name}, bins=20)"
             )
 
-    thread_map(check_column, range(result.shape[1]))
+    thread_map(check_column, range(len(chosen)))
     return result
 
 
@@ -281,17 +282,21 @@ def moments(codes: Array) -> tuple[Floats, Floats]:
     """
     start, n = codes[0].astype(np.float64), len(codes)
     width = codes.shape[1]
-    first, second = np.zeros(width), np.zeros(width)
     # Blocks stay in cache, and 64 rows are summed as one long row: a tenth of np.var's time.
     size = max(64, BLOCK_FLOATS // width // 64 * 64)
-    for low in range(0, n, size):
-        part = codes[low : low + size] - start  # shifted, or squares would cancel far from 0
-        rows = part.reshape(-1, 64 * width) if len(part) % 64 == 0 else part
-        first += rows.sum(axis=0).reshape(-1, width).sum(axis=0)
-        np.multiply(rows, rows, out=rows)
-        second += rows.sum(axis=0).reshape(-1, width).sum(axis=0)
-    mean = first / n
-    return start + mean, np.maximum(second / n - mean**2, 0.0)
+
+    def sums(lows: range) -> Floats:
+        both = np.zeros((2, width))
+        for low in lows:
+            part = codes[low : low + size] - start  # shifted, or squares would cancel far from 0
+            rows = part.reshape(-1, 64 * width) if len(part) % 64 == 0 else part
+            both[0] += rows.sum(axis=0).reshape(-1, width).sum(axis=0)
+            np.multiply(rows, rows, out=rows)
+            both[1] += rows.sum(axis=0).reshape(-1, width).sum(axis=0)
+        return both
+
+    first, second = np.sum(thread_map(sums, halves(n, size)), axis=0) / n
+    return start + first, np.maximum(second - first**2, 0.0)
 
 
 def live_latents(codes: Array, dead_std: float = 0.05) -> npt.NDArray[np.bool_]:
@@ -305,8 +310,12 @@ def live_latents(codes: Array, dead_std: float = 0.05) -> npt.NDArray[np.bool_]:
     >>> live_latents(np.array([[0.0, 1.0, 0.001], [2.0, 1.0, 0.0]]))
     array([ True, False, False])
     """
-    deviation = np.sqrt(moments(codes)[1])
+    return alive(*moments(codes), dead_std)
+
+
+def alive(mean: Floats, variance: Floats, dead_std: float) -> npt.NDArray[np.bool_]:
+    """Tell which latents are alive, (M,), from their mean and variance; see `live_latents`."""
+    deviation = np.sqrt(variance)
     # Rounding leaves a constant float column with a deviation of about 1e-16 of its value.
-    noise = 1e-9 * np.abs(codes).max(axis=0)
     limit = dead_std * min(1.0, float(deviation.max()))
-    return np.asarray(deviation > np.maximum(limit, noise))
+    return np.asarray(deviation > np.maximum(limit, 1e-9 * np.abs(mean)))

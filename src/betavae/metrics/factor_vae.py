@@ -13,14 +13,14 @@ from betavae.metrics.checks import (
     Floats,
     Ints,
     Seed,
+    alive,
     as_generator,
     check_count,
     check_labelled,
-    live_latents,
     moments,
 )
 from betavae.metrics.groups import Groups, group_rows, relabel
-from betavae.metrics.parallel import thread_map
+from betavae.metrics.parallel import halves, thread_map
 from betavae.metrics.results import accuracy_interval, as_dict, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019", "kim2018", "exact")
@@ -121,7 +121,8 @@ def factor_vae_score(
     codes, values, columns = given.codes, given.values, given.columns
     generator = as_generator(rng)
     settings = SETTINGS.get(protocol, (0, 0, 0, 0.0))
-    live = live_latents(codes, settings[3] if dead_std is None else dead_std)
+    mean, variance = moments(codes)
+    live = alive(mean, variance, settings[3] if dead_std is None else dead_std)
     latents = np.flatnonzero(live)
     n_factors = values.shape[1]
     votes = np.zeros((codes.shape[1], n_factors))
@@ -144,7 +145,7 @@ def factor_vae_score(
             if part.dtype.kind != "f":
                 part = part.astype(np.float32 if part.dtype.itemsize < 4 else np.float64)
             groups = thread_map(lambda k: group_rows(values[:, k]), range(n_factors))
-            spread = moments(part)[1]
+            spread = variance[latents]
             learnt = _draw_votes(part, spread, groups, train, rows, generator)
             tested = _draw_votes(part, spread, groups, test, rows, generator)
             votes[latents] = tested
@@ -165,25 +166,29 @@ def _draw_votes(
 ) -> Floats:
     """Draw n votes; (M, K) counts of (latent of least normalised variance, factor fixed)."""
     n_latents, n_factors = codes.shape[1], len(groups)
-    labels = rng.integers(n_factors, size=n)
-    picks = np.empty((n, rows), np.int64)
-    for k, group in enumerate(groups):
-        mine = np.flatnonzero(labels == k)
-        value = group.draw_values((len(mine), 1), rng)
-        picks[mine] = group.draw_rows(np.repeat(value, rows, axis=1), rng)
+    labels = np.sort(rng.integers(n_factors, size=n))
+    picks = np.empty((rows, n), np.int64)  # rows first: sums then run along whole lines
+
+    def pick(job: tuple[int, np.random.Generator]) -> None:
+        k, own = job
+        mine = slice(*np.searchsorted(labels, (k, k + 1)))
+        value = groups[k].draw_values((1, mine.stop - mine.start), own)
+        picks[:, mine] = groups[k].draw_rows(np.repeat(value, rows, axis=0), own)
+
+    thread_map(pick, list(enumerate(rng.spawn(n_factors))))
     least = np.empty(n, np.int64)
     size = max(1, GATHER_BYTES // (rows * n_latents * codes.itemsize))
 
     def fill(starts: range) -> None:
         for start in starts:
             part = slice(start, start + size)
-            drawn = codes.take(picks[part], axis=0)
-            drawn = drawn - drawn.mean(axis=1, keepdims=True, dtype=np.float64).astype(drawn.dtype)
-            squares = np.einsum("nlm,nlm->nm", drawn, drawn)
-            least[part] = (squares / spread).argmin(axis=1)
+            drawn = codes.take(np.ascontiguousarray(picks[:, part]), axis=0)
+            drawn -= drawn[0].copy()  # near 0 first: float32 sums far from it would round
+            drawn -= drawn.mean(axis=0)
+            np.multiply(drawn, drawn, out=drawn)
+            least[part] = (drawn.sum(axis=0) / spread).argmin(axis=1)
 
-    middle = -(-n // size // 2) * size
-    thread_map(fill, [range(0, middle, size), range(middle, n, size)])
+    thread_map(fill, halves(n, size))
     votes = np.zeros((n_latents, n_factors))
     np.add.at(votes, (least, labels), 1)
     return votes

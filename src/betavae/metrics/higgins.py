@@ -17,7 +17,7 @@ from betavae.metrics.checks import (
     check_labelled,
 )
 from betavae.metrics.groups import Groups, group_rows
-from betavae.metrics.parallel import thread_map
+from betavae.metrics.parallel import halves, thread_map
 from betavae.metrics.results import accuracy_interval, as_dict
 from betavae.metrics.softmax import train_softmax
 
@@ -168,14 +168,19 @@ def higgins_score(
 def draw_features(
     codes: Array, groups: list[Groups], n: int, n_pairs: int, rng: np.random.Generator
 ) -> tuple[Array, Ints]:
-    """Draw n points: features (n, M), the mean over L pairs of |difference|, and labels (n,)."""
-    labels = rng.integers(len(groups), size=n)
-    first, second = np.empty((n, n_pairs), np.int64), np.empty((n, n_pairs), np.int64)
-    for k, group in enumerate(groups):
-        mine = np.flatnonzero(labels == k)
-        values = group.draw_values((len(mine), n_pairs), rng)
-        first[mine] = group.draw_rows(values, rng)
-        second[mine] = group.draw_rows(values, rng)
+    """Draw n points: features (n, M), the mean over L pairs of |difference|, sorted labels (n,)."""
+    labels = np.sort(rng.integers(len(groups), size=n))
+    # Pairs first: the mean over them then runs along whole lines.
+    first, second = np.empty((n_pairs, n), np.int64), np.empty((n_pairs, n), np.int64)
+
+    def pick(job: tuple[int, np.random.Generator]) -> None:
+        k, own = job
+        mine = slice(*np.searchsorted(labels, (k, k + 1)))
+        values = groups[k].draw_values((n_pairs, mine.stop - mine.start), own)
+        first[:, mine] = groups[k].draw_rows(values, own)
+        second[:, mine] = groups[k].draw_rows(values, own)
+
+    thread_map(pick, list(enumerate(rng.spawn(len(groups)))))
     dtype = np.float64 if codes.dtype == np.float64 else np.float32
     features = np.empty((n, codes.shape[1]), dtype)
     size = max(1, GATHER_BYTES // (n_pairs * codes.shape[1] * features.itemsize))
@@ -183,7 +188,8 @@ def draw_features(
     def fill(starts: range) -> None:
         for start in starts:
             part = slice(start, start + size)
-            one, other = codes.take(first[part], axis=0), codes.take(second[part], axis=0)
+            one = codes.take(np.ascontiguousarray(first[:, part]), axis=0)
+            other = codes.take(np.ascontiguousarray(second[:, part]), axis=0)
             if codes.dtype == np.uint8:
                 # Unsigned pixels wrap round when subtracted; a byte is a quarter of the traffic.
                 difference = np.maximum(one, other) - np.minimum(one, other)
@@ -191,10 +197,9 @@ def draw_features(
                 difference = one.astype(dtype, copy=False)
                 np.subtract(difference, other, out=difference)
                 np.abs(difference, out=difference)
-            features[part] = difference.mean(axis=1, dtype=dtype)
+            features[part] = difference.mean(axis=0, dtype=dtype)
 
-    middle = -(-n // size // 2) * size
-    thread_map(fill, [range(0, middle, size), range(middle, n, size)])
+    thread_map(fill, halves(n, size))
     return features, labels
 
 

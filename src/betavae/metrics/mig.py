@@ -31,7 +31,6 @@ from betavae.metrics.results import (
     as_dict,
     draw_blocks,
     jackknife_error,
-    jackknife_interval,
     normal_interval,
 )
 
@@ -134,10 +133,12 @@ def mig_score(
     else:
         check_count(bins, "bins", 2)
         tables = count_tables(bin_codes(codes, bins), bins, values, blocks)
-        information, entropies = information_matrix([t.sum(axis=0) for t in tables])
-        interval = jackknife_interval(
-            tables, lambda t: float(normalised_gaps(*information_matrix(t)).mean())
-        )
+        totals = [t.sum(axis=0) for t in tables]
+        information, entropies = information_matrix(totals)
+        left_out = information_matrix([a - t for a, t in zip(totals, tables, strict=True)])
+        error = jackknife_error(normalised_gaps(*left_out).mean(axis=-1))
+        score = float(normalised_gaps(information, entropies).mean())
+        interval = normal_interval(score, error)
     per_factor = normalised_gaps(information, entropies)
     return MigResult(
         score=float(per_factor.mean()),
@@ -186,7 +187,5 @@ def _posterior_gaps(
     left = np.zeros((n_blocks, n_latents, n_factors))
     for j, k, kept in thread_map(leave_out, pairs):
         left[:, j, k] = kept
-    error = jackknife_error(
-        [float(normalised_gaps(left[b], entropies).mean()) for b in range(n_blocks)]
-    )
+    error = jackknife_error(normalised_gaps(left, entropies).mean(axis=-1))
     return information, entropies, normal_interval(score, error)

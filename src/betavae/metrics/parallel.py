@@ -13,6 +13,16 @@ R = TypeVar("R")
 _here = threading.local()
 
 
+def halves(n: int, size: int) -> list[range]:
+    """Cut the starts of blocks of `size` rows out of `n` into two ranges, one a thread.
+
+    >>> halves(10, 3)
+    [range(0, 6, 3), range(6, 10, 3)]
+    """
+    middle = -(-n // size // 2) * size
+    return [range(0, middle, size), range(middle, n, size)]
+
+
 def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Return ``[function(item) for item in items]``, computed by as many threads as cores.
 

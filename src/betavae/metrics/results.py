@@ -90,7 +90,7 @@ def jackknife_interval(
     return normal_interval(statistic(totals), jackknife_error(left_out), bounds)
 
 
-def jackknife_error(left_out: Sequence[float]) -> float:
+def jackknife_error(left_out: Sequence[float] | Array) -> float:
     """Return the standard error, from the statistic with each of B blocks left out in turn."""
     values = np.asarray(left_out, np.float64)
     b = len(values)
