@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from betavae import data as datasets
-from betavae.data import archives, cache, folder, pictures
+from betavae.data import archives, cache, folder
 from betavae.data.arrays import to_store
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
@@ -649,7 +649,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 def test_many_files_show_a_bar_on_stderr_only(
     shots: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pictures, "BAR_FROM", 3)
+    monkeypatch.setattr("betavae.data.progress.BAR_FROM", 3)
     monkeypatch.setenv("FORCE_COLOR", "1")
     datasets.load(str(shots))
     captured = capsys.readouterr()
