@@ -30,9 +30,12 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    data: str = Field("shapes2d", description="shapes2d, or a .npy/.npz file, or an image folder.")
+    data: str = Field(
+        "shapes2d",
+        description="shapes2d, a prepared set's name, a .npy/.npz file, or an image folder.",
+    )
     size: Literal[32, 64, 128] | None = Field(
-        None, description="Crop to the centre square and resize a folder's images to this size."
+        None, description="Size of a prepared set; crop and resize a folder's images to this size."
     )
 
     network: Literal["fc", "conv", "burgess", "patch"] = Field(

@@ -640,7 +640,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "_reserve", full)
+    monkeypatch.setattr(cache, "reserve", full)
     said = line(shots)
     assert "cannot write" in said
     assert "No space left on device; BETAVAE_CACHE=FOLDER" in said

@@ -246,11 +246,16 @@ def on_all_cores(
 
 
 def stream_on_all_cores(
-    items: Iterable[Item], work: Callable[[Item], object], count: int, title: str
+    items: Iterable[Item],
+    work: Callable[[Item], object],
+    count: int,
+    title: str,
+    *,
+    backlog: int = BACKLOG,
 ) -> None:
     """Call ``work(item)`` for items that come one by one, by a thread a core.
 
-    No more than BACKLOG items wait, so that an archive is never read into memory. The first
+    No more than `backlog` items wait, so that an archive is never read into memory. The first
     error, in order, is raised; what has not begun by then never does.
     """
     Image.preinit()
@@ -261,7 +266,7 @@ def stream_on_all_cores(
             with progress(title, count) as advance:
                 for item in items:
                     pending.append(pool.submit(work, item))
-                    if len(pending) > BACKLOG:
+                    if len(pending) > backlog:
                         pending.popleft().result()
                         done += 1
                         advance(done)
