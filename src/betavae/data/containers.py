@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 import zipfile
@@ -122,6 +123,12 @@ def _zip(path: Path) -> Container:
 def _tar(path: Path) -> Container:
     with tarfile.open(path) as archive:
         members = [member for member in archive if not member.isdir()]
+        if members and isinstance(archive.fileobj, io.BufferedReader):
+            # tarfile takes a tar cut between two members for whole; compression has checksums.
+            last = members[-1]
+            archive.fileobj.seek(last.offset_data + -(-last.size // 512) * 512)
+            if len(archive.fileobj.read(512)) < 512:
+                raise EOFError("it is truncated: the mark of its end is missing")
     _check(path, (member.name for member in members))
     members = [member for member in members if _shown(member.name)]
     odd = next((member.name for member in members if not member.isfile()), None)

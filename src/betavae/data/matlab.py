@@ -47,11 +47,11 @@ def read_mat(
             if isinstance(file, BytesIO):
                 file.seek(0)
             held = ", ".join(str(one[0]) for one in whosmat(file)) or "nothing"
-    except OSError as error:
-        raise InputError(f"cannot read {what}: {error.strerror or error}") from None
     except MemoryError:
         raise
-    except Exception as error:  # damage surfaces as almost any error
+    except Exception as error:  # damage surfaces as almost any error, also as OSError
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"cannot read {what}: {error.strerror}") from None
         why = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{what} is damaged or not a MATLAB file: {why}") from None
     raise InputError(f"{what} must hold {', '.join(missing)}, got {held}")
