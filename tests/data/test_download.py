@@ -188,12 +188,12 @@ def test_addresses_that_do_not_answer_are_one_line(
     server: tuple[Server, str], tmp_path: Path
 ) -> None:
     _, address = server
-    with pytest.raises(InputError, match="cannot download .*/none: 404 Not Found"):
+    with pytest.raises(InputError, match=r"cannot download .*/none: 404 Not Found"):
         fetch(f"{address}/none", tmp_path / "x")
-    with pytest.raises(InputError, match="cannot download .*Connection refused"):
+    with pytest.raises(InputError, match=r"cannot download .*Connection refused"):
         fetch("http://127.0.0.1:9/x", tmp_path / "x")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(InputError, match=r"cannot write"):
         fetch(f"{address}/file.bin", tmp_path / "file" / "x")
 
 

@@ -185,7 +185,7 @@ def test_a_damaged_prepared_file_is_one_line_and_can_be_prepared_again(
             damage, changed
         )
     )
-    with pytest.raises(InputError, match="is damaged .*; remove it and prepare again"):
+    with pytest.raises(InputError, match=r"is damaged .*; remove it and prepare again"):
         datasets.load("mnist")
     prepare("mnist", original.path)
     assert path.read_bytes() == content
@@ -223,11 +223,11 @@ def test_places_that_cannot_be_written_or_read_are_one_line(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = originals.mnist(folder)
-    with pytest.raises(InputError, match="cannot read .*: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot read .*: No such file or directory"):
         prepare("mnist", tmp_path / "nothing")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BETAVAE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match="cannot write .*BETAVAE_CACHE=FOLDER moves the cache"):
+    with pytest.raises(InputError, match=r"cannot write .*BETAVAE_CACHE=FOLDER moves the cache"):
         prepare("mnist", original.path)
 
 
@@ -235,7 +235,7 @@ def test_places_that_cannot_be_written_or_read_are_one_line(
 def test_a_source_without_permission_is_one_line(folder: Path) -> None:
     path = originals.chairs(folder).path
     path.chmod(0)
-    with pytest.raises(InputError, match="cannot read .*: Permission denied"):
+    with pytest.raises(InputError, match=r"cannot read .*: Permission denied"):
         prepare("chairs", path)
 
 

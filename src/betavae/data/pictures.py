@@ -126,7 +126,7 @@ def decode(
     """
     with opened(file, name) as image:
         image.load()
-        picture = _flat(_upright(image), "L" if channels == 1 else "RGB")
+        picture = flat(_upright(image), "L" if channels == 1 else "RGB")
         if size is not None:
             check_crop(crop, picture.height, picture.width, name or str(file))
             picture = fit(picture, size, crop)
@@ -143,7 +143,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _flat(image: Image.Image, mode: str) -> Image.Image:
+def flat(image: Image.Image, mode: str) -> Image.Image:
     """Convert any mode to L or RGB."""
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255, not scale
         wide = np.asarray(image).astype(np.uint32)
