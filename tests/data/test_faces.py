@@ -19,9 +19,7 @@ from betavae.errors import InputError
 FRONT = faces.turns(np.zeros(1), np.zeros(1))
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BETAVAE_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def ball(radius: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
