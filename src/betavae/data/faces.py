@@ -173,7 +173,7 @@ def render(
     views = max(1, TRIANGLES_AT_ONCE // len(triangles))
     out = np.empty((len(rotations), len(light), size, size, 3), np.uint8)
     for start in range(0, len(rotations), views):
-        turned = np.einsum("bij,vj->bvi", rotations[start : start + views], vertices)
+        turned = vertices @ rotations[start : start + views].swapaxes(1, 2)
         points = np.stack(
             [(1 + turned[..., 0]) * fine / 2, (1 - turned[..., 1]) * fine / 2, turned[..., 2]],
             axis=-1,
@@ -187,8 +187,10 @@ def render(
         colour = np.einsum("pk,pkc->pc", seen.weights, colours[corner])
         pictures = np.zeros((len(light), len(turned) * fine**2, 3), np.float32)
         pictures[:, seen.pixel] = shade(at, colour, light)
-        blocks = pictures.reshape(len(light), len(turned), size, FINER, size, FINER, 3)
-        averaged = np.rint(blocks.mean(axis=(3, 5))).astype(np.uint8)
+        blocks = pictures.reshape(len(light), len(turned), fine, fine, 3)
+        offsets = np.ndindex(FINER, FINER)
+        total = sum(blocks[:, :, i::FINER, j::FINER] for i, j in offsets)
+        averaged = np.rint(total / FINER**2).astype(np.uint8)
         out[start : start + views] = averaged.swapaxes(0, 1)
     return out
 

@@ -44,14 +44,16 @@ def rasterise(points: NDArray[np.floating], triangles: NDArray[np.int64], side: 
     [0, 1, 2, 3, 4, 5, 6, 8, 9, 12]
     """
     grid = np.rint(points[..., :2] * _UNITS).astype(np.int64)
-    corners = grid[:, triangles]  # (B, T, 3, 2)
-    low = np.clip(-((128 - corners.min(axis=2)) // _UNITS), 0, side)
-    high = np.clip((corners.max(axis=2) - 128) // _UNITS, -1, side - 1)
+    # Not one array and its minimum over an axis of three, which takes five times as long.
+    a, b, c = (grid[:, triangles[:, k]] for k in range(3))  # each (B, T, 2)
+    half = _UNITS // 2
+    low = np.clip(-((half - np.minimum(np.minimum(a, b), c)) // _UNITS), 0, side)
+    high = np.clip((np.maximum(np.maximum(a, b), c) - half) // _UNITS, -1, side - 1)
     size = high - low + 1
-    first, second = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
+    first, second = b - a, c - a
     area = first[..., 1] * second[..., 0] - first[..., 0] * second[..., 1]
     # Front faces only (y is down), and only those whose box holds a pixel's centre.
-    view, triangle = np.nonzero((area > 0) & (size > 0).all(axis=2))
+    view, triangle = np.nonzero((area > 0) & (size[..., 0] > 0) & (size[..., 1] > 0))
     nearest = np.full(len(points) * side * side, -np.inf)
     owner = np.full(nearest.shape, -1, np.int64)
     weights = np.zeros((len(nearest), 3))
@@ -68,9 +70,9 @@ def rasterise(points: NDArray[np.floating], triangles: NDArray[np.int64], side: 
                                                  counts[start:stop])  # fmt: skip
         column = low[view[part], triangle[part], 0] + local % boxes[part, 0]
         line = low[view[part], triangle[part], 1] + local // boxes[part, 0]
-        vertices = corners[view[part], triangle[part]]
-        x = vertices[..., 0] - (column * _UNITS + _UNITS // 2)[:, None]
-        y = vertices[..., 1] - (line * _UNITS + _UNITS // 2)[:, None]
+        vertices = grid[view[part, None], triangles[triangle[part]]]
+        x = vertices[..., 0] - (column * _UNITS + half)[:, None]
+        y = vertices[..., 1] - (line * _UNITS + half)[:, None]
         # Twice the areas between the pixel's centre and the edge opposite to each vertex.
         x1, y1, x2, y2 = (np.roll(v, -k, axis=1) for k in (1, 2) for v in (x, y))
         parts = y1 * x2 - x1 * y2
