@@ -123,7 +123,8 @@ def _zip(path: Path) -> Container:
 def _tar(path: Path) -> Container:
     with tarfile.open(path) as archive:
         members = [member for member in archive if not member.isdir()]
-        if members and isinstance(archive.fileobj, io.BufferedReader):
+        plain = isinstance(archive.fileobj, io.BufferedReader)
+        if members and plain and archive.fileobj is not None:
             # tarfile takes a tar cut between two members for whole; compression has checksums.
             last = members[-1]
             archive.fileobj.seek(last.offset_data + -(-last.size // 512) * 512)
@@ -137,8 +138,8 @@ def _tar(path: Path) -> Container:
     names = {member.offset_data: member.name.removeprefix("./") for member in members}
 
     def stream(wanted: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-        # Read once more from the start, since a compressed archive cannot go back.
-        with reading(path), tarfile.open(path, "r|*") as archive:
+        # A compressed archive is read as a stream: going back a byte would unpack it all again.
+        with reading(path), tarfile.open(path, "r:" if plain else "r|*") as archive:
             for member in archive:
                 name = names.get(member.offset_data)
                 if name in wanted and name is not None and (file := archive.extractfile(member)):

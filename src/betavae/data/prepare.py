@@ -123,6 +123,9 @@ def choose(name: str, recipe: Recipe, options: Options) -> Chosen:
 
     Raises:
         InputError: for a bad value, or an option that means nothing to this set.
+
+    >>> choose("mnist", recipe_of("mnist"), Options(colour=True))
+    Chosen(size=32, channels=3, crop=None, grid=())
     """
     for field in fields(options):
         given = getattr(options, field.name)
