@@ -151,7 +151,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 def test_many_files_show_a_bar_on_stderr_only(
     shots: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("betavae.data.progress.BAR_FROM", 3)
+    monkeypatch.setattr("betavae.data.progress.AFTER", 0.0)
     monkeypatch.setenv("FORCE_COLOR", "1")
     datasets.load(str(shots))
     captured = capsys.readouterr()

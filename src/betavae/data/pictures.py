@@ -222,7 +222,7 @@ def on_all_cores(
 ) -> list[Result]:
     """Return ``[work(0), ..., work(count - 1)]``, computed by a thread a core.
 
-    Shows a progress bar on stderr where there are many. The first error, in order, is
+    Shows a progress bar on stderr when it takes a while. The first error, in order, is
     raised; what has not begun by then never does.
     """
     starts = range(0, count, unit)

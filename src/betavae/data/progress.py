@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-BAR_FROM = 1000  # fewer items than this are done before a bar would be seen
+AFTER = 1.0  # seconds before the bar is shown: short work shows none
 
 
 @contextmanager
 def progress(title: str, count: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes how many of `count` items are done."""
-    if count <= BAR_FROM:
-        yield lambda done: None
-        return
+    started = time.monotonic()
+    update: Callable[[int], None] | None = None
+    with ExitStack() as shown:
+
+        def advance(done: int) -> None:
+            nonlocal update
+            if update is None and time.monotonic() - started >= AFTER:
+                update = _bar(shown, title, count)
+            if update is not None:
+                update(done)
+
+        yield advance
+
+
+def _bar(shown: ExitStack, title: str, count: int) -> Callable[[int], None]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=count)
-        yield lambda done: bar.update(task, completed=done)
+    bar = shown.enter_context(Progress(console=Console(stderr=True), transient=True))
+    task = bar.add_task(title, total=count)
+    return lambda done: bar.update(task, completed=done)
