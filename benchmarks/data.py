@@ -2,9 +2,8 @@
 
 The same colour 64x64 images are kept as the published sets are, in gzipped HDF5 (3D Shapes) and as
 PNG files (chairs) and JPEG files (CelebA), and prepared by betavae. A batch is 64 random rows as
-floats on the CPU, what a training step asks for, once with torch's own number of threads and once
-with one, as training uses for small steps. Rounds alternate between all of them; each figure is the
-median over the rounds of a round's median. The bar is 0.5 ms on two cores.
+floats on the CPU, what a training step asks for. Rounds alternate between all of them; each figure
+is the median over the rounds of a round's median. The bar is 0.5 ms.
 
 Run: python -m benchmarks data
 """
@@ -85,7 +84,6 @@ def readers(folder: Path) -> dict[str, tuple[int, Callable[[np.ndarray], Any]]]:
 
     return {
         "prepared": (len(store), lambda rows: store.batch(torch.from_numpy(rows))),
-        "prepared, one thread": (len(store), lambda rows: store.batch(torch.from_numpy(rows))),
         "hdf5": (len(store), lambda rows: as_floats(file["images"][np.sort(rows)])),
         "png": (ON_DISK, decoded("png")),
         "jpeg": (ON_DISK, decoded("jpeg")),
@@ -107,11 +105,8 @@ def seconds(batch: Callable[[np.ndarray], Any], count: int, repeats: int, seed: 
 
 def main() -> dict[str, Any]:
     """Prepare, measure, and print the summary line."""
-    import torch
-
     from betavae.training.machine import keep_heap
 
-    threads = torch.get_num_threads()
     keep_heap()  # as training does: a batch's memory is kept for the next
     before = os.environ.get("BETAVAE_CACHE")
     with tempfile.TemporaryDirectory(prefix="betavae-bench-") as name:
@@ -126,10 +121,8 @@ def main() -> dict[str, Any]:
             for seed in range(ROUNDS):
                 rounds.append({})
                 for key, (count, batch) in found.items():
-                    torch.set_num_threads(1 if key.endswith("one thread") else threads)
                     rounds[-1][key] = seconds(batch, count, repeats.get(key, 200), seed)
         finally:
-            torch.set_num_threads(threads)
             if before is None:
                 del os.environ["BETAVAE_CACHE"]
             else:
@@ -139,12 +132,11 @@ def main() -> dict[str, Any]:
     against = {
         key: statistics.median(row[key] / row["prepared"] for row in rounds)
         for key in times
-        if not key.startswith("prepared")
+        if key != "prepared"
     }
     print(
         f"data: a batch of {BATCH} colour 64x64 in {times['prepared'] * 1e3:.2f} ms from the "
-        f"prepared file ({times['prepared, one thread'] * 1e3:.2f} ms with one thread), "
-        f"{share:.2f}x of the 0.5 ms limit; "
+        f"prepared file, {share:.2f}x of the 0.5 ms limit; "
         + ", ".join(
             f"{key} {times[key] * 1e3:.1f} ms ({ratio:.0f}x)" for key, ratio in against.items()
         )

@@ -105,6 +105,8 @@ class ImageStore:
             rows: (n,) int64 tensor on the CPU or on `device`, values in 0..N-1.
             device: where the batch is wanted; the stored set is moved there once.
         """
+        import torch
+
         data, table = self._on(device)
         rows = rows.to(data.device)
         # index_select copies whole rows: 5 to 10 times as fast as data[rows] on the CPU.
@@ -112,6 +114,11 @@ class ImageStore:
             # One table row of eight floats a byte: a gather, cheaper than shifting bits.
             picked = data.index_select(0, rows).flatten().int()
             return table.index_select(0, picked).view(len(rows), *self.image_shape)
+        if data.is_contiguous() and data.device.type == "cpu":
+            # numpy divides while it casts, in cache: the same floats as below in half the time,
+            # and with no threads to wait for on a busy machine.
+            bytes_ = data.numpy().take(rows.numpy(), axis=0)
+            return torch.from_numpy(np.divide(bytes_, np.float32(255), dtype=np.float32))
         if data.is_contiguous():
             picked = data.index_select(0, rows)
         else:  # a view of channels-last memory: rows are whole only in its own order
