@@ -5,14 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from typing_extensions import Self
 
 from betavae.errors import InputError, did_you_mean
 
 SIZES = (32, 64, 128)
+
+
+def _number(value: object) -> object:
+    """Read a whole number's text: the command line hands text on, which no Literal takes."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Size = Annotated[Literal[32, 64, 128], BeforeValidator(_number)]
 
 
 class Config(BaseModel):
@@ -30,9 +45,12 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    data: str = Field("shapes2d", description="shapes2d, or a .npy/.npz file, or an image folder.")
-    size: Literal[32, 64, 128] | None = Field(
-        None, description="Crop to the centre square and resize a folder's images to this size."
+    data: str = Field(
+        "shapes2d",
+        description="shapes2d, a prepared set's name, a .npy/.npz file, or an image folder.",
+    )
+    size: Size | None = Field(
+        None, description="Size of a prepared set; crop and resize a folder's images to this size."
     )
 
     network: Literal["fc", "conv", "burgess", "patch"] = Field(

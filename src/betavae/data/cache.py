@@ -66,7 +66,7 @@ def keep(
     try:
         with write_beside(path) as beside:
             data = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
-            _reserve(beside)
+            reserve(beside)
             fill(data)
             data.flush()
             del data
@@ -80,7 +80,7 @@ def keep(
     return found
 
 
-def _reserve(path: Path) -> None:
+def reserve(path: Path) -> None:
     """Give a sparse file its disk space now: writing to a map on a full disk kills the process."""
     size = path.stat().st_size
     with path.open("rb+") as file:

@@ -17,12 +17,12 @@ from betavae.data.arrays import check_side
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.data.pictures import decode, on_all_cores, read_head
+from betavae.data.sets import SETS
 from betavae.data.tables import read_csv, with_factors
 from betavae.errors import InputError, did_you_mean
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FACTORS = "factors.csv"
-NAMES = ("shapes2d",)
 
 
 def load(path: str | Path, *, size: int | None = None) -> Dataset:
@@ -76,7 +76,7 @@ def _meant(word: str, path: Path) -> str:
         beside = [str(entry) for entry in islice(path.parent.iterdir(), 200)]
     except OSError:
         beside = []
-    return did_you_mean(word, [*NAMES, *beside])
+    return did_you_mean(word, ["shapes2d", *SETS, *beside])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import tarfile
 import warnings
 import zipfile
 import zlib
@@ -17,7 +19,10 @@ from numpy.typing import NDArray
 from betavae.data.arrays import Source, check_dtype
 from betavae.errors import InputError
 
-_DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+_DAMAGE = (
+    ValueError, EOFError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, tarfile.TarError, lzma.LZMAError,
+)  # fmt: skip
 
 
 @contextmanager
@@ -31,7 +36,8 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except _DAMAGE as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path} is damaged or not a {path.suffix.lower()} file: {why}") from None
+        kind = f"a {path.suffix.lower()} file" if path.suffix else "what its name says"
+        raise InputError(f"{path} is damaged or not {kind}: {why}") from None
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ class Archive:
         with reading(self.path), zipfile.ZipFile(self.path) as archive:  # noqa: SIM117
             with archive.open(f"{name}.npy") as file:
                 file.read(header.length)
-                values = np.frombuffer(_read_exactly(file, header.nbytes), header.dtype)
+                values = np.frombuffer(read_exactly(file, header.nbytes), header.dtype)
                 return values.reshape(header.shape, order="F" if header.fortran_order else "C")
 
     def source(self, name: str) -> Source:
@@ -151,13 +157,14 @@ class Archive:
                     file.read(header.length)
                     for start in range(0, header.shape[0], rows):
                         n = min(rows, header.shape[0] - start)
-                        piece = np.frombuffer(_read_exactly(file, n * a_row), header.dtype)
+                        piece = np.frombuffer(read_exactly(file, n * a_row), header.dtype)
                         yield piece.reshape(n, *header.shape[1:])
 
         return Source(what, header.shape, header.dtype, pieces)
 
 
-def _read_exactly(file: IO[bytes], count: int) -> bytes:
+def read_exactly(file: IO[bytes], count: int) -> bytes:
+    """Read `count` bytes; EOFError when the file ends before."""
     data = file.read(count)
     if len(data) != count:
         raise EOFError(f"it ends {count - len(data):,} bytes too early")

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from betavae.data.progress import progress
 from betavae.errors import InputError
 
 MAX_PIXELS = 1 << 26  # below Pillow's own warning; a photograph of 64 megapixels still passes
 BLOCK = 64  # files a thread takes at a time
-BAR_FROM = 1000  # fewer files than this are read before a progress bar would be seen
+BACKLOG = 256  # pictures read ahead of the threads that decode them
+
+Crop = int | Literal["whole"] | None  # side of the centre square to keep; None is the largest
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,6 +36,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -44,15 +50,20 @@ class Head:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Image]:
     """Open a PNG or JPEG file; every complaint becomes one InputError line that names it.
+
+    Args:
+        file: a path, or the file's content.
+        name: what messages call it; a path names itself.
 
     Raises:
         InputError: when the file is no PNG or JPEG, is damaged, animated, or larger than
             MAX_PIXELS (a small file can claim to hold terabytes).
     """
+    path = name or str(file)
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with Image.open(file, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(_too_large(path))
             # A JPEG of several frames (MPO) is one picture with previews; an animated PNG is not.
@@ -73,7 +84,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path} is damaged: {error}") from None
 
 
-def _too_large(path: Path) -> str:
+def _too_large(path: str) -> str:
     return f"{path} is larger than {MAX_PIXELS:,} pixels, refused as a possible decompression bomb"
 
 
@@ -90,25 +101,35 @@ def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
 
 
-def decode(path: Path, channels: int, size: int | None) -> NDArray[np.uint8]:
+def decode(
+    file: Path | BytesIO,
+    channels: int,
+    size: int | None,
+    *,
+    crop: Crop = None,
+    name: str | None = None,
+) -> NDArray[np.uint8]:
     """Decode one picture into (C, H, W) bytes, upright as its EXIF orientation says.
 
     Sixteen bits become eight, rounded; palettes and CMYK become RGB; what is transparent lies
     on white, as viewers show it.
 
     Args:
-        path: a PNG or JPEG file.
+        file: a PNG or JPEG file, or its content.
         channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
-        size: crop to the centre square and resize to this side; None keeps the size.
+        size: crop as `crop` says and resize to this side; None keeps the size.
+        crop: see `fit`.
+        name: what messages call it; a path names itself.
 
     Raises:
-        InputError: see `opened`.
+        InputError: see `opened`; or when the picture is smaller than `crop`.
     """
-    with opened(path) as image:
+    with opened(file, name) as image:
         image.load()
-        picture = _flat(_upright(image), "L" if channels == 1 else "RGB")
+        picture = flat(_upright(image), "L" if channels == 1 else "RGB")
         if size is not None:
-            picture = fit(picture, size)
+            check_crop(crop, picture.height, picture.width, name or str(file))
+            picture = fit(picture, size, crop)
         pixels = np.asarray(picture)
         return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
 
@@ -122,7 +143,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _flat(image: Image.Image, mode: str) -> Image.Image:
+def flat(image: Image.Image, mode: str) -> Image.Image:
     """Convert any mode to L or RGB."""
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255, not scale
         wide = np.asarray(image).astype(np.uint32)
@@ -133,28 +154,67 @@ def _flat(image: Image.Image, mode: str) -> Image.Image:
     return image.convert(mode)
 
 
-def fit(picture: Image.Image, size: int) -> Image.Image:
-    """Crop an image to its centre square and resize it to `size` (box, then Lanczos)."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    # Not resize(box=...): its filter reaches over the box, so that what is cropped shines in.
-    square = picture.crop((left, top, left + side, top + side))
-    if side == size:
-        return square
-    return square.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+def check_crop(crop: Crop, height: int, width: int, what: str) -> None:
+    """Raise InputError unless a square of side `crop` lies within images of this size."""
+    if isinstance(crop, int) and not 1 <= crop <= min(height, width):
+        raise InputError(
+            f"crop must be in 1..{min(height, width)} for {what} of {height}x{width} "
+            f"(height x width), got {crop}"
+        )
 
 
-def fit_pixels(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Crop and resize (n, C, H, W) bytes to (n, C, size, size), as `fit`.
+def fit(picture: Image.Image, size: int, crop: Crop = None) -> Image.Image:
+    """Crop an image to a centre square and resize it to `size` (box, then Lanczos).
+
+    Args:
+        picture: of mode L or RGB.
+        size: side of the result.
+        crop: side of the square, None for the largest one; "whole" squeezes the whole picture.
+    """
+    if crop != "whole":
+        side = min(picture.size) if crop is None else crop
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        # Not resize(box=...): its filter reaches over the box, so that what is cropped shines in.
+        picture = picture.crop((left, top, left + side, top + side))
+    if picture.size == (size, size):
+        return picture
+    return picture.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def fit_pixels(images: NDArray[np.uint8], size: int, crop: Crop = None) -> NDArray[np.uint8]:
+    """Crop and resize (n, C, H, W) bytes to (n, C, size, size), as `fit`, on all cores.
 
     >>> fit_pixels(np.full((2, 3, 100, 80), 7, np.uint8), 64).shape
     (2, 3, 64, 64)
     """
     planes = images.reshape(-1, *images.shape[2:])
     out = np.empty((len(planes), size, size), np.uint8)
-    for plane, result in zip(planes, out, strict=True):
-        result[...] = np.asarray(fit(Image.fromarray(np.ascontiguousarray(plane)), size))
+
+    def block(start: int) -> None:
+        for k in range(start, min(start + BLOCK, len(planes))):
+            picture = Image.fromarray(np.ascontiguousarray(planes[k]))
+            out[k] = np.asarray(fit(picture, size, crop))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(block, range(0, len(planes), BLOCK)))
     return out.reshape(len(images), -1, size, size)
+
+
+def to_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Turn (n, C, H, W) grey or RGB bytes into `channels` channels, grey as Pillow does.
+
+    Source: ITU-R 601 luma in 16-bit fixed point, rounded.
+
+    >>> to_channels(np.array([255, 0, 0], np.uint8).reshape(1, 3, 1, 1), 1).item()
+    76
+    """
+    if images.shape[1] == channels:
+        return images
+    if channels == 3:
+        return np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
+    red, green, blue = (images[:, k].astype(np.uint32) for k in range(3))
+    luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+    return luma.astype(np.uint8)[:, None]
 
 
 def on_all_cores(
@@ -162,7 +222,7 @@ def on_all_cores(
 ) -> list[Result]:
     """Return ``[work(0), ..., work(count - 1)]``, computed by a thread a core.
 
-    Shows a progress bar on stderr for more than BAR_FROM items. The first error, in order, is
+    Shows a progress bar on stderr when it takes a while. The first error, in order, is
     raised; what has not begun by then never does.
     """
     starts = range(0, count, unit)
@@ -172,13 +232,10 @@ def on_all_cores(
         return [work(item) for item in range(start, min(start + unit, count))]
 
     results: list[Result] = []
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        # Pillow warns of odd metadata, which changes no pixel, and of bombs, refused in `opened`.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _quiet_decoders(), ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(block, start) for start in starts]
         try:
-            with _bar(title, count) as advance:
+            with progress(title, count) as advance:
                 for job in jobs:
                     results += job.result()
                     advance(len(results))
@@ -188,14 +245,44 @@ def on_all_cores(
     return results
 
 
-@contextmanager
-def _bar(title: str, count: int) -> Iterator[Callable[[int], None]]:
-    if count <= BAR_FROM:
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+def stream_on_all_cores(
+    items: Iterable[Item],
+    work: Callable[[Item], object],
+    count: int,
+    title: str,
+    *,
+    backlog: int = BACKLOG,
+) -> None:
+    """Call ``work(item)`` for items that come one by one, by a thread a core.
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=count)
-        yield lambda done: progress.update(task, completed=done)
+    No more than `backlog` items wait, so that an archive is never read into memory. The first
+    error, in order, is raised; what has not begun by then never does.
+    """
+    Image.preinit()
+    pending: deque[Future[object]] = deque()
+    done = 0
+    with _quiet_decoders(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            with progress(title, count) as advance:
+                for item in items:
+                    pending.append(pool.submit(work, item))
+                    if len(pending) > backlog:
+                        pending.popleft().result()
+                        done += 1
+                        advance(done)
+                while pending:
+                    pending.popleft().result()
+                    done += 1
+                    advance(done)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _quiet_decoders() -> Iterator[None]:
+    """Silence Pillow's warnings of odd metadata; bombs, refused in `opened`, become errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield

@@ -1,0 +1,35 @@
+"""A progress bar on stderr with the time left, for reading and rendering that takes a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+AFTER = 1.0  # seconds before the bar is shown: short work shows none
+
+
+@contextmanager
+def progress(title: str, count: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes how many of `count` items are done."""
+    started = time.monotonic()
+    update: Callable[[int], None] | None = None
+    with ExitStack() as shown:
+
+        def advance(done: int) -> None:
+            nonlocal update
+            if update is None and time.monotonic() - started >= AFTER:
+                update = _bar(shown, title, count)
+            if update is not None:
+                update(done)
+
+        yield advance
+
+
+def _bar(shown: ExitStack, title: str, count: int) -> Callable[[int], None]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = shown.enter_context(Progress(console=Console(stderr=True), transient=True))
+    task = bar.add_task(title, total=count)
+    return lambda done: bar.update(task, completed=done)

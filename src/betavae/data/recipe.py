@@ -1,0 +1,199 @@
+"""What a named data set is: where it comes from, its options, and the function that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from betavae.data.arrays import Source
+from betavae.data.factors import Factors
+from betavae.data.pictures import Crop, check_crop, fit_pixels, to_channels
+from betavae.data.progress import progress
+from betavae.errors import InputError
+
+Fill = Callable[[NDArray[np.uint8]], "str | None"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a set is to be prepared; None leaves a choice to the set.
+
+    Attributes:
+        size: side of the images, 32, 64 or 128.
+        colour: RGB (True) or grey (False).
+        crop: side of the centre square that is cut out first, or "whole" to squeeze everything.
+        identities, azimuths, elevations, lights: sizes of the grid of rendered faces.
+    """
+
+    size: int | None = None
+    colour: bool | None = None
+    crop: Crop = None
+    identities: int | None = None
+    azimuths: int | None = None
+    elevations: int | None = None
+    lights: int | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The options of a set with every choice made.
+
+    Attributes:
+        size: side of the images.
+        channels: 1 for grey, 3 for RGB.
+        crop: see `Options`.
+        grid: sizes of the grid of rendered faces, as its factors are ordered; else empty.
+    """
+
+    size: int
+    channels: int
+    crop: Crop
+    grid: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Images that are about to be read, and their factors: what a set's function returns.
+
+    Attributes:
+        count: N.
+        shape: (C, H, W) of the images that `fill` writes.
+        fill: writes every image into an (N, C, H, W) uint8 array, or an (N, C*H*W/8) one when
+            `packed`; returns a remark to keep with the set, or None.
+        packed: whether `fill` writes 8 pixels a byte.
+        labels: (N, K) integer factors, -1 where not known, or None.
+        names: one name a column of `labels`.
+        grid: instead of labels, when the rows are a full grid in order.
+    """
+
+    count: int
+    shape: tuple[int, int, int]
+    fill: Fill
+    packed: bool = False
+    labels: NDArray[np.int64] | None = None
+    names: tuple[str, ...] = ()
+    grid: Factors | None = None
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file at a stable public address.
+
+    Attributes:
+        url: http or https.
+        nbytes: its length; None where not known.
+        sha256: of its content; None where no certain value is known.
+    """
+
+    url: str
+    nbytes: int | None = None
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, the last part of the address."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named data set.
+
+    Attributes:
+        title: what it shows, in a few words.
+        images: how many images of which size, as published.
+        factors: what is known of every image.
+        site: where it is to be had.
+        licence: its terms, or that the site says them.
+        download: size of what is downloaded, in words.
+        source: what ``--from`` takes.
+        read: the function that reads it.
+        size: side of the images by default.
+        channels: 1 or 3 by default.
+        crop: by default.
+        takes: names of the `Options` that mean something here, besides size.
+        grid: default sizes of a rendered grid.
+        remotes: its files, where there are stable public addresses.
+    """
+
+    title: str
+    images: str
+    factors: str
+    site: str
+    licence: str
+    download: str
+    source: str
+    read: Callable[[Path, Chosen], Reading]
+    size: int = 64
+    channels: int = 3
+    crop: Crop = None
+    takes: tuple[str, ...] = ("colour", "crop")
+    grid: tuple[int, ...] = ()
+    remotes: tuple[Remote, ...] = ()
+
+    def lines(self, name: str) -> list[str]:
+        """Say in a few lines what the set is, where it is to be had, and how to prepare it."""
+        come = " or --download" if self.remotes else ""
+        return [
+            f"{name}: {self.title}",
+            f"images: {self.images}",
+            f"factors: {self.factors}",
+            f"where: {self.site} ({self.download})",
+            f"licence: {self.licence}",
+            f"prepare: betavae data prepare {name} --from PATH{come}",
+            f"PATH is {self.source}",
+        ]
+
+
+def array_reading(
+    source: Source,
+    chosen: Chosen,
+    *,
+    labels: NDArray[np.int64] | None = None,
+    names: tuple[str, ...] = (),
+    grid: Factors | None = None,
+) -> Reading:
+    """Read an array of images piece by piece, cropped, resized and coloured as chosen.
+
+    Args:
+        source: the images, in any accepted layout.
+        chosen: how they are wanted.
+        labels: (N, K) factors, or None.
+        names: their names.
+        grid: instead of labels.
+    """
+    _, height, width = source.check()
+    check_crop(chosen.crop, height, width, source.what)
+    count = source.shape[0]
+
+    def fill(out: NDArray[np.uint8]) -> None:
+        with progress("reading images", count) as advance:
+            for first, images in source.images():
+                wanted = to_channels(images, chosen.channels)
+                if wanted.shape[2:] != (chosen.size, chosen.size) or chosen.crop is not None:
+                    wanted = fit_pixels(wanted, chosen.size, chosen.crop)
+                out[first : first + len(images)] = wanted
+                advance(first + len(images))
+
+    shape = (chosen.channels, chosen.size, chosen.size)
+    return Reading(count, shape, fill, labels=labels, names=names, grid=grid)
+
+
+def one_file(path: Path, suffixes: tuple[str, ...], what: str) -> Path:
+    """Return `path`, or the only file with one of `suffixes` in the folder that it names.
+
+    Raises:
+        InputError: when there is none, or more than one.
+    """
+    found = [path] if not path.is_dir() else sorted(path.iterdir())
+    found = [file for file in found if file.suffix.lower() in suffixes]
+    if len(found) != 1:
+        kinds = " or ".join(suffixes)
+        got = ", ".join(file.name for file in found) or "none"
+        where = f"{path} must hold one {kinds} file" if path.is_dir() else f"a {kinds} file"
+        raise InputError(f"{what} needs {where}, got {got if path.is_dir() else path}")
+    return found[0]
