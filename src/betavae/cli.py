@@ -32,8 +32,9 @@ RunFolder = Annotated[Path, Parameter(help="A run folder, made by `betavae train
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line: bad input ends in one line on stderr and exit code 2."""
+    words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:
         _fail(str(error), 2)
     except CycloptsError as error:
@@ -46,6 +47,12 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except OSError as error:
         _fail(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), 2)
+
+
+def _spelled_out(words: list[str]) -> list[str]:
+    """Write `--objective NAME` as `--objective.name NAME`, so that its options can follow."""
+    short, full = "--objective", "--objective.name"
+    return [full + word[len(short) :] if word.split("=")[0] == short else word for word in words]
 
 
 def _fail(message: str, code: int) -> None:
@@ -276,21 +283,33 @@ def data_prepare(data: str = "shapes2d", /, *, size: Literal[32, 64, 128] | None
 
 def _given(config: Config) -> dict[str, Any]:
     """Return the options that were set, without defaults."""
-    return config.model_dump(include=config.model_fields_set)
+    return config.model_dump(exclude_unset=True)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Lay options over others; beta and beta_norm are one choice, so the upper one wins."""
+    """Lay options over others; beta and beta_norm are one choice, so the upper one wins.
+
+    Options of the same objective are laid over each other, those of another one dropped.
+    """
     if {"beta", "beta_norm"} & over.keys():
         base = {key: value for key, value in base.items() if key not in ("beta", "beta_norm")}
-    return {**base, **over}
+    merged = {**base, **over}
+    below, above = _table(base.get("objective")), _table(over.get("objective"))
+    if below and above and below.get("name", "beta") == above.get("name", "beta"):
+        merged["objective"] = {**below, **above}
+    return merged
+
+
+def _table(objective: Any) -> dict[str, Any]:
+    """Return an objective, given by name or as a table, as a table."""
+    return {"name": objective} if isinstance(objective, str) else dict(objective or {})
 
 
 def _default_folder(config: Config) -> Path:
     name = Path(config.data).stem if config.data != "shapes2d" else config.data
-    weight = (
-        f"norm{config.beta_norm:g}"
-        if config.beta_norm is not None
-        else f"{4.0 if config.beta is None else config.beta:g}"
-    )
-    return Path("runs") / f"{name}-{config.objective}-{weight}-seed{config.seed}"
+    objective = str(config.objective).replace(",", "").replace(" ", "-")
+    if config.objective.name == "beta":
+        norm = config.beta_norm is not None
+        weight = f"norm{config.beta_norm:g}" if norm else f"{config.resolved_beta(1):g}"
+        objective = objective.replace("beta", f"beta-{weight}", 1)
+    return Path("runs") / f"{name}-{objective}-seed{config.seed}"
