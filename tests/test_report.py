@@ -214,6 +214,7 @@ def test_bad_input_leaves_no_file(plain_run: Path, tmp_path: Path) -> None:
         Config(beta=4, images=60_000, network="fc", learning_rate=1e-3),
         Config(data="my images/a.npy", beta_norm=0.0031, likelihood="gaussian", sigma=0.3),
         Config(beta_schedule="linear", beta_ramp=5000, bf16=True, size=64, seed=9),
+        Config(objective={"name": "dip", "kind": "i", "off_diagonal": 3.5}),
     ],
 )
 def test_the_command_line_gives_the_configuration_back(config: Config) -> None:

@@ -45,7 +45,7 @@ from betavae.training.records import (
     warn,
 )
 
-SECOND = 0x5EC04D  # sets the order of second batches apart from that of first ones
+SECOND = 1 << 31  # epochs from here on are those of second batches; a seed keeps 32 bits of them
 RECORD_STEPS = 50  # steps between records; terms are read back from the device only then
 
 
@@ -72,13 +72,15 @@ def _permutation(rows: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(rows, generator=generator)
 
 
-def batch_rows(rows: int, batch: int, seed: int, step: int) -> Tensor:
+def batch_rows(rows: int, batch: int, seed: int, step: int, *, second: bool = False) -> Tensor:
     """Return the rows of batch `step`: a pure function of the seed, so any step can resume.
 
     Every epoch is a fresh permutation; what does not fill a batch is left out of that epoch.
+    The second batch of a step comes from permutations of its own.
     """
     epoch, position = divmod(step, rows // batch)
-    return _permutation(rows, seed, epoch)[position * batch : (position + 1) * batch]
+    order = _permutation(rows, seed, epoch + SECOND if second else epoch)
+    return order[position * batch : (position + 1) * batch]
 
 
 def train_step(
@@ -179,8 +181,9 @@ def train(
             header = checkpoint.Header(config, image_shape, rows, steps, recorder.seconds)
             checkpoint.save(out, header, model, optimiser, generator, objective)
 
-    def images_of(seed: int, index: int) -> Tensor:
-        return dataset.images.batch(batch_rows(rows, batch, seed, index), device)
+    def images_of(index: int, *, second: bool = False) -> Tensor:
+        chosen = batch_rows(rows, batch, config.seed, index, second=second)
+        return dataset.images.batch(chosen, device)
 
     model.train()
     title = f"{config.network} {config.objective}"
@@ -192,8 +195,7 @@ def train(
             seen = index * batch
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(seen)
-            images = images_of(config.seed, index)
-            second = partial(images_of, config.seed ^ SECOND, index)
+            images, second = images_of(index), partial(images_of, index, second=True)
             step = Step(seen, generator, rows, second, elbo)
             beta = train_step(model, optimiser, objective, images, step, recorder, bf16=config.bf16)
             done = index + 1

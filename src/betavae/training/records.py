@@ -94,7 +94,7 @@ class Recorder:
             raise RuntimeError("record() needs at least one add() before it")
         loss, distortion, *rest = (self._sums / self._steps).tolist()
         extras, rates = rest[: len(self._extras)], rest[len(self._extras) :]
-        weight = float(beta)
+        weight = beta.item() if isinstance(beta, Tensor) else beta
         now = time.perf_counter()
         speed = (images_seen - self._since) / max(now - self._time, 1e-9)
         self._since, self._time, self._sums, self._steps = images_seen, now, None, 0
