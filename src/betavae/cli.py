@@ -26,6 +26,8 @@ app = App(
 )
 data_app = App(name="data", help="List, inspect and prepare data sets.")
 app.command(data_app)
+study_app = App(name="study", help="Repeat and compare: experiments of many runs.")
+app.command(study_app)
 
 RunFolder = Annotated[Path, Parameter(help="A run folder, made by `betavae train`.")]
 
@@ -227,6 +229,95 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -
     from betavae.studies.demo import run_demo
 
     run_demo(out, seed=seed, quick=quick)
+
+
+@study_app.command(name="dual")
+def study_dual(
+    *,
+    out: Path = Path("runs/dual"),
+    data: str = "shapes2d",
+    epsilons: tuple[float, ...] | None = None,
+    images: int = 60_000,
+    network: Literal["fc", "conv", "burgess", "patch"] = "patch",
+    seed: int = 0,
+) -> None:
+    """Check that the multiplier of a rate constraint is the slope of the best log likelihood.
+
+    Trains constrained runs, each from the one before; writes dual.json and dual.png. The same
+    line goes on with a study that was stopped.
+
+    Example: betavae study dual --out runs/dual --epsilons 18 --epsilons 12 --epsilons 6
+
+    Args:
+        out: Folder of the study.
+        data: What to learn from.
+        epsilons: Rates to hold, nats per image, one option each. [default: 18 15 12 9 6]
+        images: Length of a run; the first is three times as long.
+        network: Network of all runs.
+        seed: Seed of all runs.
+    """
+    from betavae.studies.dual import EPSILONS, run_dual
+
+    outcome = run_dual(
+        out, data=data, epsilons=epsilons or EPSILONS, images=images, network=network, seed=seed
+    )
+    print("  epsilon     rate  distortion  multiplier  dG/d epsilon")
+    for row in outcome["runs"]:
+        print(
+            f"{row['epsilon']:9.4g}{row['rate']:9.2f}{row['distortion']:12.2f}"
+            f"{row['multiplier']:12.3g}{row['slope']:14.3g}"
+        )
+    print(
+        f"multiplier / slope: {outcome['median_multiplier_over_slope']:.2f} (median); "
+        f"written to {out / 'dual.json'}, {out / 'dual.png'}"
+    )
+
+
+@study_app.command(name="rate-distortion")
+def study_rate_distortion(
+    *,
+    out: Path = Path("runs/rate-distortion"),
+    data: str = "shapes2d",
+    betas: tuple[float, ...] | None = None,
+    images: int = 40_000,
+    network: Literal["fc", "conv", "burgess", "patch"] = "patch",
+    sigma: float = 0.3,
+    seed: int = 0,
+) -> None:
+    """Draw distortion against rate over beta, for a Bernoulli and a Gaussian decoder.
+
+    Each run starts from the one before; writes rate_distortion.json and rate_distortion.png.
+    The same line goes on with a study that was stopped.
+
+    Example: betavae study rate-distortion --out runs/rd --betas 1 --betas 4 --betas 16
+
+    Args:
+        out: Folder of the study.
+        data: What to learn from.
+        betas: Weights of the rate, one option each. [default: 0.5 1 2 4 8 16 32]
+        images: Length of a run; the first of each decoder is three times as long.
+        network: Network of all runs.
+        sigma: Standard deviation of the Gaussian decoder.
+        seed: Seed of all runs.
+    """
+    from betavae.studies.rate_distortion import BETAS, run_rate_distortion
+
+    outcome = run_rate_distortion(
+        out,
+        data=data,
+        betas=betas or BETAS,
+        images=images,
+        network=network,
+        sigma=sigma,
+        seed=seed,
+    )
+    print("     beta   Bernoulli D / R    Gaussian D / R")
+    for one, two in zip(outcome["bernoulli"], outcome["gaussian"], strict=True):
+        print(
+            f"{one['beta']:9.4g}{one['distortion']:11.1f} /{one['rate']:5.1f}"
+            f"{two['distortion']:11.1f} /{two['rate']:5.1f}"
+        )
+    print(f"written to {out / 'rate_distortion.json'}, {out / 'rate_distortion.png'}")
 
 
 @data_app.command(name="list")

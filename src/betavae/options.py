@@ -15,7 +15,7 @@ Name = Literal[
 
 TAKES: dict[str, tuple[str, ...]] = {
     "beta": ("free_bits",),
-    "constrained": ("epsilon", "hold", "step_size", "smoothing"),
+    "constrained": ("epsilon", "hold", "step_size", "smoothing", "initial"),
     "capacity": ("gamma", "target", "target_start", "target_ramp"),
     "tcvae": ("alpha", "beta", "gamma", "estimator"),
     "factor": ("gamma", "learning_rate"),
@@ -72,6 +72,9 @@ class ObjectiveOptions(BaseModel):
     )
     smoothing: float | None = Field(
         None, ge=0, lt=1, description="constrained (0.99): weight of the past in the average."
+    )
+    initial: float | None = Field(
+        None, gt=0, description="constrained (1): the multiplier at the first step."
     )
     target: float | None = Field(
         None, ge=0, description="capacity (25): the rate's last target C, nats per image."

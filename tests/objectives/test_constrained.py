@@ -90,6 +90,7 @@ def test_the_mirrored_form_ends_at_the_distortion_asked_for() -> None:
         ({"hold": "distortion"}, "hold=distortion needs epsilon"),
         ({"hold": "both"}, "hold must be rate or distortion, got 'both'"),
         ({"step_size": 0.0}, "step_size must be > 0"),
+        ({"initial": 0.0}, "initial must be > 0 and finite, got 0"),
         ({"smoothing": 1.0}, r"smoothing must be in \[0, 1\), got 1.0"),
         ({"epsilon": math.inf}, "epsilon must be finite"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def term_curves(
 
 
 def rate_distortion(
-    curves: Mapping[str, tuple[Any, Any, Any]],
+    curves: Mapping[str, Sequence[Any]],
     *,
     size: tuple[float, float] | None = None,
     theme: Theme = LIGHT,

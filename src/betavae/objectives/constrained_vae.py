@@ -23,6 +23,7 @@ def constrained(
     hold: Held = "rate",
     step_size: float = 5e-4,
     smoothing: float = 0.99,
+    initial: float = 1.0,
 ) -> Constrained:
     """Make the objective that holds one term at `epsilon` nats and minimises the other.
 
@@ -39,6 +40,7 @@ def constrained(
         hold: which term.
         step_size: of the dual ascent, per step and nat.
         smoothing: weight of the past in the moving average of the held term.
+        initial: the multiplier at the first step.
 
     Source: Higgins et al. 2017, Eqs. 2-4, 12 and A.6; Rezende & Viola 2018 (GECO).
 
@@ -59,19 +61,23 @@ def constrained(
         raise InputError(f"step_size must be > 0, got {step_size}")
     if not 0 <= smoothing < 1:
         raise InputError(f"smoothing must be in [0, 1), got {smoothing}")
-    return Constrained(epsilon, hold, step_size, smoothing)
+    if not 0 < initial < math.inf:
+        raise InputError(f"initial must be > 0 and finite, got {initial}")
+    return Constrained(epsilon, hold, step_size, smoothing, initial)
 
 
 class Constrained:
     """The objective of `constrained`; its state is the multiplier's logarithm and the average."""
 
-    def __init__(self, epsilon: float, hold: Held, step_size: float, smoothing: float) -> None:
+    def __init__(
+        self, epsilon: float, hold: Held, step_size: float, smoothing: float, initial: float
+    ) -> None:
         self.epsilon = epsilon
         self.hold = hold
         self.step_size = step_size
         self.smoothing = smoothing
-        self._log_multiplier = torch.zeros(())
-        self._average = torch.full((), math.nan)  # no step taken yet
+        self.initial = initial
+        self._begin(torch.device("cpu"))
 
     def __call__(self, model: VAE, images: Tensor, step: Step) -> Terms:
         """Return the terms; the multiplier moves after the model's step."""
@@ -98,10 +104,12 @@ class Constrained:
         self._log_multiplier = moved.clamp(-LIMIT, LIMIT)
 
     def start(self, model: VAE, seed: int) -> None:
-        """Begin with a multiplier of 1."""
-        device = next(model.parameters()).device
-        self._log_multiplier = torch.zeros((), device=device)
-        self._average = torch.full((), math.nan, device=device)
+        """Begin with the initial multiplier."""
+        self._begin(next(model.parameters()).device)
+
+    def _begin(self, device: torch.device) -> None:
+        self._log_multiplier: Tensor = torch.full((), math.log(self.initial), device=device)
+        self._average: Tensor = torch.full((), math.nan, device=device)  # no step taken yet
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the multiplier's logarithm and the moving average."""
