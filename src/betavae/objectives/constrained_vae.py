@@ -77,7 +77,8 @@ class Constrained:
         self.step_size = step_size
         self.smoothing = smoothing
         self.initial = initial
-        self._begin(torch.device("cpu"))
+        self._log_multiplier = torch.full((), math.log(initial))
+        self._average = torch.full((), math.nan)  # no step taken yet
 
     def __call__(self, model: VAE, images: Tensor, step: Step) -> Terms:
         """Return the terms; the multiplier moves after the model's step."""
@@ -105,11 +106,9 @@ class Constrained:
 
     def start(self, model: VAE, seed: int) -> None:
         """Begin with the initial multiplier."""
-        self._begin(next(model.parameters()).device)
-
-    def _begin(self, device: torch.device) -> None:
-        self._log_multiplier: Tensor = torch.full((), math.log(self.initial), device=device)
-        self._average: Tensor = torch.full((), math.nan, device=device)  # no step taken yet
+        device = next(model.parameters()).device
+        self._log_multiplier = torch.full((), math.log(self.initial), device=device)
+        self._average = torch.full((), math.nan, device=device)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the multiplier's logarithm and the moving average."""
