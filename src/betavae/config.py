@@ -169,7 +169,9 @@ def explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown option '{name}'{did_you_mean(name, _options())}"
+        inner = [f"objective.{key}" for key in ObjectiveOptions.model_fields]
+        known = inner if len(first["loc"]) > 1 else list(Config.model_fields)
+        return f"unknown option '{name}'{did_you_mean(name, known)}"
     message = first["msg"].removeprefix("Value error, ")
     if not name or first["type"] == "value_error":
         return message
@@ -191,11 +193,6 @@ def _underscored(options: Mapping[str, Any]) -> dict[str, Any]:
         key.replace("-", "_"): _underscored(value) if isinstance(value, dict) else value
         for key, value in options.items()
     }
-
-
-def _options() -> list[str]:
-    """Return every option by the name that an error gives it."""
-    return [*Config.model_fields, *(f"objective.{key}" for key in ObjectiveOptions.model_fields)]
 
 
 def _choices(name: str) -> tuple[str, ...]:
