@@ -58,7 +58,10 @@ def term_curves(
             axes.grid(axis="y")
             images_axis(axes, last)
         right.set_ylim(bottom=0)
-        right.legend(frameon=False, fontsize=7, loc="lower right")
+        figure.legend(
+            *right.get_legend_handles_labels(),
+            loc="outside right center", frameon=False, fontsize=7,
+        )  # fmt: skip
         return figure
 
 
