@@ -55,7 +55,7 @@ class ObjectiveOptions(BaseModel):
     gamma: float | None = Field(
         None,
         ge=0,
-        description="capacity (1000): weight of the distance to the target. tcvae (1): weight of "
+        description="capacity (20): weight of the distance to the target. tcvae (1): weight of "
         "the dimension-wise KL. factor (6.4): weight of the total correlation.",
     )
     free_bits: float | None = Field(

@@ -9,11 +9,12 @@ from betavae.models.vae import VAE
 from betavae.objectives.terms import Objective, Step, Terms, Weight
 
 
-def capacity(gamma: float = 1000.0, *, target: Weight = 25.0) -> Objective:
+def capacity(gamma: float = 20.0, *, target: Weight = 25.0) -> Objective:
     """Make the objective ``distortion + gamma * |rate - C(t)|``, the rate being the batch's mean.
 
     Args:
-        gamma: how hard the rate is held.
+        gamma: how hard the rate is held. The paper has 1000, for a batch of 64 and millions of
+            images; in short runs so much drowns the distortion (docs/objectives.md).
         target: C in nats per image, or a schedule of it; Burgess et al. raise it from 0 to 25
             (`betavae.training.schedules.linear`).
 
