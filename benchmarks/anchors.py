@@ -5,6 +5,7 @@ take turns, a slice of images each, for as long as is given, and the same comman
 it stopped: compare the columns only with the number of images in mind.
 
 Run: python benchmarks/anchors.py --out runs/anchors --minutes 4 [--learning-rate 1e-4]
+    [--network burgess] [--batch 64]
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def main(
     minutes: float = 4.0,
     learning_rate: float = 1e-4,
     network: str = "burgess",
+    batch: int = 64,
     threads: int = 1,
 ) -> dict[str, Any]:
     """Train in turns until the time is over; print the table; write anchors.json and the curves."""
@@ -78,7 +80,7 @@ def main(
         options = {
             **MODELS[name][1],
             "network": network,
-            "batch": 64,
+            "batch": batch,
             "learning_rate": learning_rate,
             "images": IMAGES,
             "checkpoint_every": IMAGES,  # saved at the end of each slice
@@ -141,5 +143,6 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--network", default="burgess")
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     main(**vars(parser.parse_args()))

@@ -265,8 +265,11 @@ def study_dual(
     for row in outcome["runs"]:
         print(
             f"{row['epsilon']:9.4g}{row['rate']:9.2f}{row['distortion']:12.2f}"
-            f"{row['multiplier']:12.3g}{row['slope']:14.3g}"
+            f"{row['multiplier']:12.3g}"
+            + (f"{row['slope']:14.3g}" if row["on_curve"] else "   beaten by another run")
         )
+    if not outcome["converged"]:
+        print("fewer than three runs lie on one curve: train longer (--images)")
     print(
         f"multiplier / slope: {outcome['median_multiplier_over_slope']:.2f} (median); "
         f"written to {out / 'dual.json'}, {out / 'dual.png'}"

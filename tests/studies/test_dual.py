@@ -8,7 +8,7 @@ import pytest
 
 from betavae.cli import run
 from betavae.errors import InputError
-from betavae.studies.dual import fit_gain, run_dual
+from betavae.studies.dual import fit_gain, run_dual, unbeaten
 from betavae.studies.rate_distortion import run_rate_distortion
 
 
@@ -36,6 +36,12 @@ def test_the_fit_rises_whatever_the_noise() -> None:
     rng = np.random.default_rng(0)
     rate = np.linspace(1, 9, 6)
     assert (fit_gain(rate, rate + rng.normal(size=6)).slope(rate) > 0).all()
+
+
+def test_runs_that_another_one_beats_are_no_points_of_the_curve() -> None:
+    rate, distortion = [8.7, 8.2, 7.6, 6.7, 5.8], [103.0, 84.0, 80.0, 92.0, 109.0]
+    assert unbeaten(rate, distortion).tolist() == [False, False, True, True, True]
+    assert unbeaten([3, 2, 1], [1, 2, 3]).all()
 
 
 def test_the_fit_and_the_study_need_three_points(tmp_path: Path) -> None:

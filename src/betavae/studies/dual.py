@@ -5,9 +5,9 @@ constraint is ``beta* = dG / d epsilon`` (Higgins et al. 2017, Eqs. 3 and 12, A.
 runs give both sides: the terms at which each ends are points of G, and each has found a
 multiplier by itself. The slope is taken from a curve fitted to the points alone.
 
-The equation holds where training has converged. Short runs still gain likelihood at a constant
-rate, and the later ones are ahead; the study starts from the largest epsilon, where most is to
-be learned, and says how far the two sides are apart.
+The equation holds where training has converged. Early runs still gain likelihood at a constant
+rate, and later ones are ahead of them. A run that another one beats, with less rate and less
+distortion, is no point of G: it is left out of the fit, and said to be.
 """
 
 from __future__ import annotations
@@ -33,24 +33,26 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Gain:
-    """A rising curve G: its logarithmic slope is a polynomial, so its slope is positive.
+    """A rising curve G with a slope that changes by a constant factor a nat.
+
+    That of a Gaussian source is of this form, ``-D = -exp(-2 R)``.
 
     Attributes:
         offset: G where the rate is `centre`.
-        coefficients: of log dG/d epsilon in (epsilon - centre) / width, highest power first.
+        tilt: change of log dG/d epsilon a nat.
+        log_slope: log dG/d epsilon where the rate is `centre`.
         centre: nats.
-        width: nats.
     """
 
     offset: float
-    coefficients: tuple[float, ...]
+    tilt: float
+    log_slope: float
     centre: float
-    width: float
 
     def slope(self, rate: ArrayLike) -> Floats:
         """Return dG/d epsilon at rates (K,)."""
-        place = (np.asarray(rate, np.float64) - self.centre) / self.width
-        return np.asarray(np.exp(np.clip(np.polyval(self.coefficients, place), -30, 30)))
+        place = np.asarray(rate, np.float64) - self.centre
+        return np.asarray(np.exp(np.clip(self.log_slope + self.tilt * place, -30, 30)))
 
     def __call__(self, rate: ArrayLike) -> Floats:
         """Return G at rates (K,), nats per image."""
@@ -71,24 +73,35 @@ def fit_gain(rate: ArrayLike, gain: ArrayLike) -> Gain:
     Raises:
         InputError: for fewer than three points, or points of one rate.
 
-    >>> x = np.linspace(2, 10, 6)
+    >>> x = np.linspace(2, 4, 6)
     >>> fitted = fit_gain(x, 5 * np.log(x))
-    >>> np.round(fitted.slope([4.0, 8.0]), 1)
-    array([1.3, 0.6])
+    >>> np.round(fitted.slope([2.5, 3.5]), 1)
+    array([2. , 1.4])
     """
     x, y = np.asarray(rate, np.float64), np.asarray(gain, np.float64)
     if len(x) < 3 or np.ptp(x) == 0:
         raise InputError(f"the fit needs three rates that differ, got {x.tolist()}")
-    centre, width = float(x.mean()), float(np.ptp(x))
+    centre = float(x.mean())
     first = max(float(np.polyfit(x, y, 1)[0]), 1e-3)
-    degree = 2 if len(x) >= 5 else 1
 
     def curve(parameters: Floats) -> Gain:
-        return Gain(float(parameters[0]), tuple(parameters[1:]), centre, width)
+        offset, tilt, log_slope = (float(value) for value in parameters)
+        return Gain(offset, tilt, log_slope, centre)
 
-    start = np.array([y.mean(), *[0.0] * degree, np.log(first)])
+    start = np.array([y.mean(), 0.0, np.log(first)])
     found = least_squares(lambda parameters: curve(parameters)(x) - y, start)
     return curve(found.x)
+
+
+def unbeaten(rate: ArrayLike, distortion: ArrayLike) -> NDArray[np.bool_]:
+    """Say of each run (K,) that no other has both less rate and less distortion.
+
+    >>> unbeaten([9.0, 8.0, 6.0], [100.0, 80.0, 90.0])
+    array([False,  True,  True])
+    """
+    x, y = np.asarray(rate, np.float64), np.asarray(distortion, np.float64)
+    beaten = (x[None] <= x[:, None]) & (y[None] <= y[:, None])
+    return np.asarray(beaten.sum(axis=1) == 1)  # each run is as good as itself
 
 
 def run_dual(
@@ -147,12 +160,18 @@ def run_dual(
             }
         )
         before = folder
-    fitted = fit_gain([row["rate"] for row in rows], [-row["distortion"] for row in rows])
-    for row, slope in zip(rows, fitted.slope([row["rate"] for row in rows]), strict=True):
-        row["slope"] = float(slope)
-    ratios = [row["multiplier"] / row["slope"] for row in rows]
+    rates, distortions = (np.array([row[key] for row in rows]) for key in ("rate", "distortion"))
+    on_curve = unbeaten(rates, distortions)
+    converged = int(on_curve.sum()) >= 3
+    if not converged:
+        on_curve[:] = True
+    fitted = fit_gain(rates[on_curve], -distortions[on_curve])
+    for row, slope, used in zip(rows, fitted.slope(rates), on_curve, strict=True):
+        row |= {"slope": float(slope), "on_curve": bool(used)}
+    ratios = [row["multiplier"] / row["slope"] for row in rows if row["on_curve"]]
     outcome = {
         "runs": rows,
+        "converged": converged,
         "median_multiplier_over_slope": float(np.median(ratios)),
         "images_per_run": images,
         "seed": seed,
@@ -164,6 +183,7 @@ def run_dual(
 
 def draw(rows: Sequence[dict[str, float]], fitted: Gain) -> Any:
     """Return the figure of the study."""
+    rows = [row for row in rows if row["on_curve"]]
     rate = np.array([row["rate"] for row in rows])
     line = np.linspace(rate.min(), rate.max(), 100)
     return figures.duality(
