@@ -108,7 +108,7 @@ def table(out: Path) -> dict[str, Any]:
         records = read_records(out / name / RECORDS)
         if not records:
             continue
-        tail = records[-10:]  # a record is the mean of 50 steps: this is of 500
+        tail = records[-min(10, 1 + len(records) // 20) :]  # a record is the mean of 50 steps
         ours = [sum(getattr(r, term) for r in tail) / len(tail) for term in ("distortion", "rate")]
         weight = options.get("beta", 1)
         rows.append(
