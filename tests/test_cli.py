@@ -231,9 +231,47 @@ def test_toml_and_the_line_wins(squares: Path, tmp_path: Path) -> None:
     assert (config.network, config.latents, config.beta, config.beta_norm) == ("fc", 2, 3.0, None)
 
 
+@pytest.mark.parametrize("name", ["constrained", "capacity", "tcvae", "factor", "dip", "infovae"])
+def test_every_objective_trains_from_the_command_line(
+    name: str, squares: Path, tmp_path: Path
+) -> None:
+    from betavae.training.records import read_records
+
+    run_quietly("train", squares, "--objective", name, "--images", 64, "--out", tmp_path / name)
+    (record,) = read_records(tmp_path / name / "metrics.jsonl")
+    assert np.isfinite([record.loss, *record.extras.values()]).all()
+    assert record.extras
+
+
+def test_objective_options_from_the_line_and_from_toml(squares: Path, tmp_path: Path) -> None:
+    from betavae.training.checkpoint import read_header
+
+    toml = tmp_path / "run.toml"
+    toml.write_text('images = 64\n[objective]\nname = "tcvae"\nalpha = 2.0\nbeta = 3.0\n')
+
+    def options(*line: object) -> dict[str, object]:
+        out = tmp_path / "run"
+        run_quietly("train", squares, "--images", 64, *line, "--overwrite", "--out", out)
+        objective = read_header(out).config.objective
+        return {"name": objective.name, **objective.given()}
+
+    six = ("--objective", "tcvae", "--objective.beta", 6)
+    assert options(*six) == {"name": "tcvae", "beta": 6.0}
+    assert options("--toml", toml) == {"name": "tcvae", "alpha": 2.0, "beta": 3.0}
+    assert options("--toml", toml, *six) == {"name": "tcvae", "alpha": 2.0, "beta": 6.0}
+    assert options("--toml", toml, "--objective=factor") == {"name": "factor"}
+    assert options("--objective", "beta", "--beta", 4) == {"name": "beta"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--objective", "tcvea"], "did you mean 'tcvae'"),
+        (["--objective", "tcvae", "--beta", "6"], "did you mean objective.beta?"),
+        (["--objective", "dip", "--objective.alpha", "6"], "objective dip has no option 'alpha'"),
+        (["--objective", "tcvae", "--objective.bta", "6"], "Did you mean --objective.beta?"),
+        (["--objective", "custom"], "objective custom is a function"),
+        (["--objective", "constrained", "--objective.hold", "distortion"], "needs epsilon"),
         (["--beta", "-1"], r"beta must be >= 0, got '-1'"),
         (["--bta", "1"], "Did you mean"),
         (["--network", "burges"], "burgess"),
@@ -296,9 +334,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "score", "encode", "traverse", "report", "demo", "data"]
+    "command", ["train", "score", "encode", "traverse", "report", "demo", "data", "study"]
 )
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     run([command, "--help"])
     text = capsys.readouterr().out
-    assert "Example: betavae" in text or command == "data"
+    assert "Example: betavae" in text or command in ("data", "study")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,3 +51,29 @@ def test_bad_input_is_one_line(images: np.ndarray) -> None:
     fitted = BetaVAE(latents=2, images=64).fit(images)
     with pytest.raises(InputError, match=r"codes must be \(N, 2\)"):
         fitted.inverse_transform(np.zeros((4, 3)))
+
+
+def test_an_objective_may_be_a_function(images: np.ndarray, tmp_path: Path) -> None:
+    from betavae.objectives import Step, Terms, tcvae
+    from betavae.training.checkpoint import read_header
+
+    fitted = BetaVAE(latents=2, images=64, objective=tcvae(beta=6)).fit(images, out=tmp_path)
+    assert "tc_estimate" in fitted.records_[-1].extras
+    assert read_header(tmp_path).config.objective.name == "custom"
+
+    def own(model: Any, batch: Any, step: Step) -> Terms:
+        found = step.forward(model, batch)
+        return Terms.of(found, found.distortion + 2 * found.rate, beta=2.0)
+
+    assert BetaVAE(latents=2, images=64, objective=own).fit(images).records_[-1].beta == 2.0
+    named = BetaVAE(latents=2, images=64, objective={"name": "dip", "kind": "i"}).fit(images)
+    assert named.config_.objective.kind == "i"
+
+
+def test_a_second_fit_with_a_stateful_objective_starts_afresh(images: np.ndarray) -> None:
+    from betavae.objectives import constrained
+
+    vae = BetaVAE(latents=2, images=320, objective=constrained(3.0, step_size=0.1))
+    first = vae.fit(images).records_[-1].extras
+    assert first["multiplier"] != 1
+    assert vae.fit(images).records_[-1].extras == first

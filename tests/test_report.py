@@ -213,6 +213,7 @@ def test_bad_input_leaves_no_file(plain_run: Path, tmp_path: Path) -> None:
         Config(beta=4, images=60_000, network="fc", learning_rate=1e-3),
         Config(data="my images/a.npy", beta_norm=0.0031, likelihood="gaussian", sigma=0.3),
         Config(beta_schedule="linear", beta_ramp=5000, bf16=True, size=64, seed=9),
+        Config(objective={"name": "dip", "kind": "i", "off_diagonal": 3.5}),
     ],
 )
 def test_the_command_line_gives_the_configuration_back(config: Config) -> None:
@@ -228,11 +229,15 @@ def test_the_command_line_gives_the_configuration_back(config: Config) -> None:
     assert options.pop("out") == "runs/my run"
     if "size" in options:
         options["size"] = int(str(options["size"]))
+    inner = {key: options.pop(key) for key in list(options) if key.startswith("objective.")}
+    table = {key.removeprefix("objective."): value for key, value in inner.items()}
+    options["objective"] = {"name": options["objective"], **table}
     again = Config.from_mapping(options)
     assert again.resolved_beta(4096) == config.resolved_beta(4096)
     assert again.resolved_ramp() == config.resolved_ramp()
     unset = {"beta": None, "beta_norm": None, "beta_ramp": None}
     assert again.replaced(**unset) == config.replaced(**unset)
+    assert again.objective.given() == config.objective.given()
 
 
 def test_the_table_marks_only_what_differs_from_the_defaults() -> None:

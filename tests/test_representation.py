@@ -12,7 +12,7 @@ from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
 from betavae.models.vae import VAE
-from betavae.objectives.beta import gaussian_rate
+from betavae.objectives.elbo import gaussian_rate
 from betavae.representation import Representation, represent
 
 

@@ -29,14 +29,17 @@ app = App(
 )
 data_app = App(name="data", help="List, inspect and prepare data sets.")
 app.command(data_app)
+study_app = App(name="study", help="Repeat and compare: experiments of many runs.")
+app.command(study_app)
 
 RunFolder = Annotated[Path, Parameter(help="A run folder, made by `betavae train`.")]
 
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line: bad input ends in one line on stderr and exit code 2."""
+    words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:
         _fail(str(error), 2)
     except CycloptsError as error:
@@ -49,6 +52,12 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except OSError as error:
         _fail(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), 2)
+
+
+def _spelled_out(words: list[str]) -> list[str]:
+    """Write `--objective NAME` as `--objective.name NAME`, so that its options can follow."""
+    short, full = "--objective", "--objective.name"
+    return [full + word[len(short) :] if word.split("=")[0] == short else word for word in words]
 
 
 def _fail(message: str, code: int) -> None:
@@ -266,6 +275,98 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -
     run_demo(out, seed=seed, quick=quick)
 
 
+@study_app.command(name="dual")
+def study_dual(
+    *,
+    out: Path = Path("runs/dual"),
+    data: str = "shapes2d",
+    epsilons: tuple[float, ...] | None = None,
+    images: int = 60_000,
+    network: Literal["fc", "conv", "burgess", "patch"] = "patch",
+    seed: int = 0,
+) -> None:
+    """Check that the multiplier of a rate constraint is the slope of the best log likelihood.
+
+    Trains constrained runs, each from the one before; writes dual.json and dual.png. The same
+    line goes on with a study that was stopped.
+
+    Example: betavae study dual --out runs/dual --epsilons 18 --epsilons 12 --epsilons 6
+
+    Args:
+        out: Folder of the study.
+        data: What to learn from.
+        epsilons: Rates to hold, nats per image, one option each. [default: 18 15 12 9 6]
+        images: Length of a run; the first is three times as long.
+        network: Network of all runs.
+        seed: Seed of all runs.
+    """
+    from betavae.studies.dual import EPSILONS, run_dual
+
+    outcome = run_dual(
+        out, data=data, epsilons=epsilons or EPSILONS, images=images, network=network, seed=seed
+    )
+    print("  epsilon     rate  distortion  multiplier  dG/d epsilon")
+    for row in outcome["runs"]:
+        print(
+            f"{row['epsilon']:9.4g}{row['rate']:9.2f}{row['distortion']:12.2f}"
+            f"{row['multiplier']:12.3g}"
+            + (f"{row['slope']:14.3g}" if row["on_curve"] else "   beaten by another run")
+        )
+    if not outcome["converged"]:
+        print("fewer than three runs lie on one curve: train longer (--images)")
+    print(
+        f"multiplier / slope: {outcome['median_multiplier_over_slope']:.2f} (median); "
+        f"written to {out / 'dual.json'}, {out / 'dual.png'}"
+    )
+
+
+@study_app.command(name="rate-distortion")
+def study_rate_distortion(
+    *,
+    out: Path = Path("runs/rate-distortion"),
+    data: str = "shapes2d",
+    betas: tuple[float, ...] | None = None,
+    images: int = 40_000,
+    network: Literal["fc", "conv", "burgess", "patch"] = "patch",
+    sigma: float = 0.3,
+    seed: int = 0,
+) -> None:
+    """Draw distortion against rate over beta, for a Bernoulli and a Gaussian decoder.
+
+    Each run starts from the one before; writes rate_distortion.json and rate_distortion.png.
+    The same line goes on with a study that was stopped.
+
+    Example: betavae study rate-distortion --out runs/rd --betas 1 --betas 4 --betas 16
+
+    Args:
+        out: Folder of the study.
+        data: What to learn from.
+        betas: Weights of the rate, one option each. [default: 0.5 1 2 4 8 16 32]
+        images: Length of a run; the first of each decoder is three times as long.
+        network: Network of all runs.
+        sigma: Standard deviation of the Gaussian decoder.
+        seed: Seed of all runs.
+    """
+    from betavae.studies.rate_distortion import BETAS, run_rate_distortion
+
+    outcome = run_rate_distortion(
+        out,
+        data=data,
+        betas=betas or BETAS,
+        images=images,
+        network=network,
+        sigma=sigma,
+        seed=seed,
+    )
+    print("     beta   Bernoulli D / R    Gaussian D / R")
+    for one, two in zip(outcome["bernoulli"], outcome["gaussian"], strict=True):
+        print(
+            f"{one['beta']:9.4g}{one['distortion']:11.1f} /{one['rate']:5.1f}"
+            f"{two['distortion']:11.1f} /{two['rate']:5.1f}"
+        )
+    print(f"written to {out / 'rate_distortion.json'}, {out / 'rate_distortion.png'}")
+
+
 @data_app.command(name="list")
 def data_list() -> None:
     """List the data sets that have a name, and what else can be given.
@@ -387,21 +488,33 @@ def data_prepare(
 
 def _given(config: Config) -> dict[str, Any]:
     """Return the options that were set, without defaults."""
-    return config.model_dump(include=config.model_fields_set)
+    return config.model_dump(exclude_unset=True)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Lay options over others; beta and beta_norm are one choice, so the upper one wins."""
+    """Lay options over others; beta and beta_norm are one choice, so the upper one wins.
+
+    Options of the same objective are laid over each other, those of another one dropped.
+    """
     if {"beta", "beta_norm"} & over.keys():
         base = {key: value for key, value in base.items() if key not in ("beta", "beta_norm")}
-    return {**base, **over}
+    merged = {**base, **over}
+    below, above = _table(base.get("objective")), _table(over.get("objective"))
+    if below and above and below.get("name", "beta") == above.get("name", "beta"):
+        merged["objective"] = {**below, **above}
+    return merged
+
+
+def _table(objective: Any) -> dict[str, Any]:
+    """Return an objective, given by name or as a table, as a table."""
+    return {"name": objective} if isinstance(objective, str) else dict(objective or {})
 
 
 def _default_folder(config: Config) -> Path:
     name = Path(config.data).stem if config.data != "shapes2d" else config.data
-    weight = (
-        f"norm{config.beta_norm:g}"
-        if config.beta_norm is not None
-        else f"{4.0 if config.beta is None else config.beta:g}"
-    )
-    return Path("runs") / f"{name}-{config.objective}-{weight}-seed{config.seed}"
+    objective = str(config.objective).replace(",", "").replace(" ", "-")
+    if config.objective.name == "beta":
+        norm = config.beta_norm is not None
+        weight = f"norm{config.beta_norm:g}" if norm else f"{config.resolved_beta(1):g}"
+        objective = objective.replace("beta", f"beta-{weight}", 1)
+    return Path("runs") / f"{name}-{objective}-seed{config.seed}"

@@ -13,13 +13,16 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from typing_extensions import Self
 
 from betavae.errors import InputError, did_you_mean
+from betavae.options import TAKES, ObjectiveOptions
 
 SIZES = (32, 64, 128)
+BETA_OPTIONS = ("beta", "beta_norm", "beta_schedule", "beta_start", "beta_ramp", "beta_cycles")
 
 
 def _number(value: object) -> object:
@@ -37,6 +40,8 @@ class Config(BaseModel):
 
     >>> Config(beta=4, latents=10).beta
     4.0
+    >>> Config(objective="tcvae") == Config(objective={"name": "tcvae"})
+    True
     >>> Config.from_mapping({"latent": 3})
     Traceback (most recent call last):
     ...
@@ -62,21 +67,28 @@ class Config(BaseModel):
     )
     sigma: float = Field(0.1, gt=0, description="Standard deviation of the Gaussian decoder.")
 
-    objective: Literal["beta"] = Field("beta", description="Training objective.")
+    objective: ObjectiveOptions = Field(
+        ObjectiveOptions.model_validate({}),
+        description="Training objective, by name or with its options.",
+    )
     beta: float | None = Field(
         None,
         ge=0,
-        description="Weight of the rate (KL), nats per image on both sides. [default: 4]",
+        description="Objective beta: weight of the rate (KL), nats per image on both sides. "
+        "[default: 4]",
     )
     beta_norm: float | None = Field(
         None, ge=0, description="The same weight normalised: beta * latents / pixels (A.5)."
     )
-    beta_schedule: Literal["constant", "linear", "exponential"] = Field(
+    beta_schedule: Literal["constant", "linear", "exponential", "cyclical"] = Field(
         "constant", description="How beta moves from beta_start to its value over beta_ramp."
     )
     beta_start: float = Field(0.0, ge=0, description="Value of beta at the first image.")
     beta_ramp: int | None = Field(
         None, ge=1, description="Images over which beta moves. [default: 40 % of the run]"
+    )
+    beta_cycles: int = Field(
+        4, ge=1, description="Rises of the cyclical schedule, each over half of its cycle."
     )
 
     optimiser: Literal["adam", "adagrad"] = Field("adam", description="Optimiser.")
@@ -87,6 +99,9 @@ class Config(BaseModel):
     batch: int = Field(8, ge=1, description="Images a step.")
     images: int = Field(200_000, ge=1, description="Length of training, in images.")
     seed: int = Field(0, ge=0, description="Seed of weights, data order and noise.")
+    init: str | None = Field(
+        None, description="Run folder whose weights training starts from (a warm start)."
+    )
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Where to train; auto takes CUDA, then MPS, then the CPU."
@@ -100,12 +115,23 @@ class Config(BaseModel):
     compile: bool = Field(False, description="torch.compile the step; falls back and says so.")
     checkpoint_every: int = Field(50_000, ge=1, description="Images between checkpoints.")
 
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _named(cls, objective: object) -> object:
+        return {"name": objective} if isinstance(objective, str) else objective
+
     @model_validator(mode="after")
     def _one_beta(self) -> Self:
         if self.beta is not None and self.beta_norm is not None:
             raise ValueError("give beta or beta_norm, not both")
         if self.beta_schedule == "exponential" and not self.beta_start > 0:
             raise ValueError("beta_start must be > 0 with beta_schedule=exponential, got 0")
+        name = self.objective.name
+        if name != "beta":
+            for key in BETA_OPTIONS:
+                if getattr(self, key) != type(self).model_fields[key].default:
+                    hint = "; did you mean objective.beta?" if "beta" in TAKES[name] else ""
+                    raise ValueError(f"{key} belongs to objective beta, not to {name}{hint}")
         return self
 
     @classmethod
@@ -129,7 +155,7 @@ class Config(BaseModel):
             raise InputError(f"cannot read {path}: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not valid TOML: {error}") from None
-        return {key.replace("-", "_"): value for key, value in options.items()}
+        return _underscored(options)
 
     def replaced(self, **changes: Any) -> Config:
         """Return a validated copy with `changes`; fields set so far stay marked as set."""
@@ -155,9 +181,11 @@ def explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown option '{name}'{did_you_mean(name, Config.model_fields)}"
+        inner = [f"objective.{key}" for key in ObjectiveOptions.model_fields]
+        known = inner if len(first["loc"]) > 1 else list(Config.model_fields)
+        return f"unknown option '{name}'{did_you_mean(name, known)}"
     message = first["msg"].removeprefix("Value error, ")
-    if not name:
+    if not name or first["type"] == "value_error":
         return message
     message = message.replace("Input should be ", "must be ")
     for words, sign in (
@@ -171,8 +199,17 @@ def explain(error: ValidationError) -> str:
     return f"{name} {message}, got {got!r}{hint}"
 
 
+def _underscored(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options, tables in them included, with ``_`` for ``-`` in their names."""
+    return {
+        key.replace("-", "_"): _underscored(value) if isinstance(value, dict) else value
+        for key, value in options.items()
+    }
+
+
 def _choices(name: str) -> tuple[str, ...]:
     """Return the literal choices of option `name`, if it has any."""
-    field = Config.model_fields.get(name)
+    model = ObjectiveOptions if name.startswith("objective.") else Config
+    field = model.model_fields.get(name.removeprefix("objective."))
     arguments = getattr(field.annotation, "__args__", ()) if field else ()
     return tuple(choice for choice in arguments if isinstance(choice, str))

@@ -25,6 +25,8 @@ class BetaVAE:
 
     Args:
         options: any option of `betavae.config.Config`: beta, latents, network, images, seed, ...
+            `objective` may also be a function, made by `betavae.objectives` or your own:
+            ``BetaVAE(objective=tcvae(beta=6))``.
 
     Attributes:
         model_: the trained VAE (after `fit`).
@@ -59,8 +61,12 @@ class BetaVAE:
         """
         from betavae.training.loop import train
 
-        self.config_ = Config.from_mapping(self.options)
-        run = train(self.config_, Dataset("array", _store(images)), out, progress=False)
+        given = self.options.get("objective")
+        objective = given if callable(given) else None
+        named = {"objective": "custom"} if objective else {}
+        self.config_ = Config.from_mapping({**self.options, **named})
+        dataset = Dataset("array", _store(images))
+        run = train(self.config_, dataset, out, objective=objective, progress=False)
         self.model_: VAE = run.model
         self.records_: list[Record] = run.records
         return self

@@ -15,7 +15,7 @@ from betavae.data.factors import Factors
 from betavae.errors import InputError
 from betavae.files import write_beside
 from betavae.models.vae import VAE
-from betavae.objectives.beta import gaussian_rate
+from betavae.objectives.elbo import gaussian_rate
 
 
 @dataclass(frozen=True)

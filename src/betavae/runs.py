@@ -14,7 +14,7 @@ from betavae import data as datasets
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.models.vae import VAE
-from betavae.objectives.beta import elbo_terms
+from betavae.objectives.elbo import elbo_pass
 from betavae.training.checkpoint import Header, load_model
 from betavae.training.records import RECORDS, Record, read_records
 
@@ -101,9 +101,9 @@ def measure(
     for part in torch.split(torch.from_numpy(rows), batch):
         images = dataset.images.batch(part)
         noise = torch.randn(len(part), model.latents, generator=generator)
-        nats, per_latent = elbo_terms(model, images, noise)
-        distortion += float(nats) * len(part)
-        rates += per_latent.double() * len(part)
+        found = elbo_pass(model, images, noise)
+        distortion += float(found.distortion) * len(part)
+        rates += found.rate_per_latent.double() * len(part)
     return distortion / len(rows), (rates / len(rows)).numpy()
 
 

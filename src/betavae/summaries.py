@@ -10,11 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from betavae.config import Config
+from betavae.options import ObjectiveOptions
 from betavae.runs import OpenRun
 from betavae.training.records import ACTIVE_NATS, COLLAPSED_NATS
 
 SCORES = "score.json"
 DATA_NAMES = {"shapes2d": "the 2D shapes"}
+TITLES = {
+    "constrained": "Constrained β-VAE",
+    "capacity": "Capacity β-VAE",
+    "tcvae": "β-TCVAE",
+    "factor": "FactorVAE",
+    "dip": "DIP-VAE",
+    "infovae": "InfoVAE",
+    "custom": "VAE with an objective of its own",
+}
 ALWAYS_NAMED = (
     "objective",
     "network",
@@ -88,8 +98,11 @@ def last_beta(run: OpenRun) -> float:
 
 def title(run: OpenRun) -> str:
     """Say what was trained on what."""
-    beta = last_beta(run)
-    model = "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
+    beta, objective = last_beta(run), run.header.config.objective
+    if objective.name != "beta":
+        model = f"{TITLES[objective.name]} ({objective})"
+    else:
+        model = "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
     return f"{model} on {data_name(run.header.config.data)}"
 
 
@@ -224,7 +237,8 @@ def settings(config: Config) -> list[Setting]:
         value = getattr(config, name)
         description, _, default = (field.description or "").partition(" [default: ")
         shown = _shown(value)
-        if value is None and default and not (name == "beta" and config.beta_norm is not None):
+        unused = config.beta_norm is not None or config.objective.name != "beta"
+        if value is None and default and not (name == "beta" and unused):
             shown = default.rstrip("]")
         changed = value != field.default and shown != default.rstrip("]")
         lines.append(Setting(name, shown, description, changed))
@@ -254,7 +268,14 @@ def command(config: Config, out: Path) -> list[str]:
     names = [*ALWAYS_NAMED, *(name for name in Config.model_fields if name not in ALWAYS_NAMED)]
     for name in names:
         value = getattr(config, name)
-        if name == "beta" and config.beta_norm is None:
+        if isinstance(value, ObjectiveOptions):
+            pieces.append(["--objective", value.name])
+            pieces += [
+                [f"--objective.{key.replace('_', '-')}", str(given)]
+                for key, given in value.given().items()
+            ]
+            continue
+        if name == "beta" and config.beta_norm is None and config.objective.name == "beta":
             value = config.resolved_beta(1)
         elif name == "beta_ramp" and config.beta_schedule != "constant":
             value = config.resolved_ramp()

@@ -5,9 +5,11 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from betavae.config import Config
+from betavae.errors import InputError
 from betavae.models.likelihoods import Bernoulli, Gaussian
 from betavae.models.vae import VAE
-from betavae.objectives.beta import beta_vae, elbo_terms, gaussian_rate
+from betavae.objectives.beta import beta_vae
+from betavae.objectives.elbo import elbo_pass, gaussian_rate
 from betavae.objectives.terms import Step
 from betavae.training import schedules
 
@@ -23,7 +25,7 @@ def images(n: int = 5) -> torch.Tensor:
 
 
 def step(images_seen: int = 0) -> Step:
-    return Step(images_seen, torch.Generator().manual_seed(2))
+    return Step(images_seen, torch.Generator().manual_seed(2), 5, images)
 
 
 def test_rate_is_the_kl_of_torch_distributions() -> None:
@@ -66,10 +68,10 @@ def test_terms_do_not_depend_on_the_batch_being_repeated() -> None:
     """Sums over the batch instead of means, or means over pixels, would change beta's meaning."""
     model, x = small_vae(), images()
     noise = torch.zeros(5, 3, dtype=torch.float64)
-    once = elbo_terms(model, x, noise)
-    twice = elbo_terms(model, x.repeat(2, 1, 1, 1), noise.repeat(2, 1))
-    for a, b in zip(once, twice, strict=True):
-        torch.testing.assert_close(a, b)
+    once = elbo_pass(model, x, noise)
+    twice = elbo_pass(model, x.repeat(2, 1, 1, 1), noise.repeat(2, 1))
+    torch.testing.assert_close(once.distortion, twice.distortion)
+    torch.testing.assert_close(once.rate_per_latent, twice.rate_per_latent)
 
 
 def test_beta_norm_and_per_pixel_means_give_the_same_gradient_direction() -> None:
@@ -77,10 +79,10 @@ def test_beta_norm_and_per_pixel_means_give_the_same_gradient_direction() -> Non
     pixels, latents = 1024, 3
     beta = Config(beta_norm=0.5, latents=latents).resolved_beta(pixels)
     noise = torch.zeros(5, 3, dtype=torch.float64)
-    distortion, rates = elbo_terms(model, x, noise)
-    ours = torch.autograd.grad(distortion + beta * rates.sum(), list(model.parameters()))
-    distortion, rates = elbo_terms(model, x, noise)
-    normalised = distortion / pixels + 0.5 * rates.sum() / latents
+    found = elbo_pass(model, x, noise)
+    ours = torch.autograd.grad(found.distortion + beta * found.rate, list(model.parameters()))
+    found = elbo_pass(model, x, noise)
+    normalised = found.distortion / pixels + 0.5 * found.rate / latents
     theirs = torch.autograd.grad(normalised, list(model.parameters()))
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b * pixels)
@@ -104,3 +106,35 @@ def test_same_noise_source_same_terms() -> None:
     model, x = small_vae(), images()
     objective = beta_vae(schedules.constant(1.0))
     assert objective(model, x, step()).loss == objective(model, x, step()).loss
+
+
+def test_the_cyclical_schedule_ends_at_beta_and_starts_every_cycle_anew() -> None:
+    rises = schedules.cyclical(1.0, 5.0, images=400, cycles=4)
+    assert [rises(100 * cycle) for cycle in range(4)] == [1.0] * 4
+    assert [rises(seen) for seen in (25, 50, 99, 400, 10_000)] == [3.0, 5.0, 5.0, 5.0, 5.0]
+
+
+def test_free_bits_put_a_floor_under_the_mean_rate_of_each_latent() -> None:
+    model, x = small_vae(), images()
+    plain = beta_vae(2.0)(model, x, step())
+    floor = plain.rate_per_latent.median().item()
+    terms = beta_vae(2.0, free_bits=floor)(model, x, step())
+    paid = torch.maximum(plain.rate_per_latent, torch.tensor(floor, dtype=torch.float64)).sum()
+    torch.testing.assert_close(terms.loss, terms.distortion + 2.0 * paid)
+    torch.testing.assert_close(terms.rate, plain.rate)  # what is recorded is the rate itself
+
+
+def test_a_latent_below_its_free_bits_gets_no_gradient_from_the_rate() -> None:
+    model, x = small_vae(), images()
+    lots = beta_vae(7.0, free_bits=1e3)(model, x, step())
+    weights = list(model.encoder.parameters())
+    with_rate = torch.autograd.grad(lots.loss, weights)
+    without = torch.autograd.grad(beta_vae(0.0)(model, x, step()).loss, weights)
+    for a, b in zip(with_rate, without, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("options", [{"beta": -1.0}, {"free_bits": -0.1}, {"beta": float("nan")}])
+def test_bad_weights_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="must be >= 0"):
+        beta_vae(**options)

@@ -18,10 +18,10 @@ from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
 from betavae.models.vae import VAE
-from betavae.objectives.terms import Step, Terms
+from betavae.objectives import Step, Terms, beta_vae
 from betavae.training import checkpoint
 from betavae.training.loop import Diverged, Interrupted, batch_rows, train
-from betavae.training.records import read_records
+from betavae.training.records import Record, read_records
 
 QUICK = Config(images=640, batch=32, checkpoint_every=160, latents=3)
 
@@ -66,6 +66,7 @@ def test_every_epoch_shows_every_image_once() -> None:
         rows = torch.cat([batch_rows(96, 32, seed=4, step=3 * epoch + i) for i in range(3)])
         assert sorted(rows.tolist()) == list(range(96))
     assert not torch.equal(batch_rows(96, 32, 4, 0), batch_rows(96, 32, 4, 3))
+    assert not torch.equal(batch_rows(96, 32, 4, 0), batch_rows(96, 32, 5, 0))
 
 
 def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
@@ -87,15 +88,105 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path: Path, optimiser: 
             os.kill(os.getpid(), signal.SIGINT)
         return real(model, images, step)
 
-    from betavae.objectives.beta import beta_vae
-    from betavae.training.schedules import constant
-
-    real = beta_vae(constant(4.0))
+    real = beta_vae(4.0)
     with pytest.raises(Interrupted, match="go on with: betavae train --resume"):
         train(config, squares(), tmp_path / "cut", objective=interrupt, progress=False)
     assert checkpoint.read_header(tmp_path / "cut").steps == 11
     train(config, squares(), tmp_path / "cut", resume=True, progress=False)
     assert_same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.parametrize(
+    "objective", ["constrained", {"name": "factor", "gamma": 2.0}, "tcvae", "infovae", "capacity"]
+)
+def test_every_objective_s_state_resumes_to_the_same_bits(
+    tmp_path: Path, objective: str | dict[str, object]
+) -> None:
+    config = Config.from_mapping(
+        {"images": 320, "batch": 32, "checkpoint_every": 96, "latents": 3, "objective": objective}
+    )
+    train(config, squares(), tmp_path / "whole", progress=False)
+    cut = tmp_path / "cut"
+
+    def stop(model: VAE, record: Record) -> bool:
+        return record.images >= 160
+
+    import betavae.training.loop as loop
+
+    before, loop.RECORD_STEPS = loop.RECORD_STEPS, 5
+    try:
+        train(config, squares(), cut, progress=False, watch=stop)
+        assert checkpoint.read_header(cut).steps == 5
+        train(config, squares(), cut, resume=True, progress=False)
+    finally:
+        loop.RECORD_STEPS = before
+    assert_same_weights(tmp_path / "whole", cut)
+    names = {name.split(".")[0] for name in weights(cut)}
+    stateful = config.objective.name in ("constrained", "factor")
+    assert ("objective" in names) == stateful
+
+
+def test_second_batches_are_other_batches_and_follow_from_seed_and_step() -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def spy(model: VAE, images: torch.Tensor, step: Step) -> Terms:
+        second = step.second_batch()
+        assert torch.equal(second, step.second_batch())
+        seen.append((images, second))
+        assert step.dataset_size == 96
+        return beta_vae(1.0)(model, images, step)
+
+    for _ in range(2):
+        train(QUICK.replaced(images=160), squares(), objective=spy, progress=False)
+    assert all(not torch.equal(first, second) for first, second in seen)
+    half = len(seen) // 2
+    for one, two in zip(seen[:half], seen[half:], strict=True):
+        assert torch.equal(one[1], two[1])
+
+
+def test_an_objective_s_own_terms_are_recorded_as_means(tmp_path: Path) -> None:
+    def marked(model: VAE, images: torch.Tensor, step: Step) -> Terms:
+        found = step.forward(model, images)
+        extras = {"seen": images.new_full((), step.images_seen)}
+        return Terms.of(found, found.distortion + found.rate, extras=extras)
+
+    train(QUICK, squares(), tmp_path, objective=marked, progress=False)
+    (record,) = read_records(tmp_path / "metrics.jsonl")
+    assert record.extras == {"seen": 304.0}  # the mean of 0, 32, ..., 608
+    assert record.beta == 1.0
+
+
+def test_records_of_before_the_extras_are_still_read(tmp_path: Path) -> None:
+    train(QUICK, squares(), tmp_path, progress=False)
+    path = tmp_path / "metrics.jsonl"
+    line = json.loads(path.read_text())
+    assert line.pop("extras") == {}
+    path.write_text(json.dumps(line) + "\n")
+    assert read_records(path)[0].extras == {}
+
+
+def test_a_warm_start_takes_another_run_s_weights(tmp_path: Path) -> None:
+    train(QUICK, squares(), tmp_path / "a", progress=False)
+    first = weights(tmp_path / "a")
+    start = QUICK.replaced(init=str(tmp_path / "a"), images=32, learning_rate=1e-12)
+    train(start, squares(), tmp_path / "b", progress=False)
+    second = weights(tmp_path / "b")
+    for name in (name for name in first if name.startswith("model.")):
+        torch.testing.assert_close(first[name], second[name])
+    for changes, message in (
+        ({"latents": 4}, "it holds another network, number of latents or image size"),
+        ({"init": str(tmp_path / "nothing")}, "is not a run folder"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train(start.replaced(**changes), squares(), tmp_path / "c", progress=False)
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_config_that_stands_for_a_function_needs_the_function() -> None:
+    config = QUICK.replaced(objective="custom", images=32)
+    with pytest.raises(InputError, match="objective custom is a function"):
+        train(config, squares(), progress=False)
+    train(config, squares(), objective=beta_vae(1.0), progress=False)
 
 
 SCRIPT = """
@@ -104,15 +195,17 @@ from pathlib import Path
 sys.path.insert(0, {here!r})
 from test_loop import LONG, squares
 from betavae.training.loop import train
-train(LONG, squares(), Path(sys.argv[1]), resume=len(sys.argv) > 2, progress=False)
+config = LONG.replaced(objective={objective!r})
+train(config, squares(), Path(sys.argv[1]), resume=len(sys.argv) > 2, progress=False)
 """
-LONG = QUICK.replaced(images=32 * 300, checkpoint_every=32 * 50)
+LONG = QUICK.replaced(images=32 * 200, checkpoint_every=32 * 50)
 
 
 @pytest.mark.slow
-def test_kill_9_and_resume_gives_the_uninterrupted_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", ["beta", "constrained", "factor"])
+def test_kill_9_and_resume_gives_the_uninterrupted_weights(tmp_path: Path, objective: str) -> None:
     """A real process is killed at a moment of its own; the file it leaves must be whole."""
-    script = SCRIPT.format(here=str(Path(__file__).parent))
+    script = SCRIPT.format(here=str(Path(__file__).parent), objective=objective)
     command = [sys.executable, "-c", script]
     subprocess.run([*command, str(tmp_path / "whole")], check=True)
     cut = tmp_path / "cut"
@@ -122,12 +215,12 @@ def test_kill_9_and_resume_gives_the_uninterrupted_weights(tmp_path: Path) -> No
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 0 < checkpoint.read_header(cut).steps < 300
+    assert 0 < checkpoint.read_header(cut).steps < 200
     subprocess.run([*command, str(cut), "resume"], check=True)
     assert_same_weights(tmp_path / "whole", cut)
     images = [record.images for record in read_records(cut / "metrics.jsonl")]
     assert images == sorted(set(images))
-    assert images[-1] == 32 * 300
+    assert images[-1] == 32 * 200
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
@@ -137,10 +230,7 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
             terms = Terms(terms.loss * float("nan"), *list(vars(terms).values())[1:])
         return terms
 
-    from betavae.objectives.beta import beta_vae
-    from betavae.training.schedules import constant
-
-    real = beta_vae(constant(4.0))
+    real = beta_vae(4.0)
     config = QUICK.replaced(images=6400, checkpoint_every=1600)
     with pytest.raises(Diverged, match=r"the loss is nan at .*last good checkpoint, at 1,600"):
         train(config, squares(), tmp_path, objective=poisoned, progress=False)

@@ -8,16 +8,20 @@ from betavae.figures.files import save, to_bytes
 from betavae.figures.pictures import reconstructions, traversal
 from betavae.figures.rates import rate_per_latent, rate_through_training
 from betavae.figures.style import DARK, LIGHT, Theme
+from betavae.figures.tradeoff import duality, rate_distortion, term_curves
 
 __all__ = [
     "DARK",
     "LIGHT",
     "Theme",
     "by_rate",
+    "duality",
+    "rate_distortion",
     "rate_per_latent",
     "rate_through_training",
     "reconstructions",
     "save",
+    "term_curves",
     "to_bytes",
     "training_curves",
     "traversal",

@@ -10,15 +10,12 @@ from typing import Any
 
 from betavae import data as datasets
 from betavae.config import Config
-from betavae.data.dataset import Dataset
-from betavae.errors import InputError
 from betavae.files import write_beside
 from betavae.metrics.higgins import HigginsResult
 from betavae.report import write_report
 from betavae.studies.scoring import score_run
-from betavae.training import checkpoint
-from betavae.training.loop import train
-from betavae.training.records import RECORDS, Record, read_records
+from betavae.studies.trained import trained
+from betavae.training.records import Record
 from betavae.traversals import write_traversals
 
 # docs/preset.md says how these were found. The control is the plain VAE, constant beta = 1.
@@ -60,7 +57,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]
         if quick:
             config = config.replaced(images=config.images // 10)
         folder = out / place
-        record = _trained(config, dataset, folder)
+        record = trained(config, dataset, folder)[-1]
         scored = score_run(folder, rows=20_000 if quick else None, seed=seed)
         result: HigginsResult = scored["higgins:higgins2017"].result
         write_traversals(folder)
@@ -75,19 +72,6 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]
         beside.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
     _print(rows, out, quick=quick)
     return outcome
-
-
-def _trained(config: Config, dataset: Dataset, folder: Path) -> Record:
-    """Train, or go on, or find it done; return the last record."""
-    resume = (folder / checkpoint.NAME).exists()
-    if resume:
-        found = checkpoint.read_header(folder).config
-        if found != config:
-            raise InputError(
-                f"{folder} holds a run with other settings; remove it or choose another --out"
-            )
-    train(config, dataset, folder, resume=resume)
-    return read_records(folder / RECORDS)[-1]
 
 
 def _row(

@@ -17,6 +17,7 @@ from betavae.errors import InputError
 from betavae.files import write_beside
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
+from betavae.objectives.state import Stateful, pack_optimiser, unpack_optimiser
 
 FORMAT = 1
 NAME = "checkpoint.safetensors"
@@ -51,15 +52,22 @@ def save(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator,
+    objective: object = None,
 ) -> None:
-    """Write weights, optimiser state, noise generator state and header beside, then rename.
+    """Write all state and the header beside, then rename.
+
+    State is the weights, the optimiser's, the noise generator's, and that of a `Stateful`
+    objective.
 
     Raises:
         InputError: when the disk is full or the folder cannot be written.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{key}": value for key, value in state.items()}
+    parts = {"optimiser": pack_optimiser(optimiser)}
+    if isinstance(objective, Stateful):
+        parts["objective"] = objective.state_dict()
+    for part, state in parts.items():
+        tensors |= {f"{part}.{name}": value for name, value in state.items()}
     tensors["generator"] = generator.get_state()
     packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with write_beside(folder / NAME) as beside:
@@ -111,21 +119,33 @@ def read_tensors(folder: Path, prefix: str) -> dict[str, Tensor]:
 
 
 def restore(
-    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
+    folder: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+    objective: object = None,
 ) -> None:
-    """Put a checkpoint's weights, optimiser state and noise state back, bit for bit."""
+    """Put back, bit for bit, what `save` wrote."""
     model.load_state_dict(read_tensors(folder, "model."))
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in read_tensors(folder, "optimiser.").items():
-        index, key = name.split(".", 1)
-        like = parameters[int(index)]
-        # Fused optimisers walk memory in order, so moments must lie as their weights do.
-        laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
-        state.setdefault(int(index), {})[key] = laid
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    unpack_optimiser(optimiser, read_tensors(folder, "optimiser."))
+    if isinstance(objective, Stateful):
+        objective.load_state_dict(read_tensors(folder, "objective."))
     generator.set_state(read_tensors(folder, "generator")[""])
+
+
+def start_from(folder: Path, model: nn.Module) -> None:
+    """Give `model` the weights of another run, for a warm start.
+
+    Raises:
+        InputError: when the folder is no run, or its model is of another form.
+    """
+    read_header(folder)  # says what is wrong with the folder, if anything
+    try:
+        model.load_state_dict(read_tensors(folder, "model."))
+    except RuntimeError:
+        raise InputError(
+            f"cannot start from {folder}: it holds another network, number of latents or image size"
+        ) from None
 
 
 def load_model(folder: Path) -> tuple[VAE, Header]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -18,9 +18,15 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.models.vae import VAE
-from betavae.objectives.beta import beta_vae, elbo_terms
+from betavae.objectives.elbo import elbo_pass
+from betavae.objectives.state import Stateful
 from betavae.objectives.terms import Objective, Step
-from betavae.training import checkpoint, schedules
+from betavae.training import checkpoint
+from betavae.training.configured import (
+    learning_rate_schedule,
+    make_objective,
+    make_optimiser,
+)
 from betavae.training.machine import (
     choose_device,
     choose_threads,
@@ -39,6 +45,7 @@ from betavae.training.records import (
     warn,
 )
 
+SECOND = 1 << 31  # epochs from here on are those of second batches; a seed keeps 32 bits of them
 RECORD_STEPS = 50  # steps between records; terms are read back from the device only then
 
 
@@ -59,58 +66,23 @@ class Run:
     records: list[Record]
 
 
-def beta_schedule(config: Config, pixels: int) -> schedules.Schedule:
-    """Return the configured weight of the rate as a function of the images seen."""
-    end = config.resolved_beta(pixels)
-    if config.beta_schedule == "constant":
-        return schedules.constant(end)
-    ramp = config.resolved_ramp()
-    if config.beta_schedule == "linear":
-        return schedules.linear(config.beta_start, end, ramp)
-    if end <= 0:
-        raise InputError(f"beta must be > 0 with beta_schedule=exponential, got {end:g}")
-    return schedules.exponential(config.beta_start, end, ramp)
-
-
-def learning_rate_schedule(config: Config) -> schedules.Schedule:
-    """Return the configured learning rate as a function of the images seen."""
-    if config.learning_rate_schedule == "linear":
-        return schedules.linear(config.learning_rate, 0.0, config.images)
-    if config.learning_rate_schedule == "cosine":
-        return schedules.cosine(config.learning_rate, config.images)
-    return schedules.constant(config.learning_rate)
-
-
-def make_optimiser(config: Config, model: VAE, device: torch.device) -> torch.optim.Optimizer:
-    """Return Adam or Adagrad, fused where the device has it.
-
-    Adagrad starts its accumulator at 0.1, as TensorFlow's did for the paper; torch's 0 would
-    make the first step move every weight by the whole learning rate.
-    """
-    fused = device.type in ("cpu", "cuda")
-    if config.optimiser == "adam":
-        return torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=fused)
-    return torch.optim.Adagrad(
-        model.parameters(),
-        lr=config.learning_rate,
-        initial_accumulator_value=0.1,
-        fused=device.type == "cpu",
-    )
-
-
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)  # this epoch's, the second batch's, and the one that follows
 def _permutation(rows: int, seed: int, epoch: int) -> Tensor:
-    generator = torch.Generator().manual_seed((seed << 32) ^ epoch)
+    # The CPU's generator keeps the low 32 bits only, so the seed is spread over them: 2^32 / phi.
+    mixed = (seed * 0x9E3779B1 + epoch) % (1 << 32)
+    generator = torch.Generator().manual_seed(mixed)
     return torch.randperm(rows, generator=generator)
 
 
-def batch_rows(rows: int, batch: int, seed: int, step: int) -> Tensor:
+def batch_rows(rows: int, batch: int, seed: int, step: int, *, second: bool = False) -> Tensor:
     """Return the rows of batch `step`: a pure function of the seed, so any step can resume.
 
     Every epoch is a fresh permutation; what does not fill a batch is left out of that epoch.
+    The second batch of a step comes from permutations of its own.
     """
     epoch, position = divmod(step, rows // batch)
-    return _permutation(rows, seed, epoch)[position * batch : (position + 1) * batch]
+    order = _permutation(rows, seed, epoch + SECOND if second else epoch)
+    return order[position * batch : (position + 1) * batch]
 
 
 def train_step(
@@ -122,13 +94,15 @@ def train_step(
     recorder: Recorder,
     *,
     bf16: bool = False,
-) -> float:
+) -> float | Tensor:
     """Take one step and return the beta used in it."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
         terms = objective(model, images, step)
     optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(terms.loss)
     optimiser.step()
+    if terms.after is not None:
+        terms.after()
     recorder.add(terms)
     return terms.beta
 
@@ -151,7 +125,8 @@ def train(
         out: run folder for metrics.jsonl and checkpoints; nothing is written if None.
         resume: go on from the folder's checkpoint; on the CPU the weights end bit for bit
             where the uninterrupted run's end.
-        objective: replaces the configured one: (model, images, step) -> Terms.
+        objective: replaces the configured one: (model, images, step) -> Terms. Where it is
+            also a `Stateful`, its state is started, saved and restored with the model's.
         progress: show the bar on stderr.
         watch: called after every record; training stops early when it returns True.
 
@@ -169,23 +144,27 @@ def train(
     keep_heap()
     image_shape = dataset.images.image_shape
     pixels = math.prod(image_shape)
+    if objective is None:
+        objective = make_objective(config, pixels)
+    elbo = compiled(elbo_pass) if config.compile else elbo_pass
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = VAE.from_config(config, image_shape)
+    if config.init is not None and not resume:
+        checkpoint.start_from(Path(config.init), model)
     model = model.to(device)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = make_optimiser(config, model, device)
     generator = torch.Generator(device).manual_seed(config.seed)
+    if isinstance(objective, Stateful):
+        objective.start(model, config.seed)
     start, seconds = 0, 0.0
     if resume and out is not None:
         header = checkpoint.read_header(out)
         _check_same_run(header, config, dataset)
-        checkpoint.restore(out, model, optimiser, generator)
+        checkpoint.restore(out, model, optimiser, generator, objective)
         start, seconds = header.steps, header.seconds
-    if objective is None:
-        terms = compiled(elbo_terms) if config.compile else elbo_terms
-        objective = beta_vae(beta_schedule(config, pixels), terms)
     learning_rate = learning_rate_schedule(config)
 
     recorder = Recorder(
@@ -202,18 +181,24 @@ def train(
     def save(steps: int) -> None:
         if out is not None:
             header = checkpoint.Header(config, image_shape, rows, steps, recorder.seconds)
-            checkpoint.save(out, header, model, optimiser, generator)
+            checkpoint.save(out, header, model, optimiser, generator, objective)
+
+    def images_of(index: int, *, second: bool = False) -> Tensor:
+        chosen = batch_rows(rows, batch, config.seed, index, second=second)
+        return dataset.images.batch(chosen, device)
 
     model.train()
-    title = f"{config.network} beta {config.resolved_beta(pixels):g}"
+    title = f"{config.network} {config.objective}"
+    if config.objective.name == "beta":
+        title = title.replace("beta", f"beta {config.resolved_beta(pixels):g}", 1)
     bar = ProgressBar(total_steps * batch, start * batch, title) if progress else None
     with _stop_signals() as stopping, cpu_threads(choose_threads(config)), bar or _nothing():
         for index in range(start, total_steps):
             seen = index * batch
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(seen)
-            images = dataset.images.batch(batch_rows(rows, batch, config.seed, index), device)
-            step = Step(seen, generator)
+            images, second = images_of(index), partial(images_of, index, second=True)
+            step = Step(seen, generator, rows, second, elbo)
             beta = train_step(model, optimiser, objective, images, step, recorder, bf16=config.bf16)
             done = index + 1
             if done % RECORD_STEPS == 0:  # by the step alone, so that a resumed run repeats it

@@ -7,9 +7,10 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,15 +39,20 @@ class Record:
     beta_norm: float
     learning_rate: float
     images_per_second: float
+    extras: dict[str, float] = field(default_factory=dict)  # the objective's own terms
 
     def to_json(self) -> str:
         """Return the record as one JSON line."""
-        rounded = {
-            key: float(f"{value:.6g}") if isinstance(value, float) else value
-            for key, value in asdict(self).items()
-        }
-        rounded["rate_per_latent"] = [float(f"{value:.6g}") for value in self.rate_per_latent]
-        return json.dumps(rounded)
+        return json.dumps({key: _rounded(value) for key, value in asdict(self).items()})
+
+
+def _rounded(value: Any) -> Any:
+    """Round every float in a record's field to six digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 class Recorder:
@@ -66,6 +72,7 @@ class Recorder:
         self._time = self.started
         self._sums: Tensor | None = None
         self._steps = 0
+        self._extras: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -75,16 +82,19 @@ class Recorder:
     @torch.no_grad()
     def add(self, terms: Terms) -> None:
         """Take in one step's terms; nothing is read back from the device."""
-        head = torch.stack((terms.loss.detach(), terms.distortion.detach()))
-        values = torch.cat((head, terms.rate_per_latent.detach()))
+        head = torch.stack((terms.loss, terms.distortion, *terms.extras.values()))
+        values = torch.cat((head.detach(), terms.rate_per_latent.detach()))
+        self._extras = tuple(terms.extras)
         self._sums = values if self._sums is None else self._sums + values
         self._steps += 1
 
-    def record(self, images_seen: int, beta: float, learning_rate: float) -> Record:
+    def record(self, images_seen: int, beta: float | Tensor, learning_rate: float) -> Record:
         """Close the window: return the means since the last record."""
         if self._sums is None:
             raise RuntimeError("record() needs at least one add() before it")
-        loss, distortion, *rates = (self._sums / self._steps).tolist()
+        loss, distortion, *rest = (self._sums / self._steps).tolist()
+        extras, rates = rest[: len(self._extras)], rest[len(self._extras) :]
+        weight = beta.item() if isinstance(beta, Tensor) else beta
         now = time.perf_counter()
         speed = (images_seen - self._since) / max(now - self._time, 1e-9)
         self._since, self._time, self._sums, self._steps = images_seen, now, None, 0
@@ -96,10 +106,11 @@ class Recorder:
             rate=math.fsum(rates),
             rate_per_latent=rates,
             active_latents=sum(rate > ACTIVE_NATS for rate in rates),
-            beta=beta,
-            beta_norm=beta * self.beta_norm,
+            beta=weight,
+            beta_norm=weight * self.beta_norm,
             learning_rate=learning_rate,
             images_per_second=speed,
+            extras=dict(zip(self._extras, extras, strict=True)),
         )
 
 
@@ -178,8 +189,11 @@ class ProgressBar:
 
     def show(self, record: Record) -> None:
         """Show the newest record; where there is no terminal, a plain line every 10 %."""
+        watched = [
+            f"{name.replace('_', ' ')} {value:.3g}  " for name, value in record.extras.items()
+        ]
         terms = (
-            f"distortion {record.distortion:.1f}  rate {record.rate:.2f}  "
+            f"distortion {record.distortion:.1f}  rate {record.rate:.2f}  {''.join(watched[:1])}"
             f"active {record.active_latents}  {record.images_per_second:,.0f} images/s"
         )
         if not self._plain:

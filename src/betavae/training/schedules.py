@@ -34,6 +34,27 @@ def exponential(start: float, end: float, images: int) -> Schedule:
     return lambda images_seen: start * ratio ** min(1.0, images_seen / images)
 
 
+def cyclical(start: float, end: float, images: int, cycles: int = 4) -> Schedule:
+    """Rise from `start` to `end` several times over `images`, then stay at `end`.
+
+    Each cycle rises in a straight line over its first half and stays at `end` over its second.
+
+    Source: Fu et al. 2019, with M = `cycles` and R = 0.5.
+
+    >>> rises = cyclical(0.0, 4.0, images=200, cycles=2)
+    >>> rises(0), rises(25), rises(50), rises(99), rises(100), rises(200)
+    (0.0, 2.0, 4.0, 4.0, 0.0, 4.0)
+    """
+
+    def value(images_seen: int) -> float:
+        if images_seen >= images:
+            return end
+        within = images_seen * cycles / images % 1
+        return start + (end - start) * min(1.0, 2 * within)
+
+    return value
+
+
 def cosine(start: float, images: int) -> Schedule:
     """Fall from `start` to 0 along half a cosine over `images`."""
     return lambda images_seen: (

@@ -1,0 +1,47 @@
+"""State that an objective carries from step to step, in the form that a checkpoint keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from betavae.models.vae import VAE
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An objective with state: training starts it, saves it and restores it bit for bit."""
+
+    def start(self, model: VAE, seed: int) -> None:
+        """Make the state anew on the model's device; a second training starts afresh."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the state as tensors by name."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state_dict` gave, after `start`."""
+
+
+def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's state as tensors named ``INDEX.KEY``."""
+    tensors: dict[str, Tensor] = {}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"{index}.{key}": value for key, value in state.items()}
+    return tensors
+
+
+def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `pack_optimiser` gave; learning rates and the like stay as they are."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        like = parameters[int(index)]
+        # Fused optimisers walk memory in order, so moments must lie as their weights do.
+        laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+        state.setdefault(int(index), {})[key] = laid
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,88 @@
+"""Distortion against rate over beta, for a Bernoulli and a Gaussian decoder.
+
+Each beta is one point of the best distortion at its rate; with the decoder fixed, -beta is the
+slope of the curve there.
+
+**Cross-entropy against mean squared error.** Both are -log p(x|z) of a decoder: cross-entropy of
+a Bernoulli one, squared error of a Gaussian one with a fixed standard deviation sigma:
+
+    -log p(x|z) = |x - mean|^2 / (2 sigma^2) + (N / 2) log(2 pi sigma^2),   N pixels
+
+So "MSE + beta KL" is a Gaussian decoder with a sigma that nobody chose. Summed over the pixels,
+it is sigma^2 = 1/2; averaged over them, sigma^2 = N/2, and the same beta weighs the rate N times
+as much. A beta found with one of them says nothing about another, nor about cross-entropy: the
+two curves here share an axis of rates, and their betas only where sigma makes them. On binary
+images cross-entropy is the likelihood of the data; the Gaussian's density can exceed 1, so that
+its distortion may be negative, and only differences of it mean anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from betavae import data as datasets
+from betavae import figures
+from betavae.config import Config
+from betavae.errors import InputError
+from betavae.studies.trained import chain, keep, terms_of
+
+BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+SIGMA = 0.3
+KEYS = ("rate", "distortion", "beta")
+
+
+def run_rate_distortion(
+    out: Path,
+    *,
+    data: str = "shapes2d",
+    betas: Sequence[float] = BETAS,
+    images: int = 40_000,
+    network: str = "patch",
+    batch: int = 64,
+    sigma: float = SIGMA,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Train over a grid of beta with both decoders, each run from the one before; draw the curves.
+
+    Finished runs are not trained again; a broken-off one goes on where it stopped.
+
+    Args:
+        out: gets run folders, rate_distortion.json and rate_distortion.png.
+        data: what to learn from.
+        betas: the grid; trained from the smallest up.
+        images: length of each run; the first of a decoder is three times as long.
+        network: of all runs.
+        batch: of all runs.
+        sigma: standard deviation of the Gaussian decoder.
+        seed: of all runs.
+
+    Returns:
+        What rate_distortion.json holds.
+
+    Raises:
+        InputError: for fewer than two betas, or data that cannot be used.
+    """
+    if len(set(betas)) < 2:
+        raise InputError(f"the study needs at least two betas, got {list(betas)}")
+    shared = {"data": data, "images": images, "network": network, "batch": batch, "seed": seed}
+    dataset = datasets.load(data)
+    outcome: dict[str, Any] = {"images_per_run": images, "seed": seed, "sigma": sigma}
+    for likelihood in ("bernoulli", "gaussian"):
+        base = Config.from_mapping({**shared, "likelihood": likelihood, "sigma": sigma})
+        changes = {f"{likelihood}-beta-{beta:g}": {"beta": beta} for beta in sorted(set(betas))}
+        chain(base, changes, dataset, out)
+        points = []
+        for name, change in changes.items():
+            distortion, rate = terms_of(out / name, dataset)
+            points.append({"beta": change["beta"], "rate": rate, "distortion": distortion})
+        outcome[likelihood] = points
+    keep(out / "rate_distortion.json", outcome)
+    titles = {"bernoulli": "Bernoulli, by β", "gaussian": f"Gaussian, σ = {sigma:g}, by β"}
+    curves = {
+        title: tuple([point[key] for point in outcome[name]] for key in KEYS)
+        for name, title in titles.items()
+    }
+    figures.save(figures.rate_distortion(curves), out / "rate_distortion.png")
+    return outcome
