@@ -259,6 +259,42 @@ def report(*runs: RunFolder, out: Path | None = None) -> None:
 
 
 @app.command
+def explore(
+    run_folder: RunFolder,
+    other: Annotated[Path | None, Parameter(help="A second run to compare with.")] = None,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8600,
+    browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+) -> None:
+    """Turn a run's latents by hand in the browser; needs the extra `app`.
+
+    The page is served to this machine only, and loads nothing from elsewhere.
+
+    Example: betavae explore runs/b4
+    Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
+
+    Args:
+        host: Address to listen on; other than loopback, others on the network can look too.
+        port: Port to listen on; 0 takes a free one.
+        browser: Open the page in the browser.
+    """
+    try:
+        from betavae.app.server import serve
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"explore needs the package {error.name}; install it with: pip install 'betavae[app]'"
+        ) from None
+    serve(
+        [run_folder] if other is None else [run_folder, other],
+        host=host,
+        port=port,
+        browser=browser,
+    )
+
+
+@app.command
 def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -> None:
     """Train beta = 4 and the beta = 1 control on the 2D shapes, score both, write reports.
 

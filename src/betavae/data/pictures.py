@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -44,8 +45,8 @@ class Head:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """Open a PNG or JPEG file; every complaint becomes one InputError line that names it.
+def opened(path: Path | io.BytesIO) -> Iterator[Image.Image]:
+    """Open a PNG or JPEG file, on disk or in memory; every complaint becomes one InputError line that names it.
 
     Raises:
         InputError: when the file is no PNG or JPEG, is damaged, animated, or larger than
@@ -64,7 +65,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(_too_large(path)) from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is not a PNG or JPEG image, though its name says so") from None
+        claim = ", though its name says so" if isinstance(path, Path) else ""
+        raise InputError(f"{path} is not a PNG or JPEG image{claim}") from None
     except OSError as error:
         if error.errno is not None:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
@@ -73,7 +75,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path} is damaged: {error}") from None
 
 
-def _too_large(path: Path) -> str:
+def _too_large(path: object) -> str:
     return f"{path} is larger than {MAX_PIXELS:,} pixels, refused as a possible decompression bomb"
 
 
@@ -90,14 +92,14 @@ def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
 
 
-def decode(path: Path, channels: int, size: int | None) -> NDArray[np.uint8]:
+def decode(path: Path | io.BytesIO, channels: int, size: int | None) -> NDArray[np.uint8]:
     """Decode one picture into (C, H, W) bytes, upright as its EXIF orientation says.
 
     Sixteen bits become eight, rounded; palettes and CMYK become RGB; what is transparent lies
     on white, as viewers show it.
 
     Args:
-        path: a PNG or JPEG file.
+        path: a PNG or JPEG file, on disk or in memory.
         channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
         size: crop to the centre square and resize to this side; None keeps the size.
 
