@@ -20,7 +20,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--force-device-scale-factor=1",
 )  # fmt: skip
-PATIENCE = 60  # seconds: the machine may be busy
+PATIENCE = 30  # seconds: the machine may be busy
 
 
 @contextmanager
