@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from betavae.drawings.method import Method, labelled
 from betavae.drawings.options import Drawn, Options
 from betavae.errors import InputError
 from betavae.figures.style import latent_name
+from betavae.latent_names import read_names
 from betavae.representation import Representation
 from betavae.runs import seed_rows
 from betavae.traversals import Decode, sweep, sweep_images
@@ -44,9 +45,10 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
         order = order[: options.latents]
         levels = np.broadcast_to(values, (len(order), len(values)))
         drawn = sweep_images(decode, codes, order, levels)
+        names = read_names(method.path) if method.path.is_dir() else {}
         title = method.name if method.name not in blocks else f"{method.name} ({number + 1})"
         blocks[title] = [
-            figures.Block(latent_name(int(k)), f"{amounts[k]:.2f} {what}", block)
+            figures.Block(_called(int(k), names), f"{amounts[k]:.2f} {what}", block)
             for k, block in zip(order, drawn, strict=True)
         ]
         numbers.append(
@@ -66,15 +68,7 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
 def responses(method: Method, options: Options) -> Drawn:
     """Draw what each latent answers to; with traversals where the method can draw."""
     codes = method.balanced(options.rows, options.seed)
-    factors = labelled(codes, "figure responses", method.path)
-    known = method.dataset is not None and method.dataset.name == "shapes2d"
-    found = figures.responses(
-        codes.mean,
-        factors,
-        codes.factor_names,
-        log_var=codes.log_var,
-        group_names=SHAPES if known else (),
-    )
+    found = answers(method, codes)
     images = values = None
     if method.decode is not None and method.dataset is not None:
         values = sweep(options.span, SHEET_STEPS)
@@ -86,6 +80,18 @@ def responses(method: Method, options: Options) -> Drawn:
     figure = figures.response_sheet(found, images=images, values=values, most=options.latents)
     numbers = {"rows": len(codes.mean), **found.to_dict()}
     return Drawn(figure, numbers)
+
+
+def answers(method: Method, codes: Representation) -> figures.Responses:
+    """Average a method's codes over the factors of its data."""
+    known = method.dataset is not None and method.dataset.name == "shapes2d"
+    return figures.responses(
+        codes.mean,
+        labelled(codes, "figure responses", method.path),
+        codes.factor_names,
+        log_var=codes.log_var,
+        group_names=SHAPES if known else (),
+    )
 
 
 def reconstructions(method: Method, options: Options) -> Drawn:
@@ -100,6 +106,12 @@ def reconstructions(method: Method, options: Options) -> Drawn:
         figures.reconstructions(inputs, outputs),
         {"rows": rows.tolist(), "mean_squared_error": errors.tolist()},
     )
+
+
+def _called(latent: int, names: Mapping[int, str]) -> str:
+    """Return a latent's symbol, with the name that somebody gave it."""
+    given = names.get(latent, "").replace("$", r"\$")
+    return f"{latent_name(latent)}  {given}" if given else latent_name(latent)
 
 
 def _drawer(method: Method, figure: str) -> Decode:

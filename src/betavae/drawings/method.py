@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.errors import InputError
+from betavae.models.vae import VAE
 from betavae.representation import Representation, represent
 from betavae.runs import OpenRun, load_run, open_run
 from betavae.traversals import Decode, decoder
@@ -89,10 +90,15 @@ def open_method(path: Path) -> Method:
     if path.is_file() and path.suffix == ".npz":
         return _from_codes(path, Representation.load(path))
     model, _, dataset = load_run(path)
+    return run_method(path, model, dataset)
+
+
+def run_method(path: Path, model: VAE, dataset: Dataset, *, progress: bool = True) -> Method:
+    """Return an open run as a method."""
     return Method(
         name=path.resolve().name,
         path=path,
-        encode=lambda rows: represent(model, dataset, rows=rows, progress=True),
+        encode=lambda rows: represent(model, dataset, rows=rows, progress=progress),
         grid=dataset.grid,
         rows=len(dataset.images),
         decode=decoder(model),
