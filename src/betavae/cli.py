@@ -218,11 +218,10 @@ def figure(
         latents: Latents shown a run, at most.
         seed: Seed of every random choice.
     """
-    from betavae.drawings.draw import Options, draw_figure
+    from betavae.drawings.draw import draw_figure
+    from betavae.drawings.options import Options
 
-    options = Options(
-        rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed
-    )
+    options = Options(rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed)
     for path in draw_figure(name, runs, out, options):
         print(path)
 

@@ -42,7 +42,7 @@ def served(app: Starlette) -> Iterator[str]:
 
 
 @contextmanager
-def chromium(profile: Path, width: int = 1280, height: int = 900):  # noqa: ANN201
+def chromium(profile: Path, width: int = 1280, height: int = 900):
     """Start Chromium with an empty profile; skips the test where there is none."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
@@ -67,7 +67,7 @@ def chromium(profile: Path, width: int = 1280, height: int = 900):  # noqa: ANN2
         page.quit()
 
 
-def phone(page, width: int = 390, height: int = 844) -> None:  # noqa: ANN001
+def phone(page, width: int = 390, height: int = 844) -> None:
     """Give the page a phone's width: a window cannot be that narrow."""
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",

@@ -262,7 +262,8 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Any, addre
     browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
     wide = browser.execute_script(
         "return [...document.querySelectorAll('main *')].filter(e => {"
-        "const r = e.getBoundingClientRect(); return r.width && (r.right > innerWidth + 1 || r.left < -1)"
+        "const r = e.getBoundingClientRect();"
+        "return r.width && (r.right > innerWidth + 1 || r.left < -1)"
         "}).map(e => e.outerHTML.slice(0, 80))"
     )
     assert wide == []

@@ -46,7 +46,9 @@ class Head:
 
 @contextmanager
 def opened(path: Path | io.BytesIO) -> Iterator[Image.Image]:
-    """Open a PNG or JPEG file, on disk or in memory; every complaint becomes one InputError line that names it.
+    """Open a PNG or JPEG file, on disk or in memory.
+
+    Every complaint becomes one InputError line that names the file.
 
     Raises:
         InputError: when the file is no PNG or JPEG, is damaged, animated, or larger than

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from betavae import figures
 from betavae.drawings import images, scores
 from betavae.drawings.catalogue import check_name
@@ -67,9 +65,13 @@ def draw_figure(
 def _curves(paths: Sequence[Path], options: Options) -> Drawn:
     """Draw the terms of training."""
     seen, columns = _recorded(paths[0], "curves")
-    names = ("distortion", "rate", "loss", "beta")
-    series = {name: [getattr(record, name) for record in columns] for name in names}
-    return Drawn(figures.training_curves(seen, **series), {"images": seen, **series})
+    distortion, rate, loss, beta = (
+        [getattr(record, name) for record in columns]
+        for name in ("distortion", "rate", "loss", "beta")
+    )
+    figure = figures.training_curves(seen, distortion=distortion, rate=rate, loss=loss, beta=beta)
+    numbers = {"distortion": distortion, "rate": rate, "loss": loss, "beta": beta}
+    return Drawn(figure, {"images": seen, **numbers})
 
 
 def _rates(paths: Sequence[Path], options: Options) -> Drawn:
@@ -138,5 +140,3 @@ DRAWINGS: dict[str, Drawing] = {
     "importance": Drawing(_importance),
     "score-pairs": Drawing(_score_pairs, several=True),
 }
-
-__all__ = ["DRAWINGS", "Drawing", "Drawn", "Figure", "Options", "draw_figure"]

@@ -60,9 +60,7 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
             }
         )
     figure = figures.traversals_compared(blocks, values, inputs=dataset.images[rows].numpy())
-    return Drawn(
-        figure, {"rows": rows.tolist(), "values": values.tolist(), "methods": numbers}
-    )
+    return Drawn(figure, {"rows": rows.tolist(), "values": values.tolist(), "methods": numbers})
 
 
 def responses(method: Method, options: Options) -> Drawn:

@@ -89,9 +89,7 @@ def score_pairs(methods: Sequence[Method], options: Options) -> Drawn:
         classes = len(found[0].factor_columns)
         name = method.name if method.name not in lines else f"{method.name} ({number + 1})"
         lines[name] = [result.score for result in found]
-    figure = figures.score_against_pairs(
-        PAIRS, lines, chance=1 / classes, marked=DEFAULT_PAIRS
-    )
+    figure = figures.score_against_pairs(PAIRS, lines, chance=1 / classes, marked=DEFAULT_PAIRS)
     return Drawn(
         figure,
         {
@@ -130,7 +128,9 @@ def _scored(path: Path) -> dict[str, Any]:
         score = next(found[key]["score"] for key in SCORE_KEYS if key in found)
         value = float(score)
     except FileNotFoundError:
-        raise InputError(f"{path} has no score yet; compute it with: betavae score {path}") from None
+        raise InputError(
+            f"{path} has no score yet; compute it with: betavae score {path}"
+        ) from None
     except (OSError, ValueError, TypeError, KeyError, StopIteration):
         raise InputError(f"{path / 'score.json'} holds no score of protocol higgins2017") from None
     beta = header.config.resolved_beta(pixels)

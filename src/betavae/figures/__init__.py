@@ -15,9 +15,9 @@ from betavae.figures.responses import Responses, responses
 from betavae.figures.style import DARK, LIGHT, Theme
 
 __all__ = [
-    "Block",
     "DARK",
     "LIGHT",
+    "Block",
     "Responses",
     "Theme",
     "by_rate",

@@ -86,12 +86,8 @@ def traversals_compared(
         figure = Figure(figsize=(wide, page))
         for column, title in enumerate(sheets):
             left = _EDGE + column * (width + _BETWEEN)
-            figure.text(
-                left / wide, 1 - 0.04 / page, title, va="top", fontsize=8.5, weight="bold"
-            )
-            for row, (sheet, block) in enumerate(
-                zip(sheets[title], methods[title], strict=True)
-            ):
+            figure.text(left / wide, 1 - 0.04 / page, title, va="top", fontsize=8.5, weight="bold")
+            for row, (sheet, block) in enumerate(zip(sheets[title], methods[title], strict=True)):
                 bottom = page - _HEAD - (row + 1) * (_LABEL + height)
                 axes = figure.add_axes((left / wide, bottom / page, width / wide, height / page))
                 axes.imshow(sheet, extent=(0, 1, 0, 1), aspect="auto")
@@ -123,9 +119,7 @@ def _caption(axes: Axes, block: Block, theme: Theme) -> None:
         )
 
 
-def _range(
-    axes: Axes, steps: Any, unit: str, side: int, inputs: bool, theme: Theme
-) -> None:
+def _range(axes: Axes, steps: Any, unit: str, side: int, inputs: bool, theme: Theme) -> None:
     """Write under the lowest block what its columns are."""
     centre, *centres = step_centres(side, len(steps), inputs)
     marks = [(centres[0], signed(steps[0])), (centres[-1], signed(steps[-1]) + unit)]

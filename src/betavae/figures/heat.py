@@ -75,7 +75,7 @@ def factor_table(
         if written:
             _write_cells(axes, shown, scale)
         bar = figure.colorbar(picture, ax=axes, aspect=24, pad=0.02)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.ax.tick_params(length=0, labelsize=6)
         bar.set_label(unit)
         return figure
@@ -167,7 +167,7 @@ def size_and_beta(
         axes.set_ylabel("latents, M")
         axes.set_title(title)
         bar = figure.colorbar(picture, ax=axes, aspect=24, pad=0.02)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.ax.tick_params(length=0, labelsize=6)
         return figure
 

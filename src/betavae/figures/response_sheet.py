@@ -18,7 +18,7 @@ from betavae.figures.responses import Responses
 from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, latent_name
 
 MAP = "cividis"  # rises in lightness: the same order to every eye and in grey
-LINES = ("-", "--", ":", "-.")
+LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
 
 _LEFT, _RIGHT, _TOP, _GAP = 0.72, 0.42, 0.26, 0.06  # inches
 _CURVE, _BAR, _LEGEND = 0.5, 0.34, 0.26
@@ -117,9 +117,7 @@ def _strips(images: Any, values: Any, found: Responses, theme: Theme) -> list[ND
     return [mosaic(block[:, None], gap=gap, fill=theme.paper) for block in blocks]
 
 
-def _rows(
-    found: Responses, strips: list[NDArray[np.uint8]] | None, width: float
-) -> list[_Row]:
+def _rows(found: Responses, strips: list[NDArray[np.uint8]] | None, width: float) -> list[_Row]:
     rows = []
     if found.position is not None:
         ratio = found.position.shape[1] / found.position.shape[2]

@@ -126,4 +126,6 @@ def _cell_means(codes: Floats, rows: NDArray[np.int64], columns: NDArray[np.int6
 
 
 def _without_nan(array: Floats) -> Any:
-    return np.where(np.isnan(array), None, array.round(5)).tolist()
+    whole: NDArray[np.object_] = array.round(5).astype(object)
+    whole[np.isnan(array)] = None
+    return whole.tolist()
