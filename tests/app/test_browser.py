@@ -21,6 +21,7 @@ from app.browser import PATIENCE, chromium, phone, served
 from betavae.app.explorer import Explorer, open_explorer
 from betavae.app.server import create_app
 from betavae.latent_names import read_names
+from betavae.report import write_report
 from small_runs import load_synthetic, synthetic
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -30,6 +31,16 @@ const canvas = document.querySelectorAll("canvas")[arguments[0]];
 const {width, height} = canvas;
 const rgba = canvas.getContext("2d").getImageData(0, 0, width, height).data;
 return [height, width, Array.from(rgba).filter((_, k) => k % 4 === 0)];
+"""
+
+SHEET = """
+const picture = arguments[0].querySelector("img");
+const copy = document.createElement("canvas");
+[copy.width, copy.height] = [picture.naturalWidth, picture.naturalHeight];
+const pen = copy.getContext("2d");
+pen.drawImage(picture, 0, 0);
+const rgba = pen.getImageData(0, 0, copy.width, copy.height).data;
+return [copy.height, copy.width, Array.from(rgba).filter((_, k) => k % 4 === 0)];
 """
 
 
@@ -253,6 +264,39 @@ def test_the_traversal_is_saved_as_files(page: Any, two_runs: Explorer) -> None:
         with Image.open(io.BytesIO(path.read_bytes())) as picture:
             picture.load()
             assert picture.size == ((11 * 128 + 10 * 8, 128) if kind == "png" else (128, 128))
+
+
+def test_the_reports_strips_turn_without_a_server(
+    browser: Any, two_runs: Explorer, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(betavae.data, "load", load_synthetic)
+        path = write_report([run.folder for run in two_runs.runs], tmp_path / "report.html")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get_log("browser")
+    browser.get(path.as_uri())
+    wait(lambda: find(browser, ".turn canvas").is_displayed())
+    strip = find(browser, ".strip")
+    shown = canvas(browser)
+    assert shown.shape == (32, 3 * 34 - 2)
+    sheet = browser.execute_script(SHEET, strip)
+    place = np.array(sheet[2]).reshape(sheet[:2])
+    start = 32 + 5  # the input, and the gap after it
+    for key, step in (("\ue011", 0), ("\ue014" * 3, 3), ("\ue010", 10)):
+        strip.find_element("css selector", "input").send_keys(key)
+        cells = [
+            place[33 * seed : 33 * seed + 32, start + 33 * step : start + 33 * step + 32]
+            for seed in range(3)
+        ]
+        expected = np.stack(cells, axis=1)
+        now = np.stack([canvas(browser)[:, 34 * seed : 34 * seed + 32] for seed in range(3)], 1)
+        assert np.array_equal(now, expected)
+        assert f"= {-3 + 0.6 * step:.1f}".replace("-", "−") in find(browser, ".turn").text
+    play = find(browser, ".turn button")
+    play.click()
+    wait(lambda: play.text == "Pause" and "= 3.0" not in find(browser, ".turn").text)
+    play.click()
+    assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(browser: Any, address: str) -> None:
