@@ -72,7 +72,10 @@ def test_train_score_traverse_report_encode(
     run_quietly("report", trained)
     assert "<html" in (trained / "report.html").read_text()[:500]
     run_quietly("figure", "responses", trained, "-o", trained / "responses.pdf")
-    assert json.loads((trained / "responses.json").read_text())["curves"].keys() == {"factor1", "factor2"}
+    assert json.loads((trained / "responses.json").read_text())["curves"].keys() == {
+        "factor1",
+        "factor2",
+    }
     run_quietly("encode", trained, squares, "--out", trained / "codes.npz")
     run_quietly("figure", "information", trained / "codes.npz", "-o", trained / "i.svg")
     with np.load(trained / "codes.npz", allow_pickle=False) as codes:

@@ -145,6 +145,8 @@ def test_pca_is_drawn_like_any_other_method() -> None:
     assert first["latents"] == [0, 1, 2, 3]  # components come by variance
     assert first["variance"] == sorted(first["variance"], reverse=True)
     assert responses(method, FEW).numbers["learnt_variance"] is None
+    said = {text.get_text() for axes in drawn.figure.axes for text in axes.texts}
+    assert "+3σ" in said  # no prior: latents run over deviations of their own codes
     errors = reconstructions(method, FEW).numbers["mean_squared_error"]
     assert max(errors) < 0.2
 

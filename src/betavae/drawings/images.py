@@ -32,7 +32,7 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
     rows = seed_rows(dataset, options.seeds, np.random.default_rng(options.seed))
     values = sweep(options.span, options.steps)
     blocks: dict[str, list[figures.Block]] = {}
-    numbers = []
+    numbers, priors = [], []
     for number, (method, decode) in enumerate(zip(methods, drawers, strict=True)):
         shape = _images(method, "traversals").images.image_shape
         if shape != dataset.images.image_shape:
@@ -41,10 +41,11 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
                 f"got {dataset.images.image_shape} and {shape}"
             )
         codes = method.encode(rows).mean
-        order, amounts, what = _ranked(method.sample(SPREAD_ROWS, options.seed))
+        measured = method.sample(SPREAD_ROWS, options.seed)
+        order, amounts, what = _ranked(measured)
         order = order[: options.latents]
-        levels = np.broadcast_to(values, (len(order), len(values)))
-        drawn = sweep_images(decode, codes, order, levels)
+        drawn = sweep_images(decode, codes, order, _levels(measured, values)[order])
+        priors.append(measured.log_var is not None)
         names = read_names(method.path) if method.path.is_dir() else {}
         title = method.name if method.name not in blocks else f"{method.name} ({number + 1})"
         blocks[title] = [
@@ -59,7 +60,12 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
                 "codes": codes.tolist(),
             }
         )
-    figure = figures.traversals_compared(blocks, values, inputs=dataset.images[rows].numpy())
+    figure = figures.traversals_compared(
+        blocks,
+        values,
+        inputs=dataset.images[rows].numpy(),
+        unit="" if all(priors) else "σ",
+    )
     return Drawn(figure, {"rows": rows.tolist(), "values": values.tolist(), "methods": numbers})
 
 
@@ -73,8 +79,7 @@ def responses(method: Method, options: Options) -> Drawn:
         row = seed_rows(method.dataset, 1, np.random.default_rng(options.seed))
         start = method.encode(row).mean
         latents = np.arange(codes.mean.shape[1])
-        levels = np.broadcast_to(values, (len(latents), SHEET_STEPS))
-        images = sweep_images(method.decode, start, latents, levels)[:, 0]
+        images = sweep_images(method.decode, start, latents, _levels(codes, values))[:, 0]
     figure = figures.response_sheet(found, images=images, values=values, most=options.latents)
     numbers = {"rows": len(codes.mean), **found.to_dict()}
     return Drawn(figure, numbers)
@@ -122,6 +127,19 @@ def _images(method: Method, figure: str) -> Dataset:
     if method.dataset is None:
         raise InputError(f"figure {figure} needs images, {method.path} holds codes only")
     return method.dataset
+
+
+def _levels(codes: Representation, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that each latent takes, (M, T).
+
+    A latent with a prior runs over `values`, the prior's deviation being 1. Codes of other
+    methods have any scale: they run over as many of their own deviations about their mean.
+    """
+    if codes.log_var is not None:
+        return np.broadcast_to(values, (codes.mean.shape[1], len(values)))
+    own = codes.mean.astype(np.float64)
+    levels: NDArray[np.float64] = own.mean(axis=0)[:, None] + own.std(axis=0)[:, None] * values
+    return levels
 
 
 def _ranked(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from betavae.errors import InputError
@@ -69,23 +70,24 @@ def response_sheet(
     width = (PAGE_WIDTH - _LEFT - _RIGHT) / max(len(order), 6) - _GAP
     strips = None if images is None else _strips(images, values, found, theme)
     rows = _rows(found, strips, width)
+    wide = _LEFT + len(order) * (width + _GAP) + _RIGHT
     page = _TOP + sum(row.height + _GAP for row in rows) + _LEGEND
     limit = _limit(found)
     with drawing(theme):
-        figure = Figure(figsize=(PAGE_WIDTH, page))
+        figure = Figure(figsize=(wide, page))
         bottom = page - _TOP
         for row in rows:
             bottom -= row.height
             for place, k in enumerate(order):
                 left = _LEFT + place * (width + _GAP)
                 axes = figure.add_axes(
-                    (left / PAGE_WIDTH, bottom / page, width / PAGE_WIDTH, row.height / page)
+                    (left / wide, bottom / page, width / wide, row.height / page)
                 )
                 _draw(axes, row, found, strips, k, limit, theme, first=place == 0)
                 if row is rows[0]:
                     axes.set_title(names[k], fontsize=9, loc="center", pad=4, weight="normal")
             figure.text(
-                (_LEFT - 0.26) / PAGE_WIDTH,
+                (_LEFT - 0.26) / wide,
                 (bottom + row.height / 2) / page,
                 row.caption,
                 rotation=90,
@@ -120,8 +122,8 @@ def _strips(images: Any, values: Any, found: Responses, theme: Theme) -> list[ND
 def _rows(found: Responses, strips: list[NDArray[np.uint8]] | None, width: float) -> list[_Row]:
     rows = []
     if found.position is not None:
-        ratio = found.position.shape[1] / found.position.shape[2]
-        rows.append(_Row("position", "position", width * ratio))
+        # A square, as the image is, however many places there are along each side.
+        rows.append(_Row("position", "position", width))
     rows += [_Row(name, name, _CURVE) for name in found.curves]
     if strips is not None:
         rows.append(_Row("traversal", "traversal", width * strips[0].shape[0] / strips[0].shape[1]))
@@ -205,8 +207,9 @@ def _colour_bar(
     theme: Theme,
 ) -> None:
     bottom, height, width, columns = row
+    wide = figure.get_figwidth()
     left = _LEFT + columns * (width + _GAP) + 0.02
-    axes = figure.add_axes((left / PAGE_WIDTH, bottom / page, 0.07 / PAGE_WIDTH, height / page))
+    axes = figure.add_axes((left / wide, bottom / page, 0.07 / wide, height / page))
     axes.imshow(np.linspace(1, -1, 64)[:, None], cmap=MAP, aspect="auto", extent=(0, 1, -1, 1))
     axes.spines[:].set_visible(False)
     axes.set_xticks([])
@@ -220,11 +223,12 @@ def _scale(
 ) -> None:
     """Write the traversal's first, middle and last value left of its rows."""
     bottom, height = row
+    wide = figure.get_figwidth()
     steps = len(values)
     shown = (0, steps // 2, steps - 1) if steps % 2 else (0, steps - 1)
     for step in shown:
         figure.text(
-            (_LEFT - 0.04) / PAGE_WIDTH,
+            (_LEFT - 0.04) / wide,
             (bottom + height * (1 - (step + 0.5) / steps)) / page,
             signed(float(values[step])),
             ha="right",
@@ -235,8 +239,7 @@ def _scale(
 
 
 def _legend(figure: Figure, groups: Sequence[str], page: float, theme: Theme) -> None:
-    from matplotlib.lines import Line2D
-
+    wide = figure.get_figwidth()
     handles = [
         Line2D([], [], color=shade, linestyle=LINES[place % len(LINES)], linewidth=1)
         for place, shade in enumerate(theme.shades(len(groups)))
@@ -245,7 +248,7 @@ def _legend(figure: Figure, groups: Sequence[str], page: float, theme: Theme) ->
         handles,
         list(groups),
         loc="lower left",
-        bbox_to_anchor=((_LEFT - 0.05) / PAGE_WIDTH, 0.0),
+        bbox_to_anchor=((_LEFT - 0.05) / wide, 0.0),
         ncols=len(groups),
         frameon=False,
         fontsize=6.5,

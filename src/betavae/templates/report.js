@@ -45,6 +45,7 @@ for (const block of document.querySelectorAll("[data-layout]")) {
     const range = strip.querySelector("input");
     const sheet = strip.querySelector(".sheet");
     range.max = values.length - 1;
+    range.value = Math.floor((values.length - 1) / 2);
     range.hidden = false;
     range.addEventListener("input", () => {
       stop();
@@ -76,6 +77,11 @@ for (const block of document.querySelectorAll("[data-layout]")) {
   const first = strips[0].querySelector("img");
   first.decode().then(() => {
     stage.hidden = false;
-    show(strips[0], values.length - 1);
+    for (const strip of strips) {  // a slider is as long as the steps above it
+      const share = (100 * start) / first.naturalWidth;
+      strip.querySelector("input").style.marginLeft = `${share}%`;
+      strip.querySelector("input").style.width = `${100 - share}%`;
+    }
+    show(strips[0], Math.floor((values.length - 1) / 2));
   });
 }
