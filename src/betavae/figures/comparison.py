@@ -55,6 +55,7 @@ def traversals_compared(
 
     Source: Higgins et al. 2017, Figs. 1-4.
 
+    >>> import numpy as np
     >>> block = Block("z3", "2.1 nats", np.zeros((2, 5, 1, 8, 8)))
     >>> len(traversals_compared({"VAE": [block], "beta-VAE": [block]}, range(5)).axes)
     2
