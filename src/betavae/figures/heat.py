@@ -165,7 +165,7 @@ def size_and_beta(
         axes.spines[:].set_visible(False)
         axes.set_xlabel(r"normalised $\beta$, $\beta M / N$")
         axes.set_ylabel("latents, M")
-        axes.set_title(title)
+        axes.set_title(title, pad=6 if pixels is None else 15)  # room for the line's name
         bar = figure.colorbar(picture, ax=axes, aspect=24, pad=0.02)
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0, labelsize=6)
