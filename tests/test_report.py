@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -24,7 +25,7 @@ from betavae.report import write_report
 from betavae.runs import OpenRun, open_run
 from betavae.scoretable import metric_rows, read_scores, score_tiles
 from betavae.summaries import command, settings
-from small_runs import load_synthetic, train_small
+from small_runs import load_synthetic, synthetic, train_small
 
 VOID = {"meta", "img", "br", "link", "source", "input"}
 
@@ -250,6 +251,14 @@ def test_runs_stand_side_by_side_in_one_file(plain_run: Path, tmp_path: Path) ->
     elsewhere = Path(shutil.copytree(plain_run, tmp_path / "deep" / "run"))
     with pytest.raises(InputError, match="need --out"):
         write_report([plain_run, elsewhere])
+
+
+def test_without_factors_the_report_says_so(
+    plain_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = dataclasses.replace(synthetic(), labels=None, factor_names=())
+    monkeypatch.setattr(betavae.data, "load", lambda *_, **__: bare)
+    assert "This data has no factors" in page(write_report(plain_run)).text
 
 
 def test_only_the_pages_own_script_may_run(html: str) -> None:
