@@ -126,9 +126,17 @@ def _tile(name: str, score: Score) -> Tile:
 
 
 def headline(scores: Sequence[Score] | None) -> str:
-    """Return a run's first disentanglement score in percent, or a dash."""
-    found = [score for score in scores or () if score.metric == HEADLINE]
-    return f"{100 * found[0].score:.1f} %" if found else "–"
+    """Return a run's first disentanglement score with its protocol and L, or a dash.
+
+    >>> headline([Score("higgins", "higgins2017", 0.987, details={"n_pairs": 20})])
+    '98.7 % (higgins2017, L = 20)'
+    """
+    found = next((score for score in scores or () if score.metric == HEADLINE), None)
+    if found is None:
+        return "–"
+    pairs = found.details.get("n_pairs")
+    about = f"{found.protocol}, L = {pairs}" if is_number(pairs) else found.protocol
+    return f"{100 * found.score:.1f} % ({about})"
 
 
 def metric_rows(runs: Sequence[Sequence[Score] | None]) -> list[MetricRow]:
