@@ -14,7 +14,15 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("render", "data", "throughput", "objectives", "metrics", "time_to_score")
+NAMES = (
+    "render",
+    "data",
+    "throughput",
+    "objectives",
+    "metrics",
+    "explore",
+    "time_to_score",
+)
 
 
 def machine() -> dict[str, object]:

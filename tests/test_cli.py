@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from betavae.cli import run
+from betavae.drawings.catalogue import FIGURES
 
 
 def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -73,7 +74,13 @@ def test_train_score_traverse_report_encode(
     assert {p.suffix for p in trained.glob("traversal.*")} >= {".png", ".gif"}
     run_quietly("report", trained)
     assert "<html" in (trained / "report.html").read_text()[:500]
+    run_quietly("figure", "responses", trained, "-o", trained / "responses.pdf")
+    assert json.loads((trained / "responses.json").read_text())["curves"].keys() == {
+        "factor1",
+        "factor2",
+    }
     run_quietly("encode", trained, squares, "--out", trained / "codes.npz")
+    run_quietly("figure", "information", trained / "codes.npz", "-o", trained / "i.svg")
     with np.load(trained / "codes.npz", allow_pickle=False) as codes:
         assert codes["mean"].shape == (128, 3)
 
@@ -314,6 +321,29 @@ def test_wrong_files_are_one_line(
     assert not out.exists()
 
 
+def test_figures_are_listed_and_a_wrong_one_is_one_line(
+    capsys: pytest.CaptureFixture[str], trained: Path, tmp_path: Path
+) -> None:
+    run(["figure", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"\n{name} " in shown for name in FIGURES)
+    wrong = fails(capsys, "figure", "respons", trained, "-o", tmp_path / "a.png")
+    assert "did you mean 'responses'" in wrong
+    assert "figures are saved as" in fails(
+        capsys, "figure", "rates", trained, "-o", tmp_path / "a.gif"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_explore_says_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "not a run folder" in fails(capsys, "explore", tmp_path)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "betavae.app.server", raising=False)
+    assert "pip install 'betavae[app]'" in fails(capsys, "explore", tmp_path)
+
+
 def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path, tmp_path: Path) -> None:
     """A limit on file sizes stands in for the full disk: the checkpoint cannot be written."""
     resource = pytest.importorskip("resource", reason="no file size limits on this system")
@@ -334,7 +364,19 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "score", "encode", "traverse", "report", "demo", "data", "study"]
+    "command",
+    [
+        "train",
+        "score",
+        "encode",
+        "traverse",
+        "figure",
+        "report",
+        "explore",
+        "demo",
+        "data",
+        "study",
+    ],
 )
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     run([command, "--help"])

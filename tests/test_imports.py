@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "betavae"
 LEAVES = {"errors", "config", "options", "files"}
 ORDER = [
     "data", "models", "objectives", "training", "representation",
-    "metrics", "figures", "runs", "traversals", "summaries", "report",
-    "studies", "cli", "estimator",
+    "metrics", "figures", "runs", "latent_names", "traversals", "scoretable", "summaries",
+    "drawings", "report_parts", "report", "studies", "app", "cli", "estimator",
 ]  # fmt: skip
 FORBIDDEN = {
     "metrics": {"torch", "betavae.data", "betavae.models", "betavae.training"},

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import hashlib
 import io
 import json
 import re
 import shlex
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,12 +20,14 @@ from PIL import Image
 import betavae.data
 from betavae.config import Config
 from betavae.errors import InputError
+from betavae.latent_names import write_names
 from betavae.report import write_report
 from betavae.runs import OpenRun, open_run
-from betavae.summaries import command, score_tiles, settings
-from small_runs import load_synthetic, train_small
+from betavae.scoretable import metric_rows, read_scores, score_tiles
+from betavae.summaries import command, settings
+from small_runs import load_synthetic, synthetic, train_small
 
-VOID = {"meta", "img", "br", "link", "source"}
+VOID = {"meta", "img", "br", "link", "source", "input"}
 
 
 class Page(HTMLParser):
@@ -45,7 +50,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
     @property
@@ -82,9 +87,11 @@ def run(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> OpenRun:
 @pytest.fixture
 def plain_run(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run whose reports have empty charts, for tests that look at something else."""
-    import betavae.report
+    import betavae.report_parts
 
-    monkeypatch.setattr(betavae.report, "figure_address", lambda figure: "data:image/svg+xml,")
+    monkeypatch.setattr(
+        betavae.report_parts, "figure_address", lambda figure: "data:image/svg+xml,"
+    )
     return small_run
 
 
@@ -99,7 +106,8 @@ def test_the_report_is_one_file_that_loads_nothing(run: OpenRun, trained: Path, 
     assert len(html) < 5_000_000
     assert not re.search(r"https?://|//[a-z]+\.|url\(|@import", html)
     tags = Page(html).tags
-    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in tags}
+    assert not {"link", "iframe", "object"} & {tag for tag, _ in tags}
+    assert [attributes for tag, attributes in tags if tag == "script"] == [{}]
     for tag, attributes in tags:
         for name in ("href", "srcset", "src"):
             if name in attributes:
@@ -111,8 +119,8 @@ def test_every_picture_decodes_and_says_what_it_is(small_run: Path) -> None:
     pictures = [
         attributes for tag, attributes in page(write_report(small_run)).tags if tag == "img"
     ]
-    # Traversals, reconstructions, then five charts for light and for dark pages.
-    assert len(pictures) == 4 + 12 + 2 * 5
+    # Traversals, reconstructions, then six charts for light and for dark pages.
+    assert len(pictures) == 4 + 12 + 2 * 6
     for attributes in pictures:
         assert len(str(attributes["alt"])) > 20
         head, _, body = str(attributes["src"]).partition(",")
@@ -138,7 +146,7 @@ def test_the_figures_of_the_run_are_in_the_text(run: OpenRun, html: str) -> None
     assert f"{run.rates.sum():.2f} nats" in text
     assert f"{run.distortion:.1f} nats" in text
     assert "800" in text
-    assert "Protocol" not in text
+    assert "Protocol higgins2017" not in text
     assert "Higgins et al. (2017) report" not in text
 
 
@@ -183,7 +191,104 @@ def test_names_from_outside_are_escaped(
     moved = plain_run.rename(tmp_path / "<img src=x onerror=alert(1)>")
     tags = [tag for tag, attributes in page(write_report(moved)).tags if "onerror" in attributes]
     assert tags == []
-    assert "<script" not in (moved / "report.html").read_text()
+    assert (moved / "report.html").read_text().count("<script") == 1
+
+
+def test_scores_of_many_metrics_become_a_table(plain_run: Path) -> None:
+    """The layout that `betavae score --metrics all` writes."""
+    scores = {
+        "higgins:higgins2017": {
+            "metric": "higgins", "protocol": "higgins2017", "score": 0.9, "interval": [0.88, 0.92],
+            "better": "higher", "seed": 0, "seconds": 1.0,
+            "details": {"deviation": 0.01, "scores": [0.89, 0.91], "n_pairs": 20, "n_test": 5000},
+        },
+        "mig:chen2018": {"score": 0.25, "interval": None, "better": "higher", "details": {}},
+        "gaussian_tc:gaussian": {"score": 1.5, "interval": [1.4, 1.6], "better": "lower"},
+    }  # fmt: skip
+    (plain_run / "score.json").write_text(json.dumps(scores))
+    text = page(write_report(plain_run)).text
+    assert "90.0 ± 1.0 %" in text
+    assert "Protocol higgins2017, L = 20, 2 classifier seeds, 5,000 test points." in text
+    assert "mig chen2018 higher 0.250" in text
+    assert "gaussian_tc gaussian lower 1.500 1.400 to 1.600" in text
+
+
+def test_the_best_of_several_runs_is_marked(tmp_path: Path) -> None:
+    entries = [{"mig:chen2018": {"score": 0.2, "better": "higher"},
+                "gaussian_tc:g": {"score": 2.0, "better": "lower"}},
+               {"mig:chen2018": {"score": 0.3, "better": "higher"},
+                "gaussian_tc:g": {"score": 3.0, "better": "lower"},
+                "rate:closed_form": {"score": 8.0, "better": None}}]  # fmt: skip
+    scores = []
+    for number, entry in enumerate(entries):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "score.json").write_text(json.dumps(entry))
+        scores.append(read_scores(folder))
+    rows = {row.metric: row.cells for row in metric_rows([*scores, None])}
+    assert [best for _, _, best in rows["mig"]] == [False, True, False]
+    assert [best for _, _, best in rows["gaussian_tc"]] == [True, False, False]
+    assert [value for value, _, _ in rows["rate"]] == ["–", "8.000", "–"]
+    assert not any(best for _, _, best in rows["rate"])
+
+
+def test_runs_stand_side_by_side_in_one_file(plain_run: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(plain_run, tmp_path / "other"))
+    write_names(other, {0: "how <wide>"}, 4)
+    path = write_report([plain_run, other])
+    assert path == tmp_path / "report.html"
+    read = page(path)
+    assert "2 runs side by side" in read.text
+    assert "z 0 how <wide>" in read.text
+    layouts = [
+        attributes["data-layout"] for _, attributes in read.tags if "data-layout" in attributes
+    ]
+    assert len(layouts) == 2
+    assert json.loads(str(layouts[0]))["values"][0] == -3
+    with pytest.raises(InputError, match="1 to 8 runs, got 9"):
+        write_report([plain_run] * 9)
+    elsewhere = Path(shutil.copytree(plain_run, tmp_path / "deep" / "run"))
+    with pytest.raises(InputError, match="need --out"):
+        write_report([plain_run, elsewhere])
+
+
+def test_without_factors_the_report_says_so(
+    plain_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = dataclasses.replace(synthetic(), labels=None, factor_names=())
+    monkeypatch.setattr(betavae.data, "load", lambda *_, **__: bare)
+    assert "This data has no factors" in page(write_report(plain_run)).text
+
+
+def test_only_the_pages_own_script_may_run(html: str) -> None:
+    script = html.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in unescape(html)
+
+
+def test_a_report_stays_below_ten_megabytes(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noise in the strips packs worst; a page that is larger still is not written."""
+    import betavae.report
+    import betavae.report_parts
+
+    real = betavae.report_parts.traversal_sheet
+
+    def noisy(images: np.ndarray, *rest: object) -> np.ndarray:
+        large = images.repeat(2, axis=-1).repeat(2, axis=-2)  # 64 pixels, the largest shown
+        inputs = np.zeros((len(large), *large.shape[2:]), np.float32)
+        rng = np.random.default_rng(0)
+        return real(rng.random(large.shape, np.float32), inputs)
+
+    monkeypatch.setattr(betavae.report_parts, "traversal_sheet", noisy)
+    runs = [Path(shutil.copytree(small_run, tmp_path / str(k))) for k in range(2)]
+    path = write_report(runs)
+    assert path.stat().st_size < 10_000_000
+    monkeypatch.setattr(betavae.report, "LARGEST", 1000)
+    with pytest.raises(InputError, match="give fewer runs"):
+        write_report(runs, tmp_path / "large.html")
+    assert not (tmp_path / "large.html").exists()
 
 
 def test_without_records_the_report_says_so(plain_run: Path) -> None:

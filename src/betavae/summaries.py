@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from betavae.config import Config
 from betavae.options import ObjectiveOptions
 from betavae.runs import OpenRun
+from betavae.scoretable import Tile
 from betavae.training.records import ACTIVE_NATS, COLLAPSED_NATS
 
-SCORES = "score.json"
 DATA_NAMES = {"shapes2d": "the 2D shapes"}
 TITLES = {
     "constrained": "Constrained β-VAE",
@@ -38,23 +37,21 @@ ALWAYS_NAMED = (
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One figure of the summary: its name, its value, the value's unit, and what it means."""
-
-    name: str
-    value: str
-    unit: str = ""
-    note: str = ""
-    code: str = ""
-    wide: bool = False
-
-
-@dataclass(frozen=True)
 class Setting:
     """One line of the configuration table."""
 
     name: str
     value: str
+    description: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One line of the configuration table of several runs: a value a run."""
+
+    name: str
+    values: list[str]
     description: str
     changed: bool
 
@@ -134,60 +131,6 @@ def warnings(run: OpenRun) -> list[str]:
     return lines
 
 
-def score_tiles(folder: Path) -> list[Tile]:
-    """Return a tile for every score in score.json, or one that says how to compute it."""
-    command = f"betavae score {shlex.quote(str(folder))}"
-    name, path = "Disentanglement score", folder / SCORES
-    if not path.exists():
-        return [Tile(name, "not computed yet", note="Compute it with", code=command, wide=True)]
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        tiles = [tile for key, value in found.items() if (tile := _score_tile(name, key, value))]
-        tiles.sort(key=lambda tile: not tile.wide)  # the paper's score before the others
-    except (OSError, ValueError, AttributeError):
-        tiles = []
-    return tiles or [
-        Tile(
-            name,
-            "unreadable",
-            note=f"{SCORES} holds no score; compute it with",
-            code=command,
-            wide=True,
-        )
-    ]
-
-
-def _score_tile(name: str, key: str, record: Any) -> Tile | None:
-    """Describe one metric's result as score.json has it; None when it has no score."""
-    if not isinstance(record, dict) or not _is_number(record.get("score")):
-        return None
-    metric, _, protocol = key.partition(":")
-    score = record["score"]
-    if metric != "higgins":
-        note = ""
-        match record.get("interval"):
-            case [int() | float() as low, int() | float() as high]:
-                note = f", 95 % from {low:.3f} to {high:.3f}"
-        return Tile(metric, f"{score:.3f}", "", f"Protocol {protocol}{note}.")
-    details = record.get("details")
-    found: dict[str, Any] = details if isinstance(details, dict) else {}
-    deviation, seeds = found.get("deviation"), found.get("scores")
-    spread = f" ± {100 * deviation:.1f}" if isinstance(deviation, int | float) else ""
-    value = f"{100 * score:.1f}{spread}"
-    notes = [
-        protocol,
-        f"L = {found['n_pairs']:,}" if _is_number(found.get("n_pairs")) else "",
-        f"{len(seeds)} classifier seeds" if isinstance(seeds, list) and len(seeds) > 1 else "",
-        f"{found['n_test']:,} test points" if _is_number(found.get("n_test")) else "",
-        f"{record['n_rows']:,} images encoded" if _is_number(record.get("n_rows")) else "",
-    ]
-    return Tile(name, value, "%", "Protocol " + ", ".join(filter(None, notes)) + ".", wide=True)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def tiles(run: OpenRun) -> list[Tile]:
     """Return the summary's figures besides the score."""
     config, pixels = run.header.config, math.prod(run.header.image_shape)
@@ -243,6 +186,19 @@ def settings(config: Config) -> list[Setting]:
         changed = value != field.default and shown != default.rstrip("]")
         lines.append(Setting(name, shown, description, changed))
     return lines
+
+
+def setting_rows(configs: Sequence[Config]) -> list[SettingRow]:
+    """Return the configurations side by side.
+
+    Marked are the options that differ from the default, or, of several runs, from each other.
+    """
+    rows = []
+    for lines in zip(*(settings(config) for config in configs), strict=True):
+        values = [line.value for line in lines]
+        changed = lines[0].changed if len(lines) == 1 else len(set(values)) > 1
+        rows.append(SettingRow(lines[0].name, values, lines[0].description, changed))
+    return rows
 
 
 def _shown(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.style import latent_name
 from betavae.models.vae import VAE
 from betavae.runs import open_run, seed_rows
+
+Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Codes (n, M) in, images (n, C, H, W) in [0, 1] out: how any method draws."""
 
 SHOWN = 16  # latents shown at most unless asked for: a page of them
 GIF_STEPS = 21  # values in one sweep of the animation: smooth, and about a megabyte
@@ -83,20 +86,64 @@ def traverse(
     if seeds.ndim != 4 or len(seeds) == 0:
         raise InputError(f"seeds must be images (S, C, H, W), got shape {tuple(seeds.shape)}")
     codes = model.encode(seeds).mean
-    moving = codes.expand(len(order), steps, *codes.shape).transpose(1, 2).clone()  # (L, S, T, M)
-    levels = torch.as_tensor(values, dtype=codes.dtype, device=codes.device)
-    for place, latent in enumerate(order):
-        moving[place, :, :, latent] = levels
-    flat = moving.flatten(0, 2)
-    images = torch.cat([model.decode(part).cpu() for part in torch.split(flat, batch)])
+    means = codes.float().cpu().numpy()
+    levels = np.broadcast_to(values, (len(order), steps))
     return Traversals(
-        images=images.view(len(order), len(seeds), steps, *images.shape[1:]).float().numpy(),
+        images=sweep_images(decoder(model), means, order, levels, batch=batch),
         values=values,
         latents=order,
         rates=np.asarray(rates, np.float64)[order],
         inputs=seeds.float().cpu().numpy(),
-        codes=codes.cpu().numpy(),
+        codes=means,
     )
+
+
+def decoder(model: VAE) -> Decode:
+    """Return a model's decoder as a function of arrays."""
+    weight = next(model.parameters())
+
+    @torch.inference_mode()
+    def decode(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        latents = torch.from_numpy(np.ascontiguousarray(codes)).to(weight)
+        images: NDArray[np.float32] = model.decode(latents).float().cpu().numpy()
+        return images
+
+    return decode
+
+
+def sweep_images(
+    decode: Decode,
+    codes: NDArray[np.float32],
+    latents: Sequence[int] | NDArray[np.int64],
+    levels: NDArray[np.float64],
+    *,
+    batch: int = 512,
+) -> NDArray[np.float32]:
+    """Decode codes with one entry replaced, for any method that can draw a code.
+
+    Args:
+        decode: codes (n, M) -> images (n, C, H, W).
+        codes: (S, M) the codes to start from.
+        latents: (L,) which entry moves.
+        levels: (L, T) the values that each takes.
+        batch: codes decoded at a time.
+
+    Returns:
+        (L, S, T, C, H, W) images.
+
+    >>> def paint(codes):
+    ...     return codes[:, :1, None, None]
+    >>> sweep_images(paint, np.zeros((1, 2), np.float32), [0, 1], np.ones((2, 3))).ravel().tolist()
+    [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    """
+    shape = (len(latents), len(codes), levels.shape[1])
+    moving = np.broadcast_to(codes[None, :, None], (*shape, codes.shape[1])).copy()
+    for place, latent in enumerate(latents):
+        moving[place, :, :, latent] = levels[place]
+    flat = moving.reshape(-1, codes.shape[1])
+    parts = [decode(flat[start : start + batch]) for start in range(0, len(flat), batch)]
+    images = np.concatenate(parts)
+    return images.reshape(*shape, *images.shape[1:])
 
 
 def sweep(span: float, steps: int) -> NDArray[np.float64]:

@@ -75,7 +75,8 @@ def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Imag
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(_too_large(path)) from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is not a PNG or JPEG image, though its name says so") from None
+        claim = ", though its name says so" if name or isinstance(file, Path) else ""
+        raise InputError(f"{path} is not a PNG or JPEG image{claim}") from None
     except OSError as error:
         if error.errno is not None:
             raise InputError(f"cannot read {path}: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -134,23 +135,35 @@ def save_gif(frames: Sequence[Image.Image], path: Path) -> Path:
     Raises:
         InputError: for fewer than two frames, or when the file cannot be written.
     """
+    content = gif_bytes(frames)
+    with write_beside(path) as beside:
+        beside.write_bytes(content)
+    return path
+
+
+def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
+    """Return frames as a GIF that loops there and back without end.
+
+    Raises:
+        InputError: for fewer than two frames.
+    """
     if len(frames) < 2:
         raise InputError(f"an animation needs at least 2 frames, got {len(frames)}")
     shared = _one_palette(frames)
     loop = [*shared, *shared[-2:0:-1]]
     times = [MILLISECONDS] * len(loop)
     times[0] = times[len(frames) - 1] = TURN_MILLISECONDS
-    with write_beside(path) as beside:
-        loop[0].save(
-            beside,
-            format="GIF",
-            save_all=True,
-            append_images=loop[1:],
-            duration=times,
-            loop=0,
-            optimize=False,
-        )
-    return path
+    file = io.BytesIO()
+    loop[0].save(
+        file,
+        format="GIF",
+        save_all=True,
+        append_images=loop[1:],
+        duration=times,
+        loop=0,
+        optimize=False,
+    )
+    return file.getvalue()
 
 
 def _one_palette(frames: Sequence[Image.Image]) -> list[Image.Image]:

@@ -117,7 +117,7 @@ def _note(
     )
 
 
-def _gaps(side: int) -> tuple[int, int]:
+def sheet_gaps(side: int) -> tuple[int, int]:
     """Return the pixels between images, and between a seed image and its traversal."""
     return max(1, side // 32), max(2, side // 6)
 
@@ -135,7 +135,7 @@ def traversal_sheet(
     Returns:
         (height, width, 4) RGBA bytes.
     """
-    gap, wide = _gaps(images.shape[-1])
+    gap, wide = sheet_gaps(images.shape[-1])
     gaps = [gap] * images.shape[1]
     if inputs is not None:
         images = np.concatenate((inputs[:, None], images), axis=1)
@@ -151,7 +151,7 @@ def step_centres(side: int, steps: int, inputs: bool) -> list[float]:
     >>> [round(centre, 2) for centre in step_centres(30, 3, inputs=False)]
     [0.16, 0.16, 0.5, 0.84]
     """
-    gap, wide = _gaps(side)
+    gap, wide = sheet_gaps(side)
     start = side + wide if inputs else 0
     width = start + steps * (side + gap) - gap
     return [
@@ -192,7 +192,7 @@ def reconstructions(
     across = columns or min(len(left), 6)
     down = math.ceil(len(left) / across)
     pairs = np.stack((left, right), axis=1)[:, None]
-    sheets = [mosaic(pair, gap=_gaps(pair.shape[-1])[0], fill=theme.paper) for pair in pairs]
+    sheets = [mosaic(pair, gap=sheet_gaps(pair.shape[-1])[0], fill=theme.paper) for pair in pairs]
     ratio = sheets[0].shape[0] / sheets[0].shape[1]
     width = min(PAGE_WIDTH, 1.3 * across)
     between, head = 0.12, 0.18

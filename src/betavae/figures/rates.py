@@ -82,19 +82,20 @@ def rate_through_training(
         axes.set_ylabel(NATS)
         axes.set_title("Rate of each latent through training")
         axes.grid(axis="y")
-        _label_ends(axes, labels)
+        label_ends(axes, labels)
         return figure
 
 
-def _label_ends(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
+def label_ends(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
     """Write each line's name beside its end, moved apart where names would overlap."""
-    top = axes.get_ylim()[1]
+    bottom, top = axes.get_ylim()
     ordered = sorted(labels, key=lambda label: label[0])
-    places = apart([value for value, _, _ in ordered], 0.068 * top, top)
+    height = top - bottom
+    places = apart([value - bottom for value, _, _ in ordered], 0.068 * height, height)
     for place, (_, name, colour) in zip(places, ordered, strict=True):
         axes.annotate(
             name,
-            (1.0, place),
+            (1.0, bottom + place),
             xycoords=("axes fraction", "data"),
             xytext=(5, 0),
             textcoords="offset points",

@@ -1,0 +1,190 @@
+"""What the explorer does with a run: images to codes, codes to pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from betavae.data.pictures import decode as decode_file
+from betavae.errors import InputError
+from betavae.figures.animation import gif_bytes
+from betavae.figures.arrays import mosaic, rgb_bytes
+from betavae.latent_names import read_names
+from betavae.runs import OpenRun, open_run
+from betavae.summaries import title
+from betavae.training.records import ACTIVE_NATS
+from betavae.traversals import decoder
+
+SPAN = 3.0  # how far sliders go: the prior's standard deviation is 1
+MOST_FRAMES = 121
+EXPORT_SIDE = 128  # pixels that small images are scaled up to in exports
+
+
+class Upload(io.BytesIO):
+    """A file that came with a request; decoders that name what they read call it so."""
+
+    def __str__(self) -> str:
+        return "the uploaded file"
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """One or two runs over images of one shape.
+
+    Attributes:
+        runs: the runs; images are picked from the first one's data set.
+    """
+
+    runs: tuple[OpenRun, ...]
+
+    def session(self) -> dict[str, Any]:
+        """Return what the page shows before an image is picked."""
+        dataset = self.runs[0].dataset
+        return {
+            "shape": list(dataset.images.image_shape),
+            "rows": len(dataset.images),
+            "data": dataset.name,
+            "span": SPAN,
+            "runs": [_described(run) for run in self.runs],
+        }
+
+    def rows(self, row: int) -> dict[str, Any]:
+        """Encode an image of the data set by every run.
+
+        Raises:
+            InputError: when the row is not there.
+        """
+        dataset = self.runs[0].dataset
+        if not 0 <= row < len(dataset.images):
+            raise InputError(f"row must be in 0..{len(dataset.images) - 1}, got {row}")
+        factors = dataset.factors(np.array([row]))
+        known: dict[str, int] = {}
+        if factors is not None:
+            known = dict(zip(dataset.factor_names, map(int, factors[0]), strict=True))
+        return {"row": row, "factors": known, **self._encoded(dataset.images[[row]])}
+
+    def upload(self, content: bytes, *, invert: bool = False) -> dict[str, Any]:
+        """Encode a PNG or JPEG file, cropped to its centre square and resized; it is not kept.
+
+        Raises:
+            InputError: when it is no picture, is damaged, or is too large.
+        """
+        channels, height, _ = self.runs[0].dataset.images.image_shape
+        pixels = decode_file(Upload(content), channels, height)
+        image = torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+        return {"row": None, "factors": {}, **self._encoded(1 - image if invert else image)}
+
+    @torch.inference_mode()
+    def _encoded(self, image: Tensor) -> dict[str, Any]:
+        codes = [run.model.encode(image).mean[0].tolist() for run in self.runs]
+        address = base64.b64encode(png(image[0].numpy())).decode()
+        return {"picture": f"data:image/png;base64,{address}", "codes": codes}
+
+    def picture(self, run: int, code: Sequence[float]) -> bytes:
+        """Return what a run draws of a code, as PNG."""
+        return png(self.images(run, [code])[0])
+
+    def film(self, run: int, codes: Sequence[Sequence[float]], kind: str) -> bytes:
+        """Return what a run draws of several codes: a strip as PNG, or a loop there and back.
+
+        Args:
+            run: which run.
+            codes: 2 or more codes, at most `MOST_FRAMES`.
+            kind: "png" or "gif".
+
+        Raises:
+            InputError: for codes or a kind that cannot be used.
+        """
+        if not 2 <= len(codes) <= MOST_FRAMES:
+            raise InputError(f"codes must be 2 to {MOST_FRAMES}, got {len(codes)}")
+        if kind not in ("png", "gif"):
+            raise InputError(f"kind must be png or gif, got '{kind}'")
+        images = self.images(run, codes)
+        scale = max(1, EXPORT_SIDE // images.shape[-1])
+        large = images.repeat(scale, axis=-2).repeat(scale, axis=-1)
+        if kind == "gif":
+            return gif_bytes([_picture(image) for image in large])
+        file = io.BytesIO()
+        sheet = mosaic(large[None], gap=2 * scale, fill="#ffffff")
+        Image.fromarray(sheet).convert("RGB").save(file, "PNG", optimize=True)
+        return file.getvalue()
+
+    def images(self, run: int, codes: Sequence[Sequence[float]]) -> NDArray[np.float32]:
+        """Decode codes (n, M) of a run to images (n, C, H, W) in [0, 1].
+
+        Raises:
+            InputError: for a run that is not there, or codes of another length.
+        """
+        if not 0 <= run < len(self.runs):
+            raise InputError(f"run must be in 0..{len(self.runs) - 1}, got {run}")
+        model = self.runs[run].model
+        if any(len(code) != model.latents for code in codes):
+            raise InputError(f"a code must have {model.latents} numbers")
+        return decoder(model)(np.asarray(codes, np.float32)).clip(0, 1)
+
+
+def open_explorer(folders: Sequence[Path]) -> Explorer:
+    """Open one or two runs.
+
+    Raises:
+        InputError: when there are more, one cannot be opened, or image shapes differ.
+    """
+    if not 1 <= len(folders) <= 2:
+        raise InputError(f"explore takes one run or two, got {len(folders)}")
+    runs = tuple(open_run(folder) for folder in folders)
+    shapes = {run.header.image_shape for run in runs}
+    if len(shapes) > 1:
+        raise InputError(
+            f"two runs need images of one shape, got {' and '.join(map(str, sorted(shapes)))}"
+        )
+    for run in runs:
+        read_names(run.folder)  # a damaged file must stop here, not in the middle of the work
+    return Explorer(runs)
+
+
+def _described(run: OpenRun) -> dict[str, Any]:
+    names = read_names(run.folder)
+    order = np.argsort(-run.rates, kind="stable")
+    return {
+        "title": title(run),
+        "folder": str(run.folder),
+        "rate": float(run.rates.sum()),
+        "distortion": run.distortion,
+        "latents": [
+            {
+                "index": int(k),
+                "rate": float(run.rates[k]),
+                "active": bool(run.rates[k] > ACTIVE_NATS),
+                "name": names.get(int(k), ""),
+            }
+            for k in order
+        ],
+    }
+
+
+def _picture(image: NDArray[np.float32]) -> Image.Image:
+    """Turn an image (C, H, W) in [0, 1] into a Pillow image, L or RGB."""
+    if image.shape[0] == 1:
+        return Image.fromarray(np.rint(image[0] * 255).astype(np.uint8))
+    return Image.fromarray(np.ascontiguousarray(rgb_bytes(image)))
+
+
+def png(image: NDArray[np.float32]) -> bytes:
+    """Return an image (C, H, W) in [0, 1] as PNG bytes.
+
+    >>> png(np.zeros((1, 8, 8), np.float32))[1:4]
+    b'PNG'
+    """
+    file = io.BytesIO()
+    _picture(image).save(file, "PNG", compress_level=1)  # speed before size: it stays on loopback
+    return file.getvalue()

@@ -1,0 +1,206 @@
+"""The explorer's server: one page, and a handful of answers to it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+import uvicorn
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
+from betavae.app.guard import Guard, TooLarge, body
+from betavae.config import explain
+from betavae.errors import InputError
+from betavae.latent_names import write_names
+
+PORT = 8600
+MOST_JSON = 2 << 20  # bytes: a film's codes, with room
+MOST_UPLOAD = 20 << 20  # bytes: a large photograph
+PAGE = Path(__file__).parent / "page"
+FILES = {
+    "/": "index.html",
+    "/explore.js": "explore.js",
+    "/runs.js": "runs.js",
+    "/explore.css": "explore.css",
+    "/icon.svg": "icon.svg",
+}
+
+Code = Annotated[list[FiniteFloat], Field(max_length=4096)]
+
+
+class Message(BaseModel):
+    """What the page may send."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Decode(Message):
+    """Draw one code."""
+
+    run: int
+    code: Code
+
+
+class Film(Message):
+    """Draw several codes into one file."""
+
+    run: int
+    codes: Annotated[list[Code], Field(min_length=2, max_length=MOST_FRAMES)]
+    kind: Literal["png", "gif"]
+
+
+class Names(Message):
+    """Name latents of a run."""
+
+    run: int
+    names: dict[int, str]
+
+
+Given = TypeVar("Given", bound=Message)
+
+
+def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
+    """Return the explorer as an ASGI application.
+
+    Args:
+        explorer: the open runs.
+        host: the name it is served under, besides localhost and addresses in figures.
+    """
+    rng = np.random.default_rng()
+    uploading = threading.Lock()  # one at a time: a decoded photograph takes 200 MB
+
+    async def session(request: Request) -> Response:
+        return JSONResponse(explorer.session())
+
+    async def image(request: Request) -> Response:
+        given = request.query_params.get("row", "")
+        if given == "random":
+            row = int(rng.integers(len(explorer.runs[0].dataset.images)))
+        elif given.isascii() and given.isdigit() and len(given) < 19:
+            row = int(given)
+        else:
+            raise InputError(f"row must be a whole number >= 0 or 'random', got '{given[:40]}'")
+        return JSONResponse(explorer.rows(row))
+
+    async def upload(request: Request) -> Response:
+        content = await body(request, MOST_UPLOAD)
+        invert = request.query_params.get("invert") == "1"
+
+        def decoded() -> dict[str, Any]:
+            with uploading:
+                return explorer.upload(content, invert=invert)
+
+        return JSONResponse(await run_in_threadpool(decoded))
+
+    async def decode(request: Request) -> Response:
+        asked = await _read(request, Decode)
+        return Response(explorer.picture(asked.run, asked.code), media_type="image/png")
+
+    async def film(request: Request) -> Response:
+        asked = await _read(request, Film)
+        content = await run_in_threadpool(explorer.film, asked.run, asked.codes, asked.kind)
+        return Response(content, media_type=f"image/{asked.kind}")
+
+    async def names(request: Request) -> Response:
+        asked = await _read(request, Names)
+        if not 0 <= asked.run < len(explorer.runs):
+            raise InputError(f"run must be in 0..{len(explorer.runs) - 1}, got {asked.run}")
+        run = explorer.runs[asked.run]
+        kept = await run_in_threadpool(write_names, run.folder, asked.names, run.model.latents)
+        return JSONResponse({"names": kept})
+
+    async def static(request: Request) -> Response:
+        return FileResponse(PAGE / FILES[request.url.path])
+
+    return Starlette(
+        routes=[
+            *(Route(path, static) for path in FILES),
+            Route("/api/session", session),
+            Route("/api/image", image),
+            Route("/api/upload", upload, methods=["POST"]),
+            Route("/api/decode", decode, methods=["POST"]),
+            Route("/api/film", film, methods=["POST"]),
+            Route("/api/names", names, methods=["PUT"]),
+        ],
+        middleware=[Middleware(Guard, host=host)],
+        exception_handlers={InputError: _refused, TooLarge: _too_large},
+    )
+
+
+async def _read(request: Request, kind: type[Given]) -> Given:
+    """Return a JSON body as the message it must be."""
+    try:
+        return kind.model_validate_json(await body(request, MOST_JSON))
+    except ValidationError as error:
+        raise InputError(explain(error)) from None
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)[:400]}, 400)
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    most = MOST_UPLOAD if request.url.path == "/api/upload" else MOST_JSON
+    return JSONResponse({"error": f"larger than {most >> 20} MB, which is the limit"}, 413)
+
+
+def serve(
+    folders: Sequence[Path], *, host: str = "127.0.0.1", port: int = PORT, browser: bool = True
+) -> None:
+    """Open runs in the explorer and serve it until Ctrl-C.
+
+    Args:
+        folders: one run folder, or two to compare.
+        host: the address to listen on; other than loopback, others on the network can look too.
+        port: the port; 0 takes a free one.
+        browser: open the page in the browser.
+
+    Raises:
+        InputError: when a run cannot be opened, or the port is taken.
+    """
+    if not 0 <= port <= 65535:
+        raise InputError(f"port must be in 0..65535, got {port}")
+    app = create_app(open_explorer(folders), host)
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+    try:
+        listening = listen(host, port)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
+        ) from None
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    print(f"exploring {' and '.join(map(str, folders))} at {address}; Ctrl-C ends", flush=True)
+    if browser:
+        webbrowser.open(address)
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to a port that nobody else has.
+
+    It names its protocol: asyncio sends small packets at once (TCP_NODELAY) only on sockets
+    that do, and without that every picture waits 40 ms for the browser's delayed receipt.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -1,0 +1,153 @@
+"""Drawings that need images: traversals, responses, reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from betavae import figures
+from betavae.data.dataset import Dataset
+from betavae.data.shapes2d import SHAPES
+from betavae.drawings.method import Method, labelled
+from betavae.drawings.options import Drawn, Options
+from betavae.errors import InputError
+from betavae.figures.style import latent_name
+from betavae.latent_names import read_names
+from betavae.representation import Representation
+from betavae.runs import seed_rows
+from betavae.traversals import Decode, sweep, sweep_images
+
+PAIRS = 18
+SHEET_STEPS = 5  # values in a traversal of the response sheet, which are drawn small
+SPREAD_ROWS = 4096  # images on which latents are ranked, and codes without a prior are scaled
+
+
+def traversals(methods: Sequence[Method], options: Options) -> Drawn:
+    """Traverse the same images by every method, the latents of each by what they carry."""
+    drawers = [_drawer(method, "traversals") for method in methods]
+    first = methods[0]
+    dataset = _images(first, "traversals")
+    rows = seed_rows(dataset, options.seeds, np.random.default_rng(options.seed))
+    values = sweep(options.span, options.steps)
+    blocks: dict[str, list[figures.Block]] = {}
+    numbers, priors = [], []
+    for number, (method, decode) in enumerate(zip(methods, drawers, strict=True)):
+        shape = _images(method, "traversals").images.image_shape
+        if shape != dataset.images.image_shape:
+            raise InputError(
+                "traversals side by side need images of one shape, "
+                f"got {dataset.images.image_shape} and {shape}"
+            )
+        codes = method.encode(rows).mean
+        measured = method.sample(SPREAD_ROWS, options.seed)
+        order, amounts, what = _ranked(measured)
+        order = order[: options.latents]
+        drawn = sweep_images(decode, codes, order, _levels(measured, values)[order])
+        priors.append(measured.log_var is not None)
+        names = read_names(method.path) if method.path.is_dir() else {}
+        title = method.name if method.name not in blocks else f"{method.name} ({number + 1})"
+        blocks[title] = [
+            figures.Block(_called(int(k), names), f"{amounts[k]:.2f} {what}", block)
+            for k, block in zip(order, drawn, strict=True)
+        ]
+        numbers.append(
+            {
+                "name": title,
+                "latents": order.tolist(),
+                what: amounts[order].tolist(),
+                "codes": codes.tolist(),
+            }
+        )
+    figure = figures.traversals_compared(
+        blocks,
+        values,
+        inputs=dataset.images[rows].numpy(),
+        unit="" if all(priors) else "σ",
+    )
+    return Drawn(figure, {"rows": rows.tolist(), "values": values.tolist(), "methods": numbers})
+
+
+def responses(method: Method, options: Options) -> Drawn:
+    """Draw what each latent answers to; with traversals where the method can draw."""
+    codes = method.balanced(options.rows, options.seed)
+    found = answers(method, codes)
+    images = values = None
+    if method.decode is not None and method.dataset is not None:
+        values = sweep(options.span, SHEET_STEPS)
+        row = seed_rows(method.dataset, 1, np.random.default_rng(options.seed))
+        start = method.encode(row).mean
+        latents = np.arange(codes.mean.shape[1])
+        images = sweep_images(method.decode, start, latents, _levels(codes, values))[:, 0]
+    figure = figures.response_sheet(found, images=images, values=values, most=options.latents)
+    numbers = {"rows": len(codes.mean), **found.to_dict()}
+    return Drawn(figure, numbers)
+
+
+def answers(method: Method, codes: Representation) -> figures.Responses:
+    """Average a method's codes over the factors of its data."""
+    known = method.dataset is not None and method.dataset.name == "shapes2d"
+    return figures.responses(
+        codes.mean,
+        labelled(codes, "figure responses", method.path),
+        codes.factor_names,
+        log_var=codes.log_var,
+        group_names=SHAPES if known else (),
+    )
+
+
+def reconstructions(method: Method, options: Options) -> Drawn:
+    """Draw images of the set beside what the method makes of their codes."""
+    decode = _drawer(method, "reconstructions")
+    dataset = _images(method, "reconstructions")
+    count = min(PAIRS, len(dataset.images))
+    rows = seed_rows(dataset, count, np.random.default_rng(options.seed))
+    inputs, outputs = dataset.images[rows].numpy(), decode(method.encode(rows).mean)
+    errors = np.square(inputs - outputs).mean(axis=(1, 2, 3))
+    return Drawn(
+        figures.reconstructions(inputs, outputs),
+        {"rows": rows.tolist(), "mean_squared_error": errors.tolist()},
+    )
+
+
+def _called(latent: int, names: Mapping[int, str]) -> str:
+    """Return a latent's symbol, with the name that somebody gave it."""
+    given = names.get(latent, "").replace("$", r"\$")
+    return f"{latent_name(latent)}  {given}" if given else latent_name(latent)
+
+
+def _drawer(method: Method, figure: str) -> Decode:
+    if method.decode is None:
+        raise InputError(f"figure {figure} needs a decoder, {method.path} holds codes only")
+    return method.decode
+
+
+def _images(method: Method, figure: str) -> Dataset:
+    if method.dataset is None:
+        raise InputError(f"figure {figure} needs images, {method.path} holds codes only")
+    return method.dataset
+
+
+def _levels(codes: Representation, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that each latent takes, (M, T).
+
+    A latent with a prior runs over `values`, the prior's deviation being 1. Codes of other
+    methods have any scale: they run over as many of their own deviations about their mean.
+    """
+    if codes.log_var is not None:
+        return np.broadcast_to(values, (codes.mean.shape[1], len(values)))
+    own = codes.mean.astype(np.float64)
+    levels: NDArray[np.float64] = own.mean(axis=0)[:, None] + own.std(axis=0)[:, None] * values
+    return levels
+
+
+def _ranked(
+    codes: Representation,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], str]:
+    """Return latents by what they carry, how much that is, and what it is counted in."""
+    if codes.log_var is None:
+        spread = codes.mean.var(axis=0, dtype=np.float64)
+        return figures.by_rate(spread), spread, "variance"
+    rates = codes.rate_per_latent()
+    return figures.by_rate(rates), rates, "nats"
