@@ -71,21 +71,21 @@ def read_scores(folder: Path) -> list[Score] | None:
 
 
 def _score(key: str, entry: Any) -> Score | None:
-    """Read one entry, keyed "metric:protocol" (or by the Higgins protocol alone)."""
-    metric, _, protocol = key.rpartition(":")
-    if not isinstance(entry, dict):
-        entry = {"score": entry}
+    """Read one entry, keyed "metric:protocol"."""
+    metric, _, protocol = key.partition(":")
+    if not isinstance(entry, dict) or not protocol:
+        return None
     value, details = entry.get("score"), entry.get("details")
     if not is_number(value):
         return None
     ends = entry.get("interval")
     pair = isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends))
     return Score(
-        metric=metric or HEADLINE,
+        metric=metric,
         protocol=protocol,
         score=float(value),
         interval=(ends[0], ends[1]) if pair and isinstance(ends, list) else None,
-        better=entry.get("better") or ("higher" if not metric else ""),
+        better=entry.get("better") or "",
         details={**entry, **(details if isinstance(details, dict) else {})},
     )
 
