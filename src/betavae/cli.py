@@ -69,6 +69,8 @@ def train(
     Writes checkpoints and metrics.jsonl to the run folder. Ctrl-C saves, and
     `--resume` goes on: on the CPU to the very weights of the uninterrupted run.
 
+    `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
+
     Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
 
     Args:
@@ -79,7 +81,8 @@ def train(
         toml: Read options from this file; options on the command line win.
     """
     from betavae import data as datasets
-    from betavae.training import checkpoint, loop
+    from betavae.training import checkpoint, methods
+    from betavae.training.records import RECORDS, read_records
 
     given: dict[str, Any] = {} if config is None else _given(config)
     if data is not None:
@@ -98,9 +101,12 @@ def train(
     if resume and not there:
         print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
     dataset = datasets.load(settings.data, size=settings.size)
-    result = loop.train(settings, dataset, folder, resume=resume and there)
-    if result.records:
-        last = result.records[-1]
+    methods.fit(settings, dataset, folder, resume=resume and there)
+    if settings.method != "vae":
+        print(f"saved in {folder}; next: betavae score {folder}, betavae traverse {folder}")
+        return
+    if records := read_records(folder / RECORDS):
+        last = records[-1]
         print(
             f"{last.images:,} images in {last.seconds:,.0f} s: distortion {last.distortion:.1f}, "
             f"rate {last.rate:.2f} nats an image, {last.active_latents} active latents"
@@ -293,4 +299,5 @@ def _default_folder(config: Config) -> Path:
         if config.beta_norm is not None
         else f"{4.0 if config.beta is None else config.beta:g}"
     )
-    return Path("runs") / f"{name}-{config.objective}-{weight}-seed{config.seed}"
+    kind = f"{config.objective}-{weight}" if config.method == "vae" else config.method
+    return Path("runs") / f"{name}-{kind}-seed{config.seed}"

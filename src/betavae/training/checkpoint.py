@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from betavae.config import Config
 from betavae.errors import InputError
 from betavae.files import write_beside
+from betavae.models.methods import Model, build_model
 from betavae.models.networks import ImageShape
-from betavae.models.vae import VAE
 
 FORMAT = 1
 NAME = "checkpoint.safetensors"
@@ -49,18 +49,21 @@ def save(
     folder: Path,
     header: Header,
     model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
+    optimiser: torch.optim.Optimizer | None = None,
+    generator: torch.Generator | None = None,
 ) -> None:
     """Write weights, optimiser state, noise generator state and header beside, then rename.
+
+    A method that is fitted in one go has neither optimiser nor generator.
 
     Raises:
         InputError: when the disk is full or the folder cannot be written.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
+    for index, state in optimiser.state_dict()["state"].items() if optimiser else ():
         tensors |= {f"optimiser.{index}.{key}": value for key, value in state.items()}
-    tensors["generator"] = generator.get_state()
+    if generator is not None:
+        tensors["generator"] = generator.get_state()
     packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with write_beside(folder / NAME) as beside:
         try:
@@ -128,10 +131,10 @@ def restore(
     generator.set_state(read_tensors(folder, "generator")[""])
 
 
-def load_model(folder: Path) -> tuple[VAE, Header]:
+def load_model(folder: Path) -> tuple[Model, Header]:
     """Return the trained model of a run, in eval mode on the CPU, and the run's header."""
     header = read_header(folder)
-    model = VAE.from_config(header.config, header.image_shape)
+    model = build_model(header.config, header.image_shape)
     try:
         model.load_state_dict(read_tensors(folder, "model."))
     except RuntimeError as error:
