@@ -56,7 +56,8 @@ def seeded_model(config: Config, dataset: Dataset, device: torch.device) -> nn.M
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_model(config, dataset.images.image_shape)
-    return model.to(device)
+    moved = model.to(device)
+    return moved.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
 
 
 def run_steps(
