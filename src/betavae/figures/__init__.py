@@ -7,6 +7,12 @@ from betavae.figures.curves import training_curves
 from betavae.figures.files import save, to_bytes
 from betavae.figures.pictures import reconstructions, traversal
 from betavae.figures.rates import rate_per_latent, rate_through_training
+from betavae.figures.studies import (
+    score_against_pairs,
+    sweep_curves,
+    sweep_heat_map,
+    table_of_scores,
+)
 from betavae.figures.style import DARK, LIGHT, Theme
 
 __all__ = [
@@ -18,6 +24,10 @@ __all__ = [
     "rate_through_training",
     "reconstructions",
     "save",
+    "score_against_pairs",
+    "sweep_curves",
+    "sweep_heat_map",
+    "table_of_scores",
     "to_bytes",
     "training_curves",
     "traversal",

@@ -82,6 +82,15 @@ class Moments:
     total: Floats
     products: Floats
 
+    def __add__(self, other: Moments) -> Moments:
+        """Return the sums over both sets of images; both of the same store."""
+        return Moments(
+            self.rows + other.rows,
+            self.live,
+            self.total + other.total,
+            self.products + other.products,
+        )
+
     @property
     def mean(self) -> Floats:
         """Mean image, (P,)."""
