@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,11 @@ class Plan:
     def settings(self) -> dict[str, Any]:
         """What every cell shares."""
         return {"rows": self.rows, "quick": self.quick}
+
+    def only(self, methods: Sequence[str]) -> Plan:
+        """Return the plan with these methods alone, as far as it has them."""
+        kept = {key: count for key, count in self.replicas.items() if key in methods}
+        return replace(self, replicas=kept)
 
     def chosen(self) -> list[Row]:
         """Return the rows in the table's order."""
@@ -168,25 +173,25 @@ def run_table(
     plan = make_plan(
         folder, methods=methods, replicas=replicas, images=images, rows=rows, quick=quick
     )
+    asked = plan.only(methods or KEYS)
     if rescore:
         for path in [*folder.glob("scores/*/*/cell.json"), *folder.glob("curve/*/*/cell.json")]:
             path.unlink()
     stages = (
-        ("moments", moment_cells(plan), moments_work),
-        ("models", fit_cells(plan), fit_work),
-        ("scores", score_cells(plan), score_work),
-        ("score against L", curve_cells(plan), score_work),
+        ("moments", moment_cells(asked), moments_work),
+        ("models", fit_cells(asked), fit_work),
+        ("scores", score_cells(asked), score_work),
+        ("score against L", curve_cells(asked), score_work),
     )
-    results: dict[str, dict[str, Any]] = {}
     for _, cells, _ in stages:
         for cell in cells:  # a cell of other options is reported before any is run
             finished(folder, cell)
     for title, cells, work in stages:
-        results |= run_cells(
+        run_cells(
             folder, cells, work, title=title, jobs=jobs, engine_name=engine,
             ray_address=ray_address, progress=progress,
         )  # fmt: skip
-    outcome = summary(plan, results)
+    outcome = summary(plan, folder)
     write_json(folder / "table.json", outcome)
     return outcome
 
@@ -210,6 +215,8 @@ def fit_cells(plan: Plan) -> list[Cell]:
         options = presets.scaled(dict(row.options), plan.images[row.key])
         for replica in range(plan.replicas[row.key] if row.repeated else 1):
             config = {**options, "seed": replica}
+            if plan.quick:
+                config["latents"] = min(config.get("latents", 10), 10)
             cells.append(Cell(f"models/{row.key}/{replica}", {"config": config, "rows": plan.rows}))
     return cells
 
@@ -224,7 +231,7 @@ def _score_cell(plan: Plan, row: Row, replica: int, pairs: int, seeds: int, grou
             "n_pairs": pairs,
             "seeds": seeds,
             "rows": plan.rows,
-            "points": [600, 300] if plan.quick else [10_000, 5_000],
+            "points": [200, 100] if plan.quick else [10_000, 5_000],
         },
     )
 
@@ -243,7 +250,7 @@ def curve_cells(plan: Plan) -> list[Cell]:
     return [
         _score_cell(plan, row, replica, pairs, 1, "curve")
         for row in plan.chosen()
-        for pairs in ((1, 5) if plan.quick else CURVE)
+        for pairs in ((5, PAIRS) if plan.quick else CURVE)
         for replica in range(min(plan.replicas[row.key], 3 if row.repeated else 1))
     ]
 
@@ -260,19 +267,25 @@ def drop_lower_half(scores: Sequence[float]) -> list[float]:
     return ranked[: (len(ranked) + 1) // 2]
 
 
-def summary(plan: Plan, results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Put the cells' results together, a dictionary a row."""
-    rows = []
+def summary(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Put the results of the cells that are done together, a dictionary a row.
+
+    Rows of which a cell is missing are named, and left for the command that finishes them.
+    """
+    rows, missing = [], []
     for row in plan.chosen():
-        scored = [results[cell.name] for cell in score_cells(plan) if _of(cell, row)]
-        fits = [results[cell.name] for cell in fit_cells(plan) if _of(cell, row)]
+        part = plan.only([row.key])
+        fits = _results(folder, fit_cells(part))
+        scored = _results(folder, score_cells(part))
+        curves = _results(folder, curve_cells(part))
+        if fits is None or scored is None or curves is None:
+            missing.append(row.name)
+            continue
         scores = [float(score) for result in scored for score in result["scores"]]
         kept = drop_lower_half(scores)
         curve: dict[str, list[float]] = {}
-        for cell in curve_cells(plan):
-            if _of(cell, row):
-                found = curve.setdefault(str(cell.options["n_pairs"]), [])
-                found.extend(results[cell.name]["scores"])
+        for cell, result in zip(curve_cells(part), curves, strict=True):
+            curve.setdefault(str(cell.options["n_pairs"]), []).extend(result["scores"])
         rows.append(
             {
                 "method": row.key,
@@ -300,12 +313,15 @@ def summary(plan: Plan, results: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         "classifiers": CLASSIFIERS,
         "quick": plan.quick,
         "scaled_down": scaled_down(plan),
+        "missing": missing,
         "rows": rows,
     }
 
 
-def _of(cell: Cell, row: Row) -> bool:
-    return cell.group.partition("/")[2] == row.key
+def _results(folder: Path, cells: Sequence[Cell]) -> list[dict[str, Any]] | None:
+    """Return the results of cells that are all done, else None."""
+    found = [finished(folder, cell) for cell in cells]
+    return None if None in found else [result for result in found if result is not None]
 
 
 def scaled_down(plan: Plan) -> list[str]:

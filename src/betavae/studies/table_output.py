@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from betavae import figures
@@ -38,6 +39,8 @@ def print_table(outcome: Mapping[str, Any]) -> None:
     console.print(table)
     if not all(row["converged"] for row in outcome["rows"]):
         console.print("* a classifier was stopped before it converged")
+    if outcome["missing"]:
+        console.print(f"not finished yet: {', '.join(outcome['missing'])}", soft_wrap=True)
     for line in outcome["scaled_down"]:
         console.print(f"scaled down: {line}", soft_wrap=True, highlight=False)
 
@@ -50,7 +53,7 @@ def write_figures(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
         [[100 * score for score in row["scores"]] for row in rows],
         [100 * row["score"] for row in rows],
         [row["paper_percent"] for row in rows],
-        note="; ".join(outcome["scaled_down"]),
+        note="\n".join(part for line in outcome["scaled_down"] for part in wrap(line, 110)),
     )
     curves = {
         row["name"]: {
