@@ -279,6 +279,69 @@ def reproduce_table(
         print(path)
 
 
+@reproduce_app.command(name="latent-size")
+def reproduce_latent_size(
+    *,
+    out: Path = Path("runs/latent-size"),
+    replicas: int = 1,
+    images: int = 100_000,
+    rows: int | None = None,
+    quick: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Train and score over normalised beta and the number of latents: Fig. 5 (right).
+
+    Example: betavae reproduce latent-size --out runs/latent-size --jobs 2
+
+    Args:
+        out: Folder of the study; finished cells are not done again.
+        replicas: Fits of each cell; scores are averaged.
+        images: Length of training.
+        rows: Random images to encode and score. [default: all 737,280]
+        quick: A 2 x 2 grid of a few steps; the scores mean nothing then.
+        engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
+        ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
+        jobs: Cells at a time. [default: one a GPU, else one a core]
+    """
+    from betavae.studies.latent_size import run_latent_size, write_outputs
+
+    outcome = run_latent_size(
+        out, replicas=replicas, images=images, rows=rows, quick=quick, engine=engine,
+        ray_address=ray_address, jobs=jobs,
+    )  # fmt: skip
+    for path in (*write_outputs(outcome, out), out / "sweep.json"):
+        print(path)
+
+
+@app.command(name="choose")
+def choose_runs(
+    *runs: RunFolder,
+    out: Path = Path("runs/choose"),
+    rows: int = 10_000,
+    pairs: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Rank runs with labels on a subset, and without labels, and say how far the two agree.
+
+    Without labels: UDR and ModelCentrality, which compare the runs with one another. Writes the
+    runs' traversals side by side.
+
+    Example: betavae choose runs/b1 runs/b4 runs/b8 --out runs/choose
+
+    Args:
+        out: Folder for choose.json and choose.png.
+        rows: Random images to compare on.
+        pairs: Pairs averaged into one point of the metric (L). [default: 20]
+        seed: Seed of everything.
+    """
+    from betavae.studies.choose import choose, write_choice
+
+    for path in write_choice(choose(runs, rows=rows, pairs=pairs, seed=seed), out, seed=seed):
+        print(path)
+
+
 @data_app.command(name="list")
 def data_list() -> None:
     """List the data sets that have a name, and what else can be given.

@@ -8,7 +8,9 @@ from betavae.figures.files import save, to_bytes
 from betavae.figures.pictures import reconstructions, traversal
 from betavae.figures.rates import rate_per_latent, rate_through_training
 from betavae.figures.studies import (
+    labelled_rows,
     score_against_pairs,
+    sheets_side_by_side,
     sweep_curves,
     sweep_heat_map,
     table_of_scores,
@@ -20,11 +22,13 @@ __all__ = [
     "LIGHT",
     "Theme",
     "by_rate",
+    "labelled_rows",
     "rate_per_latent",
     "rate_through_training",
     "reconstructions",
     "save",
     "score_against_pairs",
+    "sheets_side_by_side",
     "sweep_curves",
     "sweep_heat_map",
     "table_of_scores",

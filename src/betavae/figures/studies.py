@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from betavae.errors import InputError
-from betavae.figures.arrays import numbers, same_length
+from betavae.figures.arrays import mosaic, numbers, pictures, same_length
 from betavae.figures.style import COLUMN_WIDTH, LIGHT, PAGE_WIDTH, Theme, drawing, new_figure
 
 PERCENT = "disentanglement score, %"
@@ -196,4 +196,61 @@ def sweep_curves(betas: Any, latents: Any, scores: Any, *, theme: Theme = LIGHT)
         axes.set_ylabel(PERCENT)
         axes.grid(axis="y")
         axes.legend(frameon=False, fontsize=6)
+        return figure
+
+
+def labelled_rows(images: Any, labels: Sequence[str], *, theme: Theme = LIGHT) -> Figure:
+    """Draw rows of images, each with a label on its left.
+
+    Args:
+        images: (R, n, C, H, W) in [0, 1].
+        labels: (R,) a few words a row; lines are kept.
+        theme: colours.
+
+    Raises:
+        InputError: when shapes do not fit.
+    """
+    shown = pictures("images", images, 5)
+    same_length(images=shown, labels=labels)
+    with drawing(theme):
+        side = (PAGE_WIDTH - 1.0) / shown.shape[1]
+        figure = new_figure(PAGE_WIDTH, side * shown.shape[0] + 0.1)
+        axes = figure.add_subplot()
+        sheet = mosaic(shown, fill=theme.paper)
+        axes.imshow(sheet)
+        height = sheet.shape[0] / len(labels)
+        axes.set_yticks([(k + 0.5) * height for k in range(len(labels))], labels)
+        axes.set_xticks([])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        return figure
+
+
+def sheets_side_by_side(
+    sheets: Sequence[Any], titles: Sequence[str], *, theme: Theme = LIGHT
+) -> Figure:
+    """Draw traversals of several models beside each other, up to three across.
+
+    Args:
+        sheets: for each model (L, T, C, H, W) in [0, 1]: its latents, their values.
+        titles: what stands above each.
+        theme: colours.
+
+    Raises:
+        InputError: when lengths differ or there are none.
+    """
+    same_length(sheets=sheets, titles=titles)
+    if not sheets:
+        raise InputError("sheets must hold at least one model, got none")
+    across = min(3, len(sheets))
+    down = -(-len(sheets) // across)
+    laid = [mosaic(pictures("sheets", sheet, 5), fill=theme.paper) for sheet in sheets]
+    ratio = max(sheet.shape[0] / sheet.shape[1] for sheet in laid)
+    with drawing(theme):
+        figure = new_figure(PAGE_WIDTH, down * (PAGE_WIDTH / across * ratio + 0.4))
+        for index, (sheet, title) in enumerate(zip(laid, titles, strict=True)):
+            axes = figure.add_subplot(down, across, index + 1)
+            axes.imshow(sheet)
+            axes.set_axis_off()
+            axes.set_title(title, fontsize=6.5)
         return figure
