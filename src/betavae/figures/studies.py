@@ -192,6 +192,8 @@ def sweep_curves(betas: Any, latents: Any, scores: Any, *, theme: Theme = LIGHT)
         ):
             axes.plot(columns, row, color=colour, marker=".", label=f"M = {value:g}")
         axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(columns, [f"{value:g}" for value in columns])
         axes.set_xlabel("normalised beta, βM/N")
         axes.set_ylabel(PERCENT)
         axes.grid(axis="y")
@@ -213,7 +215,7 @@ def labelled_rows(images: Any, labels: Sequence[str], *, theme: Theme = LIGHT) -
     shown = pictures("images", images, 5)
     same_length(images=shown, labels=labels)
     with drawing(theme):
-        side = (PAGE_WIDTH - 1.0) / shown.shape[1]
+        side = (PAGE_WIDTH - 1.3) / shown.shape[1]
         figure = new_figure(PAGE_WIDTH, side * shown.shape[0] + 0.1)
         axes = figure.add_subplot()
         sheet = mosaic(shown, fill=theme.paper)
@@ -252,5 +254,6 @@ def sheets_side_by_side(
             axes = figure.add_subplot(down, across, index + 1)
             axes.imshow(sheet)
             axes.set_axis_off()
+            axes.set_anchor("N")
             axes.set_title(title, fontsize=6.5)
         return figure

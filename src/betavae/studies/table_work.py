@@ -23,6 +23,7 @@ from betavae.training import checkpoint
 from betavae.training.machine import choose_device
 from betavae.training.methods import fit
 from betavae.training.records import RECORDS, read_records
+from betavae.training.replicas import train_replicas
 
 SHAPES = ("square", "ellipse", "heart")
 CODES = "codes.npz"
@@ -70,6 +71,16 @@ def read_moments(study: Path, shapes: tuple[int, ...]) -> linear.Moments:
     for part in parts[1:]:
         total = total + part
     return total
+
+
+def together_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Train replicas of one method as a batch of models, each into its own cell's folder."""
+    study = folder.parents[2]
+    configs = [Config.from_mapping(config) for config in options["configs"]]
+    outs = [study / name for name in options["folders"]]
+    resume = all((out / checkpoint.NAME).exists() for out in outs)
+    train_replicas(configs, shapes2d(), outs, resume=resume)
+    return {"replicas": len(outs), "images": configs[0].images}
 
 
 def fit_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from betavae.config import Config
 from betavae.data.dataset import Dataset
@@ -79,7 +79,7 @@ def learning_rate_schedule(config: Config) -> schedules.Schedule:
     return schedules.constant(config.learning_rate)
 
 
-def make_optimiser(config: Config, model: VAE, device: torch.device) -> torch.optim.Optimizer:
+def make_optimiser(config: Config, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """Return Adam or Adagrad, fused where the device has it.
 
     Adagrad starts its accumulator at 0.1, as TensorFlow's did for the paper; torch's 0 would
