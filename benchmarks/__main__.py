@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("render", "throughput", "metrics", "time_to_score")
+NAMES = ("render", "throughput", "metrics", "replicas", "time_to_score")
 
 
 def machine() -> dict[str, object]:

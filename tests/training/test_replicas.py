@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_runs import synthetic
 
 from betavae.config import Config
 from betavae.errors import InputError
@@ -16,6 +15,7 @@ from betavae.training.loop import train
 from betavae.training.records import read_records
 from betavae.training.replicas import train_replicas
 from betavae.training.session import Interrupted
+from small_runs import synthetic
 
 CONFIG = Config(images=800, batch=8, latents=3, beta=1.0, checkpoint_every=400, threads=1)
 

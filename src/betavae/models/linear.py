@@ -168,6 +168,9 @@ def principal_axes(found: Moments, components: int) -> tuple[Floats, Floats]:
             f"latents must be below the number of pixels that vary, {len(covariance)}, "
             f"got {components}"
         )
+    size = np.trace(covariance)
+    if size <= 1e-12 * np.trace(found.products) / found.rows:
+        raise InputError("PCA needs images that differ, got the same image throughout")
     start = np.ones(len(covariance))
     variances, vectors = eigsh(covariance, k=components, which="LA", v0=start)
     variances, vectors = variances[::-1], vectors[:, ::-1].T
