@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -100,6 +102,14 @@ class Board:
             total += max(0.0, expected - self._running_for(cell))
         return total / self._jobs
 
+    def _look(self) -> None:
+        """Take in cells that are done though nobody has told yet."""
+        for cell in self._cells:
+            if cell.name not in self._seconds:
+                with suppress(OSError, ValueError, KeyError):
+                    kept = (self._folder / cell.name / "cell.json").read_text(encoding="utf-8")
+                    self._seconds[cell.name] = float(json.loads(kept)["seconds"])
+
     def _running_for(self, cell: Cell) -> float:
         """Return the seconds that a cell has been running, 0 when it is not."""
         try:
@@ -112,6 +122,7 @@ class Board:
         """Return the table as it stands now."""
         from rich.table import Table
 
+        self._look()
         left = f"about {clock(self.seconds_left())} left" if self._seconds else "no estimate yet"
         table = Table(
             title=f"{self._title}: {len(self._seconds)} of {len(self._cells)} cells, {left}",

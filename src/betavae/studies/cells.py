@@ -125,7 +125,9 @@ def run_cells(
         Board(folder, cells, done, title=title, jobs=count, shown=progress) as board,
         _stop_on_signal(folder) as stopped,
     ):
-        parallel = Parallel(n_jobs=count, return_as="generator_unordered", pre_dispatch="n_jobs")
+        # Ray's backend hands results over at the end only; the live table reads the folders.
+        mode = "generator_unordered" if engine_name == "local" else "list"
+        parallel = Parallel(n_jobs=count, return_as=mode, pre_dispatch="n_jobs")
         calls = (delayed(_one)(folder, cell, work, count > 1) for cell in missing)
         try:
             for name, result, error in parallel(calls):

@@ -63,7 +63,7 @@ def pays(config: Config, replicas: int) -> bool:
     The patch network's layers are so small that calling them costs more than their arithmetic;
     with the larger networks, and on a GPU that is filled by one, there is nothing to gain.
     """
-    small = config.method == "vae" and config.network == "patch" and config.batch <= 32
+    small = config.method == "vae" and config.network == "patch" and config.batch <= 8
     plain = config.objective == "beta" and not config.bf16 and not config.compile
     on_cpu = choose_device(config.device).type == "cpu"
     return small and plain and on_cpu and replicas >= FASTER_FROM
