@@ -48,6 +48,7 @@ def engine(name: str, jobs: int | None, ray_address: str | None = None) -> Itera
 @contextmanager
 def _ray(address: str | None) -> Iterator[int]:
     """Join or start Ray; yield its cores."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a study reports to nobody
     try:
         import ray
         from ray.util.joblib import register_ray
