@@ -11,7 +11,8 @@ from betavae.errors import InputError
 from betavae.studies import table, table_work
 from betavae.studies.choose import choose, rank_agreement
 from betavae.studies.presets import BETA_VAE, scaled
-from betavae.studies.table import drop_lower_half, fit_cells, make_plan, run_table, score_cells
+from betavae.studies.table import drop_lower_half, fit_cells, run_table, score_cells
+from betavae.studies.table_plan import ROWS, make_plan, scaled_down
 
 
 def test_the_lower_half_is_dropped() -> None:
@@ -25,13 +26,13 @@ def test_the_lower_half_is_dropped() -> None:
 
 def test_the_whole_protocol_is_thirty_scores_a_row(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
-    assert len(score_cells(plan)) == 10 * len(table.ROWS)
+    assert len(score_cells(plan)) == 10 * len(ROWS)
     assert all(cell.options["seeds"] == 3 for cell in score_cells(plan))
-    counts = {row.key: len(fit_cells(plan.only([row.key]))) for row in table.ROWS}
+    counts = {row.key: len(fit_cells(plan.only([row.key]))) for row in ROWS}
     assert counts["beta-vae"] == counts["infogan"] == counts["ica"] == 10
     assert counts["pca"] == 1
     assert counts["truth"] == counts["pixels"] == 0
-    assert table.scaled_down(plan) == []
+    assert scaled_down(plan) == []
 
 
 def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> N
     assert plan.replicas == {"vae": 2, "infogan": 1}
     assert plan.rows == 500
     assert make_plan(tmp_path) == plan
-    lines = "\n".join(table.scaled_down(plan))
+    lines = "\n".join(scaled_down(plan))
     assert "fewer than ten replicas: InfoGAN 1, VAE 2" in lines
     assert "500 random images" in lines
     assert "InfoGAN 640" in lines
@@ -81,9 +82,7 @@ def test_the_table_from_end_to_end_and_again(
     assert "61.58 +- 0.5" in shown
     assert "the scores mean nothing" in shown
     outcome = json.loads((out / "table.json").read_text())
-    assert [row["name"] for row in outcome["rows"]] == [
-        row.name for row in table.ROWS if row.key in some
-    ]
+    assert [row["name"] for row in outcome["rows"]] == [row.name for row in ROWS if row.key in some]
     for row in outcome["rows"]:
         assert len(row["scores"]) == 3
         assert row["kept"] == sorted(row["scores"], reverse=True)[:2]
