@@ -45,6 +45,8 @@ def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> N
     assert "fewer than ten replicas: InfoGAN 1, VAE 2" in lines
     assert "500 random images" in lines
     assert "InfoGAN 640" in lines
+    make_plan(tmp_path / "quick", quick=True)
+    assert make_plan(tmp_path / "quick", quick=True).rows == 2_000
     with pytest.raises(InputError, match="rows 500 -> 600"):
         make_plan(tmp_path, rows=600)
     with pytest.raises(InputError, match="got 'vaes'; did you mean 'vae'"):

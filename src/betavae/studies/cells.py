@@ -65,7 +65,7 @@ def open_study(folder: Path, study: str, settings: Mapping[str, Any]) -> None:
     mine = {"study": study, "version": VERSION, "settings": dict(settings)}
     path = folder / STUDY
     if not path.exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(path.name[0] != "." for path in folder.iterdir()):
             raise InputError(f"{folder} holds something else than a study; choose another --out")
         write_json(path, mine)
         return

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from betavae.errors import InputError, did_you_mean
 from betavae.studies import presets
 from betavae.studies.cells import STUDY, open_study, read_json, write_json
 
 STUDY_NAME = "table"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -102,21 +105,24 @@ def make_plan(
             raise InputError(
                 f"methods must be of {', '.join(KEYS)}, got '{method}'{did_you_mean(method, KEYS)}"
             )
-    there = (folder / STUDY).exists()
-    kept = read_json(folder / STUDY).get("settings", {}) if there else {}
-    fits, lengths = dict(kept.get("replicas", {})), dict(kept.get("images", {}))
-    if there and rows is None and not quick:
-        rows, quick = kept.get("rows"), kept.get("quick", False)
-    if quick and not there:
-        rows = rows or 2_000
-    for key in methods or fits or KEYS:
-        fits[key] = replicas or fits.get(key) or (2 if quick else 10)
-        lengths[key] = images or lengths.get(key) or (640 if quick else None)
-    plan = Plan(rows, quick, fits, lengths)
-    open_study(folder, STUDY_NAME, plan.settings)
-    content = read_json(folder / STUDY)
-    content["settings"] = {**plan.settings, "replicas": fits, "images": lengths}
-    write_json(folder / STUDY, content)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / LOCK):  # two commands may lay out methods of one folder at once
+        there = (folder / STUDY).exists()
+        kept = read_json(folder / STUDY).get("settings", {}) if there else {}
+        fits, lengths = dict(kept.get("replicas", {})), dict(kept.get("images", {}))
+        if there:
+            rows = kept.get("rows") if rows is None else rows
+            quick = quick or kept.get("quick", False)
+        elif quick:
+            rows = rows or 2_000
+        for key in methods or fits or KEYS:
+            fits[key] = replicas or fits.get(key) or (2 if quick else 10)
+            lengths[key] = images or lengths.get(key) or (640 if quick else None)
+        plan = Plan(rows, quick, fits, lengths)
+        open_study(folder, STUDY_NAME, plan.settings)
+        content = read_json(folder / STUDY)
+        content["settings"] = {**plan.settings, "replicas": fits, "images": lengths}
+        write_json(folder / STUDY, content)
     return plan
 
 
