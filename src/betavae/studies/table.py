@@ -187,15 +187,15 @@ def summary(plan: Plan, folder: Path) -> dict[str, Any]:
         part = plan.only([row.key])
         fits = _results(folder, fit_cells(part))
         scored = _results(folder, score_cells(part))
-        curves = _results(folder, curve_cells(part))
-        if fits is None or scored is None or curves is None:
+        if fits is None or scored is None:
             missing.append(row.name)
             continue
         scores = [float(score) for result in scored for score in result["scores"]]
         kept = drop_lower_half(scores)
         curve: dict[str, list[float]] = {}
-        for cell, result in zip(curve_cells(part), curves, strict=True):
-            curve.setdefault(str(cell.options["n_pairs"]), []).extend(result["scores"])
+        for cell in curve_cells(part):
+            if (result := finished(folder, cell)) is not None:
+                curve.setdefault(str(cell.options["n_pairs"]), []).extend(result["scores"])
         rows.append(
             {
                 "method": row.key,
@@ -212,7 +212,11 @@ def summary(plan: Plan, folder: Path) -> dict[str, Any]:
                 "rows_scored": scored[0]["rows"],
                 "images": fits[0]["images"] if fits else 0,
                 "fits": fits,
-                "fit_seconds": float(np.mean([fit["cell_seconds"] for fit in fits] or [0.0])),
+                "fit_seconds": float(
+                    np.mean(
+                        [fit.get("train_seconds", fit["cell_seconds"]) for fit in fits] or [0.0]
+                    )
+                ),
                 "score_seconds": float(np.mean([result["cell_seconds"] for result in scored])),
             }
         )

@@ -61,6 +61,7 @@ def write_figures(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
             for pairs, scores in row["against_pairs"].items()
         }
         for row in rows
+        if row["against_pairs"]
     }
     against = figures.score_against_pairs(
         curves, {row["name"]: row["paper_percent"][0] for row in rows}, stated=outcome["n_pairs"]
