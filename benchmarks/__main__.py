@@ -20,6 +20,7 @@ NAMES = (
     "throughput",
     "objectives",
     "metrics",
+    "replicas",
     "explore",
     "time_to_score",
 )

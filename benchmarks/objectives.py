@@ -44,7 +44,8 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     from betavae.models.vae import VAE
     from betavae.objectives import Stateful, Step
     from betavae.training.configured import make_objective, make_optimiser
-    from betavae.training.loop import batch_rows, train_step
+    from betavae.training.loop import train_step
+    from betavae.training.order import batch_rows
     from betavae.training.records import Recorder
 
     config = Config.from_mapping(

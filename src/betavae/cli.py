@@ -32,7 +32,13 @@ data_app = App(name="data", help="List, inspect and prepare data sets.")
 app.command(data_app)
 study_app = App(name="study", help="Repeat and compare: experiments of many runs.")
 app.command(study_app)
+reproduce_app = App(name="reproduce", help="Run the paper's experiments and compare.")
+app.command(reproduce_app)
 
+METHODS = (
+    "Rows to run, with commas between: truth, pixels, pca, ica, dcign, infogan, untrained, vae, "
+    "beta-vae. [default: what the folder knows, else all]"
+)
 RunFolder = Annotated[Path, Parameter(help="A run folder, made by `betavae train`.")]
 
 
@@ -82,6 +88,8 @@ def train(
     Writes checkpoints and metrics.jsonl to the run folder. Ctrl-C saves, and
     `--resume` goes on: on the CPU to the very weights of the uninterrupted run.
 
+    `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
+
     Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
 
     Args:
@@ -92,7 +100,8 @@ def train(
         toml: Read options from this file; options on the command line win.
     """
     from betavae import data as datasets
-    from betavae.training import checkpoint, loop
+    from betavae.training import checkpoint, methods
+    from betavae.training.records import RECORDS, read_records
 
     given: dict[str, Any] = {} if config is None else _given(config)
     if data is not None:
@@ -111,9 +120,12 @@ def train(
     if resume and not there:
         print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
     dataset = datasets.load(settings.data, size=settings.size)
-    result = loop.train(settings, dataset, folder, resume=resume and there)
-    if result.records:
-        last = result.records[-1]
+    methods.fit(settings, dataset, folder, resume=resume and there)
+    if settings.method != "vae":
+        print(f"saved in {folder}; next: betavae score {folder}, betavae traverse {folder}")
+        return
+    if records := read_records(folder / RECORDS):
+        last = records[-1]
         print(
             f"{last.images:,} images in {last.seconds:,.0f} s: distortion {last.distortion:.1f}, "
             f"rate {last.rate:.2f} nats an image, {last.active_latents} active latents"
@@ -454,6 +466,114 @@ def study_rate_distortion(
     print(f"written to {out / 'rate_distortion.json'}, {out / 'rate_distortion.png'}")
 
 
+@reproduce_app.command(name="table")
+def reproduce_table(
+    *,
+    out: Path = Path("runs/table"),
+    methods: Annotated[str | None, Parameter(help=METHODS)] = None,
+    replicas: int | None = None,
+    images: int | None = None,
+    rows: int | None = None,
+    quick: bool = False,
+    rescore: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Fit every method of Fig. 5 (left), score them, and print our numbers beside the paper's.
+
+    The folder remembers what it was asked for: the same command, or one with `--out` alone, does
+    what is missing. Methods may be given replicas and lengths one after the other.
+
+    Example: betavae reproduce table --out runs/table --jobs 2
+
+    Args:
+        out: Folder of the study.
+        replicas: Fits of each method. [default: 10, as in the paper]
+        images: Length of training. [default: each method's preset]
+        rows: Random images to encode and score. [default: all 737,280]
+        quick: A few steps, to see that it works; the scores mean nothing then.
+        rescore: Score the kept codes again, as after a change of the metric.
+        engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
+        ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
+        jobs: Cells at a time. [default: one a GPU, else one a core]
+    """
+    from betavae.studies.table import run_table
+    from betavae.studies.table_output import print_table, write_figures
+
+    chosen = None if methods is None else [name.strip() for name in methods.split(",")]
+    outcome = run_table(
+        out, methods=chosen, replicas=replicas, images=images, rows=rows, quick=quick,
+        rescore=rescore, engine=engine, ray_address=ray_address, jobs=jobs,
+    )  # fmt: skip
+    print_table(outcome)
+    for path in (*write_figures(outcome, out), out / "table.json"):
+        print(path)
+
+
+@reproduce_app.command(name="latent-size")
+def reproduce_latent_size(
+    *,
+    out: Path = Path("runs/latent-size"),
+    replicas: int = 1,
+    images: int = 100_000,
+    rows: int | None = None,
+    quick: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Train and score over normalised beta and the number of latents: Fig. 5 (right).
+
+    Example: betavae reproduce latent-size --out runs/latent-size --jobs 2
+
+    Args:
+        out: Folder of the study; finished cells are not done again.
+        replicas: Fits of each cell; scores are averaged.
+        images: Length of training.
+        rows: Random images to encode and score. [default: all 737,280]
+        quick: A 2 x 2 grid of a few steps; the scores mean nothing then.
+        engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
+        ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
+        jobs: Cells at a time. [default: one a GPU, else one a core]
+    """
+    from betavae.studies.latent_size import run_latent_size, write_outputs
+
+    outcome = run_latent_size(
+        out, replicas=replicas, images=images, rows=rows, quick=quick, engine=engine,
+        ray_address=ray_address, jobs=jobs,
+    )  # fmt: skip
+    for path in (*write_outputs(outcome, out), out / "sweep.json"):
+        print(path)
+
+
+@app.command(name="choose")
+def choose_runs(
+    *runs: RunFolder,
+    out: Path = Path("runs/choose"),
+    rows: int = 10_000,
+    pairs: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Rank runs with labels on a subset, and without labels, and say how far the two agree.
+
+    Without labels: UDR and ModelCentrality, which compare the runs with one another. Writes the
+    runs' traversals side by side.
+
+    Example: betavae choose runs/b1 runs/b4 runs/b8 --out runs/choose
+
+    Args:
+        out: Folder for choose.json and choose.png.
+        rows: Random images to compare on.
+        pairs: Pairs averaged into one point of the metric (L). [default: 20]
+        seed: Seed of everything.
+    """
+    from betavae.studies.choose import choose, write_choice
+
+    for path in write_choice(choose(runs, rows=rows, pairs=pairs, seed=seed), out, seed=seed):
+        print(path)
+
+
 @data_app.command(name="list")
 def data_list() -> None:
     """List the data sets that have a name, and what else can be given.
@@ -599,6 +719,8 @@ def _table(objective: Any) -> dict[str, Any]:
 
 def _default_folder(config: Config) -> Path:
     name = Path(config.data).stem if config.data != "shapes2d" else config.data
+    if config.method != "vae":
+        return Path("runs") / f"{name}-{config.method}-seed{config.seed}"
     objective = str(config.objective).replace(",", "").replace(" ", "-")
     if config.objective.name == "beta":
         norm = config.beta_norm is not None

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     ValidationError,
     field_validator,
     model_validator,
@@ -31,6 +32,21 @@ def _number(value: object) -> object:
 
 
 Size = Annotated[Literal[32, 64, 128], BeforeValidator(_number)]
+
+# Defaults of the methods whose papers set other ones than the VAE's.
+METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
+    "infogan": {"latents": 5, "batch": 64, "learning_rate": 1e-3},
+    "dcign": {"latents": 10, "batch": 20, "learning_rate": 5e-4},
+}
+# What the other methods take; the rest describes a VAE.
+TRAINED = ("batch", "images", "learning_rate", "threads", "checkpoint_every", "device")
+METHOD_TAKES: dict[str, tuple[str, ...]] = {
+    "infogan": TRAINED,
+    "dcign": TRAINED,
+    "pca": (),
+    "ica": (),
+}
+TAKEN_BY_ALL = ("data", "size", "method", "latents", "seed")
 
 
 class Config(BaseModel):
@@ -58,6 +74,9 @@ class Config(BaseModel):
         None, description="Size of a prepared set; crop and resize a folder's images to this size."
     )
 
+    method: Literal["vae", "infogan", "dcign", "pca", "ica"] = Field(
+        "vae", description="What is fitted; the others are the paper's baselines."
+    )
     network: Literal["fc", "conv", "burgess", "patch"] = Field(
         "patch", description="fc and conv are the paper's Table 1; see docs/networks.md."
     )
@@ -97,7 +116,9 @@ class Config(BaseModel):
         "constant", description="Decay of the learning rate to zero over the run, or none."
     )
     batch: int = Field(8, ge=1, description="Images a step.")
-    images: int = Field(200_000, ge=1, description="Length of training, in images.")
+    images: int = Field(
+        200_000, ge=0, description="Length of training, in images; 0 leaves a VAE untrained."
+    )
     seed: int = Field(0, ge=0, description="Seed of weights, data order and noise.")
     init: str | None = Field(
         None, description="Run folder whose weights training starts from (a warm start)."
@@ -119,6 +140,23 @@ class Config(BaseModel):
     @classmethod
     def _named(cls, objective: object) -> object:
         return {"name": objective} if isinstance(objective, str) else objective
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _method(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Fill in the method's own defaults, and refuse options that it does not take."""
+        if not isinstance(values, Mapping):
+            return handler(values)
+        defaults = METHOD_DEFAULTS.get(values.get("method", "vae"), {})
+        config = handler({**defaults, **values})
+        config.model_fields_set.difference_update(defaults.keys() - values.keys())
+        if config.method != "vae":
+            for name in config.model_fields_set - {*TAKEN_BY_ALL, *METHOD_TAKES[config.method]}:
+                if getattr(config, name) != cls.model_fields[name].default:
+                    raise ValueError(f"{name} belongs to method vae, not to {config.method}")
+            if config.method in ("infogan", "dcign") and config.images < 1:
+                raise ValueError(f"images must be >= 1 with method={config.method}, got 0")
+        return config
 
     @model_validator(mode="after")
     def _one_beta(self) -> Self:

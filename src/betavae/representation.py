@@ -14,6 +14,7 @@ from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.errors import InputError
 from betavae.files import write_beside
+from betavae.models.methods import Model
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import gaussian_rate
 
@@ -90,7 +91,7 @@ class Representation:
 
 @torch.inference_mode()
 def represent(
-    model: VAE,
+    model: Model,
     dataset: Dataset,
     *,
     rows: NDArray[np.int64] | None = None,
@@ -101,7 +102,7 @@ def represent(
     """Encode rows of a data set (all of them if None) in one pass.
 
     Args:
-        model: moved to `device`, put in eval mode.
+        model: moved to `device`, put in eval mode; one without a posterior gives no variances.
         dataset: the images and, where known, their factors.
         rows: (n,) row numbers.
         device: where to encode.
@@ -111,7 +112,7 @@ def represent(
     chosen = np.arange(len(dataset.images)) if rows is None else np.asarray(rows, np.int64)
     model = model.to(device).eval()
     mean = np.empty((len(chosen), model.latents), np.float32)
-    log_var = np.empty_like(mean)
+    log_var = np.empty_like(mean) if isinstance(model, VAE) else None
     starts = range(0, len(chosen), batch)
     if progress:
         from rich.console import Console
@@ -125,8 +126,11 @@ def represent(
     for start in steps:
         part = slice(start, start + batch)
         images = dataset.images.batch(torch.from_numpy(chosen[part]), device)
-        means, log_vars = model.posterior_parameters(images)
-        mean[part], log_var[part] = means.cpu().numpy(), log_vars.cpu().numpy()
+        if isinstance(model, VAE) and log_var is not None:
+            means, log_vars = model.posterior_parameters(images)
+            mean[part], log_var[part] = means.cpu().numpy(), log_vars.cpu().numpy()
+        else:
+            mean[part] = model.code_means(images).cpu().numpy()
     whole = rows is None and dataset.grid is not None
     return Representation(
         mean=mean,

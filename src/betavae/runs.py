@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from betavae import data as datasets
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.models.methods import Model
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.training.checkpoint import Header, load_model
@@ -51,7 +52,7 @@ class OpenRun:
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
 
 
-def load_run(folder: Path, data: str | None = None) -> tuple[VAE, Header, Dataset]:
+def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Dataset]:
     """Load a run's model, its header, and the data set it was trained on, or another one.
 
     Args:
@@ -80,9 +81,15 @@ def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
         seed: seed of their choice and of the posterior's noise.
 
     Raises:
-        InputError: when the folder is no run, or its data is gone or has changed shape.
+        InputError: when the folder is no run or not a VAE's, or its data is gone or has changed
+            shape.
     """
     model, header, dataset = load_run(folder)
+    if not isinstance(model, VAE):
+        raise InputError(
+            f"{folder} is a run of method {header.config.method}, which has no rates to show; "
+            "`betavae score` and `betavae traverse` work on it"
+        )
     records = read_records(folder / RECORDS)
     count = min(sample, len(dataset.images))
     rng = np.random.default_rng(seed)

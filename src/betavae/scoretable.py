@@ -76,7 +76,7 @@ def _score(key: str, entry: Any) -> Score | None:
     if not isinstance(entry, dict) or not protocol:
         return None
     value, details = entry.get("score"), entry.get("details")
-    if not is_number(value):
+    if value is None or not is_number(value):
         return None
     ends = entry.get("interval")
     pair = isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends))

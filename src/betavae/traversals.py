@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from betavae import figures
+from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.style import latent_name
+from betavae.models.methods import Model
 from betavae.models.vae import VAE
-from betavae.runs import open_run, seed_rows
+from betavae.representation import represent
+from betavae.runs import load_run, open_run, seed_rows
 
 Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Codes (n, M) in, images (n, C, H, W) in [0, 1] out: how any method draws."""
@@ -49,13 +53,14 @@ class Traversals:
 
 @torch.inference_mode()
 def traverse(
-    model: VAE,
+    model: Model,
     seeds: Tensor,
     rates: NDArray[np.float64],
     *,
     span: float = 3.0,
     steps: int = 11,
     latents: Sequence[int] | None = None,
+    units: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     batch: int = 512,
 ) -> Traversals:
     """Sweep each latent over [-span, span] from the posterior mean of every seed image.
@@ -67,6 +72,8 @@ def traverse(
         span: how far from 0; the prior's standard deviation is 1.
         steps: values a sweep, both ends included.
         latents: which latents; all of them if None.
+        units: (M,) centres and (M,) scales that the values are counted in, for codes without a
+            prior; a centre of 0 and a scale of 1 if None.
         batch: images decoded at a time.
 
     Raises:
@@ -85,9 +92,9 @@ def traverse(
     values = sweep(span, steps)
     if seeds.ndim != 4 or len(seeds) == 0:
         raise InputError(f"seeds must be images (S, C, H, W), got shape {tuple(seeds.shape)}")
-    codes = model.encode(seeds).mean
-    means = codes.float().cpu().numpy()
-    levels = np.broadcast_to(values, (len(order), steps))
+    means = model.code_means(seeds).float().cpu().numpy()
+    centres, scales = (np.zeros(model.latents), np.ones(model.latents)) if units is None else units
+    levels = centres[order, None] + scales[order, None] * values
     return Traversals(
         images=sweep_images(decoder(model), means, order, levels, batch=batch),
         values=values,
@@ -98,9 +105,9 @@ def traverse(
     )
 
 
-def decoder(model: VAE) -> Decode:
+def decoder(model: Model) -> Decode:
     """Return a model's decoder as a function of arrays."""
-    weight = next(model.parameters())
+    weight = next(chain(model.parameters(), model.buffers()))
 
     @torch.inference_mode()
     def decode(codes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -193,6 +200,16 @@ def leading(rates: NDArray[np.float64], most: int = SHOWN) -> list[int]:
     return [int(k) for k in figures.by_rate(rates)[:most]]
 
 
+def code_units(
+    model: Model, dataset: Dataset, *, sample: int = 1024, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the standard deviation of every code, each (M,), over some images."""
+    count = min(sample, len(dataset.images))
+    rows = np.random.default_rng(seed).choice(len(dataset.images), count, replace=False)
+    codes = represent(model, dataset, rows=np.sort(rows)).mean.astype(np.float64)
+    return codes.mean(axis=0), codes.std(axis=0)
+
+
 def write_traversals(
     run_folder: Path,
     out: Path | None = None,
@@ -206,7 +223,8 @@ def write_traversals(
     """Draw a run's traversals: traversal.png for paper, traversal.gif for the screen.
 
     Args:
-        run_folder: the run.
+        run_folder: the run; of a method without a prior on its codes, latents run over so many
+            standard deviations about their means over the data.
         out: folder to write to; the run folder if None.
         seeds: how many seed images to draw from the run's data set, or their row numbers.
         span: latents run over [-span, span].
@@ -221,21 +239,30 @@ def write_traversals(
         InputError: when the run, its data or an option cannot be used, or the disk is full.
     """
     sweep(span, steps)
-    run = open_run(run_folder, seed=seed)
-    latents = leading(run.rates) if latents is None else latents
-    rows = seed_rows(run.dataset, seeds, np.random.default_rng(seed))
-    images = run.dataset.images[rows]
-    still = traverse(run.model, images, run.rates, span=span, steps=steps, latents=latents)
+    model, _, dataset = load_run(run_folder)
+    if isinstance(model, VAE):
+        rates, units = open_run(run_folder, seed=seed).rates, None
+    else:
+        rates, units = np.zeros(model.latents), code_units(model, dataset, seed=seed)
+    latents = leading(rates) if latents is None else latents
+    images = dataset.images[seed_rows(dataset, seeds, np.random.default_rng(seed))]
+    still = traverse(model, images, rates, span=span, steps=steps, latents=latents, units=units)
     names = [latent_name(int(k)) for k in still.latents]
     figure = figures.traversal(
-        still.images, still.values, names, rates=still.rates, inputs=still.inputs
+        still.images,
+        still.values,
+        names,
+        rates=still.rates if units is None else None,
+        inputs=still.inputs,
     )
-    moving = traverse(run.model, images, run.rates, span=span, steps=GIF_STEPS, latents=latents)
+    moving = traverse(
+        model, images, rates, span=span, steps=GIF_STEPS, latents=latents, units=units
+    )
     frames = traversal_frames(
         moving.images,
         moving.values,
         [f"z{k}" for k in moving.latents],
-        rates=moving.rates,
+        rates=moving.rates if units is None else None,
         inputs=moving.inputs,
     )
     folder = run_folder if out is None else out

@@ -89,7 +89,7 @@ def test_size_and_beta_reads_the_scores_of_runs(run: Path, tmp_path: Path) -> No
     with pytest.raises(InputError, match="has no score yet; compute it with: betavae score"):
         draw_figure("size-and-beta", [run], out)
     for content in (
-        {"higgins2017": {"score": 0.75}},
+        {"higgins:higgins2017": {"score": 0.75}},
         {"mig:chen2018": {"score": 0.2}, "higgins:higgins2017": {"score": 0.75}},
     ):
         (run / "score.json").write_text(json.dumps(content))

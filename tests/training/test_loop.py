@@ -20,7 +20,8 @@ from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives import Step, Terms, beta_vae
 from betavae.training import checkpoint
-from betavae.training.loop import Diverged, Interrupted, batch_rows, train
+from betavae.training.loop import Diverged, Interrupted, train
+from betavae.training.order import batch_rows
 from betavae.training.records import Record, read_records
 
 QUICK = Config(images=640, batch=32, checkpoint_every=160, latents=3)

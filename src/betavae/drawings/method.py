@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.errors import InputError
-from betavae.models.vae import VAE
+from betavae.models.methods import Model
 from betavae.representation import Representation, represent
 from betavae.runs import OpenRun, load_run, open_run
 from betavae.traversals import Decode, decoder
@@ -93,7 +93,7 @@ def open_method(path: Path) -> Method:
     return run_method(path, model, dataset)
 
 
-def run_method(path: Path, model: VAE, dataset: Dataset, *, progress: bool = True) -> Method:
+def run_method(path: Path, model: Model, dataset: Dataset, *, progress: bool = True) -> Method:
     """Return an open run as a method."""
     return Method(
         name=path.resolve().name,

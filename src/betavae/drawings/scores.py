@@ -19,7 +19,7 @@ from betavae.training.checkpoint import read_header
 
 PAIRS = (1, 2, 5, 10, 20, 50, 100)
 DEFAULT_PAIRS = 20  # of protocol higgins2017
-SCORE_KEYS = ("higgins:higgins2017", "higgins2017")
+SCORE_KEY = "higgins:higgins2017"
 
 
 def information(method: Method, options: Options) -> Drawn:
@@ -125,13 +125,13 @@ def _scored(path: Path) -> dict[str, Any]:
     pixels = math.prod(header.image_shape)
     try:
         found = json.loads((path / "score.json").read_text(encoding="utf-8"))
-        score = next(found[key]["score"] for key in SCORE_KEYS if key in found)
+        score = found[SCORE_KEY]["score"]
         value = float(score)
     except FileNotFoundError:
         raise InputError(
             f"{path} has no score yet; compute it with: betavae score {path}"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, StopIteration):
+    except (OSError, ValueError, TypeError, KeyError):
         raise InputError(f"{path / 'score.json'} holds no score of protocol higgins2017") from None
     beta = header.config.resolved_beta(pixels)
     return {

@@ -12,6 +12,14 @@ from betavae.figures.pictures import reconstructions, traversal
 from betavae.figures.rates import rate_per_latent, rate_through_training
 from betavae.figures.response_sheet import response_sheet
 from betavae.figures.responses import Responses, responses
+from betavae.figures.studies import (
+    labelled_rows,
+    pairs_panels,
+    sheets_side_by_side,
+    sweep_curves,
+    sweep_heat_map,
+    table_of_scores,
+)
 from betavae.figures.style import DARK, LIGHT, Theme
 from betavae.figures.tradeoff import duality, rate_distortion, term_curves
 
@@ -24,6 +32,8 @@ __all__ = [
     "by_rate",
     "duality",
     "factor_table",
+    "labelled_rows",
+    "pairs_panels",
     "rate_distortion",
     "rate_per_latent",
     "rate_through_training",
@@ -32,7 +42,11 @@ __all__ = [
     "responses",
     "save",
     "score_against_pairs",
+    "sheets_side_by_side",
     "size_and_beta",
+    "sweep_curves",
+    "sweep_heat_map",
+    "table_of_scores",
     "term_curves",
     "to_bytes",
     "training_curves",

@@ -66,6 +66,8 @@ def overlap_add(x: Tensor, weight: Tensor) -> Tensor:
 class _OverlapAdd(torch.autograd.Function):
     """`overlap_add` with torch's own gradient, which has no slow spot here."""
 
+    generate_vmap_rule = True  # replicas are trained as a batch of models
+
     @staticmethod
     def forward(x: Tensor, weight: Tensor) -> Tensor:
         return overlap_add(x, weight)

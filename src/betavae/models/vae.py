@@ -50,6 +50,10 @@ class VAE(nn.Module):
         mean, log_var = self.posterior_parameters(images)
         return Normal(mean, torch.exp(0.5 * log_var), validate_args=False)
 
+    def code_means(self, images: Tensor) -> Tensor:
+        """Return the posterior means (B, M) for images (B, C, H, W)."""
+        return self.posterior_parameters(images)[0]
+
     def decode(self, latents: Tensor) -> Tensor:
         """Return the mean images (B, C, H, W) in [0, 1] for latents (B, M)."""
         return self.likelihood.mean(at_least_float32(self.decoder(latents)))

@@ -13,20 +13,11 @@ from betavae.config import Config
 from betavae.files import write_beside
 from betavae.metrics.higgins import HigginsResult
 from betavae.report import write_report
+from betavae.studies.presets import BETA_VAE, VAE
 from betavae.studies.scoring import score_run
 from betavae.studies.trained import trained
 from betavae.training.records import Record
 from betavae.traversals import write_traversals
-
-# docs/preset.md says how these were found. The control is the plain VAE, constant beta = 1.
-BETA_VAE: dict[str, Any] = {
-    "beta": 4.0,
-    "beta_schedule": "exponential",
-    "beta_start": 24.0,
-    "beta_ramp": 100_000,
-    "images": 150_000,
-}
-VAE: dict[str, Any] = {"beta": 1.0, "images": 150_000}
 
 # Name, options and, for comparison, the paper's Fig. 5 (left) in percent.
 MODELS = (

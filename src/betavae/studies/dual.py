@@ -148,7 +148,7 @@ def run_dual(
         start: dict[str, Any] = {"images": 3 * images} if before is None else {"init": str(before)}
         folder = out / f"epsilon-{epsilon:g}"
         records = tail(trained(base.replaced(objective=held, **start), dataset, folder))
-        distortion, rate = terms_of(folder, dataset)
+        distortion, rate = terms_of(folder)
         logs = [np.log(record.extras["multiplier"]) for record in records]
         rows.append(
             {

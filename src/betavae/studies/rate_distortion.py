@@ -75,7 +75,7 @@ def run_rate_distortion(
         chain(base, changes, dataset, out)
         points = []
         for name, change in changes.items():
-            distortion, rate = terms_of(out / name, dataset)
+            distortion, rate = terms_of(out / name)
             points.append({"beta": change["beta"], "rate": rate, "distortion": distortion})
         outcome[likelihood] = points
     keep(out / "rate_distortion.json", outcome)

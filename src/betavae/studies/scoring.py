@@ -25,7 +25,7 @@ from betavae.metrics.arrays import load_representation
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.models.vae import VAE
+from betavae.models.methods import Model
 from betavae.representation import Representation, represent
 from betavae.runs import load_run
 from betavae.training.checkpoint import Header
@@ -61,7 +61,7 @@ def encode_run(
 
 
 def _encode(
-    run: tuple[VAE, Header, Dataset],
+    run: tuple[Model, Header, Dataset],
     *,
     rows: int | None,
     seed: int,

@@ -6,14 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.files import write_beside
-from betavae.runs import SAMPLE, measure
+from betavae.runs import SAMPLE, open_run
 from betavae.training import checkpoint
 from betavae.training.loop import train
 from betavae.training.records import RECORDS, Record, read_records
@@ -69,13 +66,10 @@ def tail(records: list[Record]) -> list[Record]:
     return records[-max(1, round(TAIL * len(records))) :]
 
 
-def terms_of(folder: Path, dataset: Dataset) -> tuple[float, float]:
+def terms_of(folder: Path) -> tuple[float, float]:
     """Return a run's distortion and rate, nats per image, on the same images for every run."""
-    model, _ = checkpoint.load_model(folder)
-    rows = np.random.default_rng(0).permutation(len(dataset.images))[:SAMPLE]
-    chosen: NDArray[np.int64] = np.sort(rows).astype(np.int64)
-    distortion, rates = measure(model, dataset, chosen)
-    return distortion, float(rates.sum())
+    run = open_run(folder, sample=SAMPLE)
+    return run.distortion, float(run.rates.sum())
 
 
 def keep(path: Path, outcome: dict[str, Any]) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from betavae.config import Config
 from betavae.errors import InputError
 from betavae.files import write_beside
+from betavae.models.methods import Model, build_model
 from betavae.models.networks import ImageShape
-from betavae.models.vae import VAE
 from betavae.objectives.state import Stateful, pack_optimiser, unpack_optimiser
 
 FORMAT = 1
@@ -50,8 +50,8 @@ def save(
     folder: Path,
     header: Header,
     model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
+    optimiser: torch.optim.Optimizer | None = None,
+    generator: torch.Generator | None = None,
     objective: object = None,
 ) -> None:
     """Write all state and the header beside, then rename.
@@ -59,16 +59,19 @@ def save(
     State is the weights, the optimiser's, the noise generator's, and that of a `Stateful`
     objective.
 
+    A method that is fitted in one go has neither optimiser nor generator.
+
     Raises:
         InputError: when the disk is full or the folder cannot be written.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    parts = {"optimiser": pack_optimiser(optimiser)}
+    parts = {"optimiser": pack_optimiser(optimiser)} if optimiser is not None else {}
     if isinstance(objective, Stateful):
         parts["objective"] = objective.state_dict()
     for part, state in parts.items():
         tensors |= {f"{part}.{name}": value for name, value in state.items()}
-    tensors["generator"] = generator.get_state()
+    if generator is not None:
+        tensors["generator"] = generator.get_state()
     packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with write_beside(folder / NAME) as beside:
         try:
@@ -148,10 +151,10 @@ def start_from(folder: Path, model: nn.Module) -> None:
         ) from None
 
 
-def load_model(folder: Path) -> tuple[VAE, Header]:
+def load_model(folder: Path) -> tuple[Model, Header]:
     """Return the trained model of a run, in eval mode on the CPU, and the run's header."""
     header = read_header(folder)
-    model = VAE.from_config(header.config, header.image_shape)
+    model = build_model(header.config, header.image_shape)
     try:
         model.load_state_dict(read_tensors(folder, "model."))
     except RuntimeError as error:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from betavae.config import Config
 from betavae.errors import InputError
-from betavae.models.vae import VAE
 from betavae.objectives import (
     Objective,
     beta_vae,
@@ -73,7 +73,7 @@ def learning_rate_schedule(config: Config) -> schedules.Schedule:
     return schedules.constant(config.learning_rate)
 
 
-def make_optimiser(config: Config, model: VAE, device: torch.device) -> torch.optim.Optimizer:
+def make_optimiser(config: Config, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """Return Adam or Adagrad, fused where the device has it.
 
     Adagrad starts its accumulator at 0.1, as TensorFlow's did for the paper; torch's 0 would

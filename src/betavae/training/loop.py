@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -35,6 +32,7 @@ from betavae.training.machine import (
     drop_denormals,
     keep_heap,
 )
+from betavae.training.order import batch_rows
 from betavae.training.records import (
     COLLAPSED_NATS,
     RECORDS,
@@ -44,17 +42,17 @@ from betavae.training.records import (
     truncate_records,
     warn,
 )
+from betavae.training.session import (
+    Diverged,
+    Interrupted,
+    check_same_run,
+    divergence,
+    how_to_resume,
+    nothing,
+    stop_signals,
+)
 
-SECOND = 1 << 31  # epochs from here on are those of second batches; a seed keeps 32 bits of them
 RECORD_STEPS = 50  # steps between records; terms are read back from the device only then
-
-
-class Interrupted(KeyboardInterrupt):
-    """Training stopped by Ctrl-C or SIGTERM after its state was saved; says how to resume."""
-
-
-class Diverged(InputError):
-    """The loss is no longer finite; the last good checkpoint is kept."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +62,6 @@ class Run:
     model: VAE
     config: Config
     records: list[Record]
-
-
-@lru_cache(maxsize=3)  # this epoch's, the second batch's, and the one that follows
-def _permutation(rows: int, seed: int, epoch: int) -> Tensor:
-    # The CPU's generator keeps the low 32 bits only, so the seed is spread over them: 2^32 / phi.
-    mixed = (seed * 0x9E3779B1 + epoch) % (1 << 32)
-    generator = torch.Generator().manual_seed(mixed)
-    return torch.randperm(rows, generator=generator)
-
-
-def batch_rows(rows: int, batch: int, seed: int, step: int, *, second: bool = False) -> Tensor:
-    """Return the rows of batch `step`: a pure function of the seed, so any step can resume.
-
-    Every epoch is a fresh permutation; what does not fill a batch is left out of that epoch.
-    The second batch of a step comes from permutations of its own.
-    """
-    epoch, position = divmod(step, rows // batch)
-    order = _permutation(rows, seed, epoch + SECOND if second else epoch)
-    return order[position * batch : (position + 1) * batch]
 
 
 def train_step(
@@ -135,6 +114,8 @@ def train(
         Diverged: when the loss is no longer finite; the last good checkpoint is kept.
         Interrupted: after Ctrl-C, with the state saved.
     """
+    if config.method != "vae":
+        raise InputError(f"this trains VAEs; for method {config.method} use training.methods.fit")
     rows, batch = len(dataset.images), min(config.batch, len(dataset.images))
     if rows < 2:
         raise InputError(f"training needs at least 2 images, got {rows}")
@@ -162,7 +143,7 @@ def train(
     start, seconds = 0, 0.0
     if resume and out is not None:
         header = checkpoint.read_header(out)
-        _check_same_run(header, config, dataset)
+        check_same_run(header, config, dataset)
         checkpoint.restore(out, model, optimiser, generator, objective)
         start, seconds = header.steps, header.seconds
     learning_rate = learning_rate_schedule(config)
@@ -192,7 +173,9 @@ def train(
     if config.objective.name == "beta":
         title = title.replace("beta", f"beta {config.resolved_beta(pixels):g}", 1)
     bar = ProgressBar(total_steps * batch, start * batch, title) if progress else None
-    with _stop_signals() as stopping, cpu_threads(choose_threads(config)), bar or _nothing():
+    if total_steps == 0:
+        save(0)
+    with stop_signals() as stopping, cpu_threads(choose_threads(config)), bar or nothing():
         for index in range(start, total_steps):
             seen = index * batch
             for group in optimiser.param_groups:
@@ -206,7 +189,11 @@ def train(
             if done % RECORD_STEPS == 0 or done == total_steps or stopping():
                 record = recorder.record(done * batch, beta, learning_rate(seen))
                 if not math.isfinite(record.loss):
-                    raise Diverged(_divergence(record, out, saved * batch))
+                    raise Diverged(
+                        divergence(
+                            record.loss, record.images, learning_rate(seen), out, saved * batch
+                        )
+                    )
                 records.append(record)
                 if log is not None:
                     with log.open("a", encoding="utf-8") as file:
@@ -221,69 +208,10 @@ def train(
                 if enough or done == total_steps:
                     break
                 if stopping():
-                    raise Interrupted(_how_to_resume(config, out, done * batch))
+                    raise Interrupted(how_to_resume(config, out, done * batch))
     if records and records[-1].rate < COLLAPSED_NATS:
         warn(
             f"the posterior collapsed: rate {records[-1].rate:.3f} nats, no latent says anything "
             "about the image; try a smaller beta, another seed or a longer run"
         )
     return Run(model.eval(), config, records)
-
-
-def _check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) -> None:
-    """Refuse to resume with other settings or data: the result would be neither run's."""
-    may_differ = {"device", "threads", "compile", "checkpoint_every"}
-    old, new = header.config.model_dump(), config.model_dump()
-    changed = [key for key in new if key not in may_differ and old[key] != new[key]]
-    if changed:
-        differences = ", ".join(f"{key} {old[key]} -> {new[key]}" for key in changed)
-        raise InputError(f"cannot resume with other settings than the run's: {differences}")
-    if header.dataset_rows != len(dataset.images):
-        raise InputError(
-            f"cannot resume on other data: the run saw {header.dataset_rows} images, "
-            f"{dataset.name} has {len(dataset.images)}"
-        )
-
-
-def _divergence(record: Record, out: Path | None, saved: int) -> str:
-    kept = f"; the last good checkpoint, at {saved:,} images, is kept in {out}" if saved else ""
-    return (
-        f"training diverged: the loss is {record.loss} at {record.images:,} images"
-        f"{kept}; try a smaller learning rate (now {record.learning_rate:g})"
-    )
-
-
-def _how_to_resume(config: Config, out: Path | None, images: int) -> str:
-    if out is None:
-        return f"stopped at {images:,} images"
-    return (
-        f"stopped at {images:,} of {config.images:,} images, saved in {out}; "
-        f"go on with: betavae train --resume --out {out}"
-    )
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: object) -> None:
-        asked.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -196,12 +196,16 @@ class ProgressBar:
             f"distortion {record.distortion:.1f}  rate {record.rate:.2f}  {''.join(watched[:1])}"
             f"active {record.active_latents}  {record.images_per_second:,.0f} images/s"
         )
+        self.move(record.images, record.images_per_second, terms)
+
+    def move(self, images: int, speed: float, terms: str) -> None:
+        """Show where training stands, its terms written out by the caller."""
         if not self._plain:
-            self._progress.update(self._task, completed=record.images, terms=terms)
+            self._progress.update(self._task, completed=images, terms=terms)
             return
-        done = record.images / self._total
+        done = images / self._total
         if done >= self._next_plain:
-            left = (self._total - record.images) / max(record.images_per_second, 1e-9)
+            left = (self._total - images) / max(speed, 1e-9)
             print(f"{self._title}  {done:4.0%}  {terms}  {left:,.0f} s left", file=sys.stderr)
             self._next_plain = math.floor(done * 10 + 1) / 10
 

@@ -1,0 +1,173 @@
+"""DC-IGN: an autoencoder taught by batches in which one factor moves (Kulkarni et al. 2015)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from betavae.data.factors import Factors
+from betavae.errors import InputError
+
+CHANNELS = (96, 48, 48)  # Table 1 of Higgins et al. 2017: 3x3 convolutions, pooled each
+INVARIANCE = 0.01  # the authors' weight of the pull of inactive latents to their batch mean
+
+
+class DCIGN(nn.Module):
+    """An encoder to M codes and a mirrored decoder; the codes are deterministic.
+
+    Args:
+        image_shape: (C, H, W), H = W a multiple of 8.
+        latents: number of codes, M.
+
+    Source: Kulkarni et al. 2015; Higgins et al. 2017, A.1 and Table 1.
+
+    >>> model = DCIGN((1, 32, 32), 10).eval()
+    >>> model.decode(model.code_means(torch.zeros(2, 1, 32, 32))).shape
+    torch.Size([2, 1, 32, 32])
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], latents: int) -> None:
+        super().__init__()
+        channels, side, _ = image_shape
+        small, (wide, middle, narrow) = side // 8, CHANNELS
+        self.latents = latents
+        self.encoder = nn.Sequential(
+            *_shrinking(channels, wide),
+            *_shrinking(wide, middle),
+            *_shrinking(middle, narrow),
+            nn.Flatten(),
+            nn.Linear(narrow * small**2, latents),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latents, narrow * small**2),
+            nn.ReLU(True),
+            nn.Unflatten(1, (narrow, small, small)),
+            *_growing(narrow, middle),
+            *_growing(middle, wide),
+            Growing(wide, channels),
+        )
+
+    def code_means(self, images: Tensor) -> Tensor:
+        """Return the codes (B, M) of images (B, C, H, W) in [0, 1]."""
+        codes: Tensor = self.encoder(images)
+        return codes
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return the mean images (B, C, H, W) in [0, 1] of codes (B, M)."""
+        return torch.sigmoid(self.decoder(latents))
+
+
+def _shrinking(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(True)]
+
+
+def _growing(inputs: int, outputs: int) -> list[nn.Module]:
+    return [Growing(inputs, outputs), nn.ReLU(True)]
+
+
+class Growing(nn.Conv2d):
+    """A 3x3 convolution of the image enlarged twofold by repeating pixels, padded with 0.
+
+    Computed as the transposed convolution that it equals, of stride 2 with a 4x4 kernel whose
+    taps are sums of the 3x3's: 16 products a pixel of the small image where there were 36.
+
+    >>> layer, x = Growing(2, 3), torch.randn(1, 2, 4, 4)
+    >>> plain = torch.nn.functional.conv2d(
+    ...     x.repeat_interleave(2, 2).repeat_interleave(2, 3), layer.weight, layer.bias, padding=1)
+    >>> torch.allclose(layer(x), plain, atol=1e-5)
+    True
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return (B, outputs, 2H, 2W) for input (B, inputs, H, W)."""
+        # Along each side: 0 1 2 -> 2, 1 + 2, 0 + 1, 0.
+        turned = self.weight.flip(2, 3).transpose(0, 1)
+        tall = torch.nn.functional.pad(turned, (0, 1, 0, 1))
+        tall = tall + tall.roll(1, 2)
+        wide = tall + tall.roll(1, 3)
+        return torch.nn.functional.conv_transpose2d(input, wide, self.bias, stride=2, padding=1)
+
+
+def dcign(image_shape: tuple[int, int, int], latents: int) -> DCIGN:
+    """Build DC-IGN for images (C, H, W).
+
+    Raises:
+        InputError: when the images are not square with a side that is a multiple of 8.
+    """
+    _, height, width = image_shape
+    if height != width or height % 8:
+        raise InputError(
+            f"dcign needs square images with a side that is a multiple of 8, got {height}x{width}"
+        )
+    return DCIGN(image_shape, latents)
+
+
+def assigned_latents(grid: Factors, latents: int) -> list[list[int]]:
+    """Say which latents belong to each factor; what is over, at least one, belongs to none.
+
+    Every factor has one latent, and the factor "shape" (else the first), which has no order,
+    all that are left but one spare: with ten latents and the 2D shapes 5, 1, 1, 1, 1 and a spare.
+
+    Raises:
+        InputError: for fewer latents than one a factor and a spare.
+
+    >>> assigned_latents(Factors(("shape", "posX"), (3, 32)), 5)
+    [[0, 1, 2], [3]]
+    """
+    factors = len(grid.names)
+    if latents < factors + 1:
+        raise InputError(
+            f"latents must be >= {factors + 1} with method dcign (one a factor and a spare), "
+            f"got {latents}"
+        )
+    identity = grid.names.index("shape") if "shape" in grid.names else 0
+    assigned, start = [], 0
+    for factor in range(factors):
+        count = latents - factors if factor == identity else 1
+        assigned.append(list(range(start, start + count)))
+        start += count
+    return assigned
+
+
+class _Clamp(torch.autograd.Function):
+    """`clamp_inactive`, with the gradient rule that goes with it."""
+
+    @staticmethod
+    def forward(codes: Tensor, active: Tensor) -> Tensor:
+        return torch.where(active, codes, codes.mean(dim=0, keepdim=True))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        codes, active = ctx.saved_tensors
+        pull = (codes - codes.mean(dim=0, keepdim=True)) * (INVARIANCE / len(codes))
+        return torch.where(active, gradient, pull), None
+
+
+def clamp_inactive(codes: Tensor, active: Tensor) -> Tensor:
+    """Set the latents that may not move in this batch to their batch mean.
+
+    Backward, they get ``(z - mean z) / 100`` an image in the place of their gradient, which
+    teaches the encoder not to move them; the active ones get their own. The loss being a mean
+    over the batch, the rule is divided by its size as well.
+
+    Args:
+        codes: (B, M).
+        active: (M,) bool, the latents of the factor that varies.
+
+    Source: Kulkarni et al. 2015, Section 3.1.
+
+    >>> clamp_inactive(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([True, False]))
+    tensor([[0., 2.],
+            [2., 2.]])
+    """
+    clamped: Tensor = _Clamp.apply(codes, active)  # type: ignore[no-untyped-call]
+    return clamped

@@ -1,0 +1,261 @@
+"""A study: independent cells, each in a folder of its own, run through joblib and resumed.
+
+A cell is done when its folder holds cell.json, which is written last and in one piece. Running a
+study again does what is missing and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from betavae.errors import InputError
+from betavae.files import write_beside
+from betavae.studies.board import Board
+from betavae.studies.engines import claimed_device, engine, one_thread
+
+VERSION = 1
+STUDY, CELL, RUNNING, ERROR, STOP = "study.json", "cell.json", "running", "error.txt", "stop"
+
+Work = Callable[[Path, dict[str, Any]], dict[str, Any]]
+"""Does one cell: (its folder, its options) -> its result, all of it plain JSON."""
+
+
+class CellsFailed(InputError):
+    """Some cells of a study raised; the others are finished and kept."""
+
+
+class StudyStopped(KeyboardInterrupt):
+    """A study was stopped by Ctrl-C; says how to go on."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work of a study.
+
+    Attributes:
+        name: its folder below the study's; what comes before the last ``/`` is its group.
+        options: all that decides its result, plain JSON.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+
+    @property
+    def group(self) -> str:
+        """What the live table puts together into one line."""
+        return self.name.rpartition("/")[0] or self.name
+
+
+def open_study(folder: Path, study: str, settings: Mapping[str, Any]) -> None:
+    """Make a study's folder, or check that an old one is of the same study and settings.
+
+    Raises:
+        InputError: when the folder is of another study, version or settings, or is no study.
+    """
+    mine = {"study": study, "version": VERSION, "settings": dict(settings)}
+    path = folder / STUDY
+    if not path.exists():
+        if folder.exists() and any(path.name[0] != "." for path in folder.iterdir()):
+            raise InputError(f"{folder} holds something else than a study; choose another --out")
+        write_json(path, mine)
+        return
+    there = read_json(path)
+    if there.get("study") != study:
+        raise InputError(f"{folder} holds the study {there.get('study')}, not {study}")
+    if there.get("version") != VERSION:
+        raise InputError(
+            f"{folder} holds a study of version {there.get('version')}, this betavae has version "
+            f"{VERSION}; choose another --out"
+        )
+    before = there.get("settings", {})
+    changed = [key for key in settings if before.get(key) != settings[key]]
+    if changed:
+        differences = ", ".join(f"{key} {before.get(key)} -> {settings[key]}" for key in changed)
+        raise InputError(f"{folder} was made with other settings: {differences}")
+
+
+def run_cells(
+    folder: Path,
+    cells: Sequence[Cell],
+    work: Work,
+    *,
+    title: str = "cells",
+    jobs: int | None = None,
+    engine_name: str = "local",
+    ray_address: str | None = None,
+    progress: bool = True,
+) -> dict[str, dict[str, Any]]:
+    """Run the cells that are not done yet; return every cell's result by name.
+
+    Args:
+        folder: the study's.
+        cells: what to run.
+        work: does one cell; a function of a module, so that other processes find it.
+        title: heads the live table.
+        jobs: cells at a time; a device or a core each if None.
+        engine_name: ``local`` (processes of this machine) or ``ray``.
+        ray_address: where Ray's head node is; Ray is started here if None.
+        progress: show the live table on stderr.
+
+    Raises:
+        CellsFailed: when cells raised, after all others are done.
+        StudyStopped: after Ctrl-C; what was finished is kept.
+        InputError: when a cell is there with other options, or the engine cannot be had.
+    """
+    from joblib import Parallel, delayed
+
+    done = {cell.name: found for cell in cells if (found := finished(folder, cell)) is not None}
+    missing = [cell for cell in cells if cell.name not in done]
+    if not missing:
+        return done
+    (folder / STOP).unlink(missing_ok=True)
+    failed: dict[str, str] = {}
+    with (
+        engine(engine_name, jobs, ray_address) as count,
+        Board(folder, cells, done, title=title, jobs=count, shown=progress) as board,
+        _stop_on_signal(folder) as stopped,
+    ):
+        # Ray's backend hands results over at the end only; the live table reads the folders.
+        mode = "generator_unordered" if engine_name == "local" else "list"
+        parallel = Parallel(n_jobs=count, return_as=mode, pre_dispatch="n_jobs")
+        calls = (delayed(_one)(folder, cell, work, count > 1) for cell in missing)
+        try:
+            for name, result, error in parallel(calls):
+                if result is not None:
+                    done[name] = result
+                elif error is not None:
+                    failed[name] = error
+                board.told(name, done.get(name), failed.get(name))
+        except InputError:
+            raise
+        except Exception as error:  # a worker died: its cell is run again next time
+            reason = f"a worker process died ({type(error).__name__})"
+            failed |= {
+                cell.name: reason for cell in missing if (folder / cell.name / RUNNING).exists()
+            }
+            failed = failed or {"the engine": f"{type(error).__name__}: {error}"}
+    if stopped() or (folder / STOP).exists():
+        (folder / STOP).unlink(missing_ok=True)
+        raise StudyStopped(
+            f"stopped with {len(done)} of {len(cells)} cells done in {folder}; the same command "
+            "goes on"
+        )
+    if failed:
+        name, reason = next(iter(failed.items()))
+        raise CellsFailed(
+            f"{len(failed)} of {len(cells)} cells failed, first {name}: {reason} "
+            f"(traceback in {folder / name / ERROR}); the same command tries them again"
+        )
+    return done
+
+
+def finished(folder: Path, cell: Cell) -> dict[str, Any] | None:
+    """Return a cell's result when it is done, else None.
+
+    Raises:
+        InputError: when it was done with other options, or its file is damaged.
+    """
+    path = folder / cell.name / CELL
+    if not path.exists():
+        return None
+    there = read_json(path)
+    mine = json.loads(json.dumps(dict(cell.options)))
+    if there.get("options") != mine:
+        before = there.get("options", {})
+        changed = [key for key in {*mine, *before} if before.get(key) != mine.get(key)]
+        raise InputError(
+            f"{path.parent} was done with other options ({', '.join(sorted(changed))}); "
+            "remove it or choose another --out"
+        )
+    return dict(there["result"])
+
+
+def _one(
+    folder: Path, cell: Cell, work: Work, share: bool
+) -> tuple[str, dict[str, Any] | None, str | None]:
+    """Do one cell, in whatever process the engine chose: (name, result, error)."""
+    place = folder / cell.name
+    if (folder / STOP).exists():
+        return cell.name, None, None
+    place.mkdir(parents=True, exist_ok=True)
+    (place / ERROR).unlink(missing_ok=True)
+    (place / RUNNING).write_text(f"{time.time()}", encoding="utf-8")
+    began = time.perf_counter()
+    try:
+        with claimed_device(share), one_thread():
+            result = work(place, dict(cell.options))
+        seconds = round(time.perf_counter() - began, 2)
+        kept = {"version": VERSION, "options": dict(cell.options), "seconds": seconds}
+        result = {**result, "cell_seconds": seconds}
+        write_json(place / CELL, {**kept, "result": result})
+        return cell.name, result, None
+    except KeyboardInterrupt:
+        (folder / STOP).touch()
+        return cell.name, None, None
+    except Exception as error:
+        with suppress(OSError):
+            (place / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+        return cell.name, None, f"{type(error).__name__}: {error}"
+    finally:
+        (place / RUNNING).unlink(missing_ok=True)
+
+
+@contextmanager
+def _stop_on_signal(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Start no further cell after Ctrl-C or SIGTERM; those that run save and stop by themselves.
+
+    The terminal sends Ctrl-C to every process, so workers hear of it as well; the file `stop`
+    tells those on other machines. A second Ctrl-C kills.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: object) -> None:
+        asked.set()
+        with suppress(OSError):
+            (folder / STOP).touch()
+        print("stopping: running cells are saved", file=sys.stderr)
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON beside and rename.
+
+    Raises:
+        InputError: when the disk is full or the folder cannot be written.
+    """
+    with write_beside(path) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        InputError: when it cannot be read.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from None

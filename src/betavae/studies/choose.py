@@ -1,0 +1,180 @@
+"""Choosing among runs: with labels on a subset, without any, and by eye."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from betavae import figures
+from betavae.errors import InputError
+from betavae.metrics.higgins import higgins_score
+from betavae.metrics.udr import model_centrality, udr_scores
+from betavae.models.vae import VAE
+from betavae.representation import Representation, represent
+from betavae.runs import load_run, seed_rows
+from betavae.studies.cells import write_json
+from betavae.traversals import code_units, leading, traverse
+
+STRIPS = 6  # latents of each run shown side by side
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Runs ranked with and without labels.
+
+    Attributes:
+        runs: the run folders.
+        labelled: (R,) score of the metric on the subset, or None without labels.
+        udr: (R,) unsupervised disentanglement ranking.
+        centrality: (R,) ModelCentrality.
+        agreement: rank correlation (Spearman) of each label-free score with the labelled one;
+            empty without labels.
+        rows: images compared.
+    """
+
+    runs: tuple[Path, ...]
+    labelled: NDArray[np.float64] | None
+    udr: NDArray[np.floating[Any]]
+    centrality: NDArray[np.floating[Any]]
+    agreement: dict[str, float]
+    rows: int
+
+    def order(self) -> NDArray[np.int64]:
+        """Return the runs from best to worst: by the labelled score, else by UDR."""
+        by = self.udr if self.labelled is None else self.labelled
+        return np.argsort(-by, kind="stable").astype(np.int64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and strings, best run first."""
+        ranked = [
+            {
+                "run": str(self.runs[k]),
+                "labelled": None if self.labelled is None else float(self.labelled[k]),
+                "udr": float(self.udr[k]),
+                "model_centrality": float(self.centrality[k]),
+            }
+            for k in self.order()
+        ]
+        return {"rows": self.rows, "spearman_with_labelled": self.agreement, "runs": ranked}
+
+
+def choose(
+    runs: Sequence[Path], *, rows: int = 10_000, pairs: int | None = None, seed: int = 0
+) -> Choice:
+    """Rank runs of one data set, with its labels where there are any and without.
+
+    Args:
+        runs: two or more run folders.
+        rows: random images to compare on; fewer where the set is smaller.
+        pairs: pairs averaged into one point of the labelled score; its default if None.
+        seed: seed of the choice of images, and of the scores.
+
+    Raises:
+        InputError: for fewer than two runs, runs of different data, or too few rows.
+
+    Source: the metric of Higgins et al. 2017; Duan et al. 2020 (UDR); Lin et al. 2020
+    (ModelCentrality).
+    """
+    if len(runs) < 2:
+        raise InputError(f"choosing needs at least 2 runs, got {len(runs)}")
+    if rows < 2:
+        raise InputError(f"rows must be >= 2, got {rows}")
+    codes: list[Representation] = []
+    names = []
+    for run in runs:
+        model, header, dataset = load_run(run)
+        names.append(header.config.data)
+        count = min(rows, len(dataset.images))
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.choice(len(dataset.images), count, replace=False))
+        codes.append(represent(model, dataset, rows=chosen))
+    if len(set(names)) > 1:
+        raise InputError(f"runs must be of one data set, got {', '.join(sorted(set(names)))}")
+    means = [found.mean for found in codes]
+    variances = [found.log_var for found in codes]
+    with_posterior = all(variance is not None for variance in variances)
+    udr = udr_scores(means, log_vars=variances if with_posterior else None, rng=seed).scores
+    central = model_centrality(means, rng=seed).scores
+    factors = codes[0].factors
+    labelled, agreement = None, {}
+    if factors is not None:
+        labelled = np.array(
+            [float(higgins_score(mean, factors, n_pairs=pairs, rng=seed)) for mean in means]
+        )
+        agreement = {
+            "udr": rank_agreement(labelled, udr),
+            "model_centrality": rank_agreement(labelled, central),
+        }
+    return Choice(tuple(runs), labelled, udr, central, agreement, len(means[0]))
+
+
+def rank_agreement(one: Any, other: Any) -> float:
+    """Return Spearman's rank correlation; 0 when one side does not rank at all.
+
+    >>> rank_agreement([1, 2, 3], [10, 20, 25]), rank_agreement([1, 2], [5, 5])
+    (1.0, 0.0)
+    """
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (one, other)]
+    size = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
+    return float(ranks[0] @ ranks[1] / size) if size > 0 else 0.0
+
+
+def write_choice(choice: Choice, out: Path, *, seed: int = 0) -> list[Path]:
+    """Print the ranking; write choose.json, and choose.png with the traversals side by side."""
+    _print(choice)
+    sheets, titles = [], []
+    for place, k in enumerate(choice.order(), start=1):
+        model, _, dataset = load_run(choice.runs[k])
+        row = seed_rows(dataset, 1, np.random.default_rng(seed))
+        if isinstance(model, VAE):
+            found = represent(model, dataset, rows=np.arange(min(512, len(dataset.images))))
+            rates, units = found.rate_per_latent(), None
+        else:
+            rates, units = np.zeros(model.latents), code_units(model, dataset, seed=seed)
+        shown = traverse(
+            model, dataset.images[row], rates, steps=7, units=units,
+            latents=leading(rates, STRIPS),
+        )  # fmt: skip
+        sheets.append(shown.images[:, 0])
+        label = "" if choice.labelled is None else f"{100 * choice.labelled[k]:.1f} %, "
+        titles.append(
+            f"{place}. {'/'.join(choice.runs[k].parts[-2:])}\n{label}UDR {choice.udr[k]:.2f}"
+        )
+    write_json(out / "choose.json", choice.to_dict())
+    return [
+        figures.save(figures.sheets_side_by_side(sheets, titles), out / "choose.png"),
+        out / "choose.json",
+    ]
+
+
+def _print(choice: Choice) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Runs from best to worst, on {choice.rows:,} images", title_justify="left")
+    table.add_column("run")
+    for name in ("metric %", "UDR", "ModelCentrality"):
+        table.add_column(name, justify="right")
+    for k in choice.order():
+        table.add_row(
+            str(choice.runs[k]),
+            "no labels" if choice.labelled is None else f"{100 * choice.labelled[k]:.2f}",
+            f"{choice.udr[k]:.3f}",
+            f"{choice.centrality[k]:.3f}",
+        )
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(table)
+    if choice.agreement:
+        words = [
+            f"UDR {choice.agreement['udr']:+.2f}",
+            f"ModelCentrality {choice.agreement['model_centrality']:+.2f}",
+        ]
+        console.print(f"rank correlation (Spearman) with the metric: {', '.join(words)}")

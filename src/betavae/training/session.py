@@ -1,0 +1,84 @@
+"""A training as something that is interrupted, diverges and is resumed, whatever it trains."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from betavae.config import Config
+from betavae.data.dataset import Dataset
+from betavae.errors import InputError
+from betavae.training import checkpoint
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training stopped by Ctrl-C or SIGTERM after its state was saved; says how to resume."""
+
+
+class Diverged(InputError):
+    """The loss is no longer finite; the last good checkpoint is kept."""
+
+
+def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) -> None:
+    """Refuse to resume with other settings or data: the result would be neither run's."""
+    may_differ = {"device", "threads", "compile", "checkpoint_every"}
+    old, new = header.config.model_dump(), config.model_dump()
+    changed = [key for key in new if key not in may_differ and old[key] != new[key]]
+    if changed:
+        differences = ", ".join(f"{key} {old[key]} -> {new[key]}" for key in changed)
+        raise InputError(f"cannot resume with other settings than the run's: {differences}")
+    if header.dataset_rows != len(dataset.images):
+        raise InputError(
+            f"cannot resume on other data: the run saw {header.dataset_rows} images, "
+            f"{dataset.name} has {len(dataset.images)}"
+        )
+
+
+def divergence(loss: float, images: int, rate: float, out: Path | None, saved: int) -> str:
+    """Say that training at learning rate `rate` diverged, and where its last good state is."""
+    kept = f"; the last good checkpoint, at {saved:,} images, is kept in {out}" if saved else ""
+    return (
+        f"training diverged: the loss is {loss} at {images:,} images"
+        f"{kept}; try a smaller learning rate (now {rate:g})"
+    )
+
+
+def how_to_resume(config: Config, out: Path | None, images: int) -> str:
+    """Say where training stopped and how to go on."""
+    if out is None:
+        return f"stopped at {images:,} images"
+    return (
+        f"stopped at {images:,} of {config.images:,} images, saved in {out}; "
+        f"go on with: betavae train --resume --out {out}"
+    )
+
+
+@contextmanager
+def nothing() -> Iterator[None]:
+    """Do nothing: what stands where there is no progress bar."""
+    yield
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

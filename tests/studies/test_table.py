@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from betavae.cli import run
+from betavae.errors import InputError
+from betavae.studies import table, table_work
+from betavae.studies.choose import choose, rank_agreement
+from betavae.studies.presets import BETA_VAE, scaled
+from betavae.studies.table import drop_lower_half, fit_cells, run_table, score_cells
+from betavae.studies.table_plan import ROWS, make_plan, scaled_down
+
+
+def test_the_lower_half_is_dropped() -> None:
+    scores = list(np.linspace(0, 1, 30))
+    kept = drop_lower_half(scores)
+    assert len(kept) == 15
+    assert min(kept) > max(sorted(scores)[:15])
+    assert drop_lower_half([0.2, 0.9, 0.5]) == [0.9, 0.5]
+    assert drop_lower_half([0.7]) == [0.7]
+
+
+def test_the_whole_protocol_is_thirty_scores_a_row(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    assert len(score_cells(plan)) == 10 * len(ROWS)
+    assert all(cell.options["seeds"] == 3 for cell in score_cells(plan))
+    counts = {row.key: len(fit_cells(plan.only([row.key]))) for row in ROWS}
+    assert counts["beta-vae"] == counts["infogan"] == counts["ica"] == 10
+    assert counts["pca"] == 1
+    assert counts["truth"] == counts["pixels"] == 0
+    assert scaled_down(plan) == []
+
+
+def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> None:
+    make_plan(tmp_path, methods=["vae"], replicas=2, rows=500)
+    plan = make_plan(tmp_path, methods=["infogan"], replicas=1, images=640)
+    assert plan.replicas == {"vae": 2, "infogan": 1}
+    assert plan.rows == 500
+    assert make_plan(tmp_path) == plan
+    lines = "\n".join(scaled_down(plan))
+    assert "fewer than ten replicas: InfoGAN 1, VAE 2" in lines
+    assert "500 random images" in lines
+    assert "InfoGAN 640" in lines
+    make_plan(tmp_path / "quick", quick=True)
+    assert make_plan(tmp_path / "quick", quick=True).rows == 2_000
+    with pytest.raises(InputError, match="rows 500 -> 600"):
+        make_plan(tmp_path, rows=600)
+    with pytest.raises(InputError, match="got 'vaes'; did you mean 'vae'"):
+        make_plan(tmp_path, methods=["vaes"])
+    with pytest.raises(InputError, match="replicas must be >= 1, got 0"):
+        make_plan(tmp_path, replicas=0)
+
+
+def test_a_scaled_preset_scales_its_ramp() -> None:
+    short = scaled(BETA_VAE, BETA_VAE["images"] // 10)
+    assert short["beta_ramp"] == BETA_VAE["beta_ramp"] // 10
+    assert scaled(BETA_VAE, None) == BETA_VAE
+    assert scaled({"method": "pca"}, 100) == {"method": "pca"}
+
+
+def test_five_replicas_of_a_small_network_are_trained_together(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path, methods=["vae", "infogan"], replicas=7)
+    cells = table.together_cells(plan, tmp_path)
+    assert [cell.name for cell in cells] == ["together/vae/0"]
+    assert cells[0].options["folders"] == [f"models/vae/{k}" for k in range(5)]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("rendered")
+def test_the_table_from_end_to_end_and_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_work, "ICA_ROWS", 300)
+    out = tmp_path / "table"
+    line = ["reproduce", "table", "--out", str(out), "--quick", "--images", "64"]
+    line += ["--rows", "300", "--replicas", "1", "--jobs", "1"]
+    some = ("truth", "pca", "ica", "dcign", "untrained", "vae")
+    run([*line, "--methods", ",".join(some)])
+    shown = capsys.readouterr().out
+    assert "61.58 +- 0.5" in shown
+    assert "the scores mean nothing" in shown
+    outcome = json.loads((out / "table.json").read_text())
+    assert [row["name"] for row in outcome["rows"]] == [row.name for row in ROWS if row.key in some]
+    for row in outcome["rows"]:
+        assert len(row["scores"]) == 3
+        assert row["kept"] == sorted(row["scores"], reverse=True)[:2]
+        assert row["score"] == pytest.approx(np.mean(row["kept"]))
+        assert set(row["against_pairs"]) == {"5", "20"}
+    assert outcome["rows"][0]["score"] > 0.95
+    assert {"table.png", "pairs.png"} <= {path.name for path in out.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("cell.json")}
+    (out / "scores/vae/0/cell.json").unlink()
+    again = run_table(out, jobs=1, progress=False)
+    scores = [row["scores"] for row in outcome["rows"]]
+    assert [row["scores"] for row in again["rows"]] == scores
+    after = {path: path.stat().st_mtime_ns for path in out.rglob("cell.json")}
+    changed = {path for path in after if before[path] != after[path]}
+    assert changed == {out / "scores/vae/0/cell.json"}
+
+    ranked = choose([out / "models/vae/0", out / "models/untrained/0"], rows=400)
+    assert ranked.labelled is not None
+    assert set(ranked.agreement) == {"udr", "model_centrality"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("rendered")
+def test_the_sweep_and_choosing_from_end_to_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "sweep"
+    run(["reproduce", "latent-size", "--out", str(out), "--quick", "--images", "64", "--jobs", "1"])
+    outcome = json.loads((out / "sweep.json").read_text())
+    assert np.array(outcome["grid"]).shape == (2, 2)
+    assert {"heat.png", "curves.png", "reconstructions.png"} <= {p.name for p in out.iterdir()}
+    runs = [str(out / "models" / name / "0") for name in ("M5-b0.003", "M10-b0.01")]
+    run(["choose", *runs, "--out", str(tmp_path / "choice"), "--rows", "300"])
+    assert "rank correlation (Spearman) with the metric" in capsys.readouterr().out
+    kept = json.loads((tmp_path / "choice/choose.json").read_text())
+    assert {entry["run"] for entry in kept["runs"]} == set(runs)
+    assert (tmp_path / "choice/choose.png").exists()
+
+
+def test_choosing_needs_two_runs() -> None:
+    with pytest.raises(InputError, match="at least 2 runs, got 1"):
+        choose([Path("a")])
+
+
+def test_rank_agreement_is_spearmans() -> None:
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=9), rng.integers(0, 4, 9)
+    assert rank_agreement(one, other) == pytest.approx(spearmanr(one, other).statistic)

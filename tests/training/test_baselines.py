@@ -1,0 +1,139 @@
+"""The baselines' trainings: resume, records, what they refuse, and what comes after them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from betavae.config import Config
+from betavae.data.dataset import Dataset
+from betavae.data.factors import Factors
+from betavae.data.images import ImageStore
+from betavae.errors import InputError
+from betavae.models.linear import Affine
+from betavae.runs import load_run, open_run
+from betavae.studies.scoring import score_run
+from betavae.training import alternating, checkpoint
+from betavae.training.dcign import one_factor_rows
+from betavae.training.methods import fit
+from betavae.training.session import Interrupted
+from betavae.traversals import write_traversals
+
+GRID = Factors(("shape", "posX", "posY"), (2, 6, 6))
+
+
+def grid_images(name: str = "grid", *, size: int | None = None) -> Dataset:
+    """Squares and bars on a 6 x 6 grid of places: 32x32 binary images of a full factor grid."""
+    images = np.zeros((len(GRID), 1, 32, 32), np.uint8)
+    for image, (shape, x, y) in zip(images, GRID.table(), strict=True):
+        image[0, 4 * y : 4 * y + 8 - 5 * shape, 4 * x : 4 * x + 8] = 1
+    return Dataset("grid", ImageStore.from_binary(images), GRID, None, GRID.names)
+
+
+def config(method: str, **options: object) -> Config:
+    small = {"latents": 5, "images": 96, "batch": 8, "checkpoint_every": 48, "threads": 1}
+    return Config.from_mapping({"method": method, **small, **options})
+
+
+@pytest.mark.parametrize("method", ["infogan", "dcign"])
+def test_an_interrupted_training_resumes_to_the_same_bits(
+    tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(config(method), grid_images(), tmp_path / "whole", progress=False)
+    real = alternating.Parts
+
+    def interrupting(model, optimiser, take_step):  # type: ignore[no-untyped-def]
+        def step(index: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+            if index == 7:
+                os.kill(os.getpid(), signal.SIGINT)
+            return take_step(index, generator)
+
+        return real(model, optimiser, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"betavae.training.{method}.Parts", interrupting)
+        with pytest.raises(Interrupted, match="go on with: betavae train --resume"):
+            fit(config(method), grid_images(), tmp_path / "cut", progress=False)
+    assert checkpoint.read_header(tmp_path / "cut").steps == 8
+    fit(config(method), grid_images(), tmp_path / "cut", resume=True, progress=False)
+    one = load_file(tmp_path / "whole" / checkpoint.NAME)
+    two = load_file(tmp_path / "cut" / checkpoint.NAME)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    lines = (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["images"] for line in lines][-1] == 96
+
+
+def test_dcign_learns_to_draw_and_scores_and_traverses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(config("dcign", images=800, batch=16), grid_images(), tmp_path, progress=False)
+    lines = [json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["distortion"] < 0.8 * lines[0]["distortion"]
+    monkeypatch.setattr("betavae.data.load", grid_images)
+    result = score_run(tmp_path, progress=False, device="cpu")
+    assert 0.3 < result["higgins:higgins2017"].score <= 1
+    assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
+    with pytest.raises(InputError, match="is a run of method dcign, which has no rates"):
+        open_run(tmp_path)
+
+
+@pytest.mark.parametrize("method", ["pca", "ica"])
+def test_linear_runs_are_saved_and_loaded(
+    tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Config(method=method, latents=3)
+    model = fit(chosen, grid_images(), tmp_path, progress=False)
+    monkeypatch.setattr("betavae.data.load", grid_images)
+    loaded, header, dataset = load_run(tmp_path)
+    assert isinstance(loaded, Affine)
+    assert header.config == chosen
+    images = dataset.images[:7]
+    assert torch.equal(loaded.code_means(images), model.code_means(images))  # type: ignore[operator]
+
+
+def test_an_untrained_vae_is_a_run_of_no_images(tmp_path: Path) -> None:
+    fit(Config(images=0, latents=3), grid_images(), tmp_path, progress=False)
+    assert checkpoint.read_header(tmp_path).steps == 0
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        from betavae.models.vae import VAE
+
+        fresh = VAE.from_config(Config(latents=3), (1, 32, 32))
+    loaded, _ = checkpoint.load_model(tmp_path)
+    for one, other in zip(fresh.parameters(), loaded.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_batches_of_one_factor_vary_that_factor_alone() -> None:
+    factors = set()
+    for step in range(20):
+        rows, factor = one_factor_rows(GRID, 12, seed=3, step=step)
+        classes = GRID.classes(rows)
+        varying = [k for k in range(3) if len(set(classes[:, k])) > 1]
+        assert varying == [factor]
+        counts = np.bincount(classes[:, factor], minlength=GRID.sizes[factor])
+        assert counts.max() - counts.min() <= 1
+        factors.add(factor)
+        again, _ = one_factor_rows(GRID, 12, seed=3, step=step)
+        assert np.array_equal(rows, again)
+    assert factors == {0, 1, 2}
+
+
+def test_what_cannot_be_trained_is_one_line(tmp_path: Path) -> None:
+    plain = Dataset("plain", grid_images().images)
+    with pytest.raises(InputError, match="plain has no factor grid"):
+        fit(config("dcign"), plain, tmp_path, progress=False)
+    with pytest.raises(InputError, match="batches of at least 2 images, got 1"):
+        fit(config("infogan", batch=1), plain, tmp_path, progress=False)
+    with pytest.raises(InputError, match="beta belongs to method vae, not to infogan"):
+        config("infogan", beta=3.0)
+    assert Config(method="infogan").latents == 5
+    assert Config.from_mapping(Config(method="dcign").model_dump()).batch == 20
