@@ -86,6 +86,17 @@ def test_bad_arrays_are_one_line(factors: np.ndarray, change: object, message: s
     assert "\n" not in str(caught.value)
 
 
+def test_the_unit_of_the_codes_does_not_matter(factors: np.ndarray) -> None:
+    """An untrained network's codes are a hundredth of a trained one's."""
+    codes = scaled(factors)[:, 1:] + np.random.default_rng(5).normal(size=(N, 4))
+    as_given, small, large = (
+        higgins_score(unit * codes, factors, seeds=1, n_train=1000, n_test=1000).score
+        for unit in (1.0, 1e-3, 1e3)
+    )
+    assert small == pytest.approx(as_given, abs=0.01)
+    assert large == pytest.approx(as_given, abs=0.01)
+
+
 def test_an_unknown_protocol_is_named(factors: np.ndarray) -> None:
     with pytest.raises(InputError, match="higgins2017"):
         higgins_score(scaled(factors), factors, protocol="higgins2016")

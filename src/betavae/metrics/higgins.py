@@ -111,10 +111,9 @@ def higgins_score(
     over several latents, both score 1. A linear classifier can also name K factors from K - 1
     latents, since "nothing else got smaller" points at the last: a factor that is not encoded at
     all may go unnoticed. Variants differ in L, in the factors, and in the classifier: the paper
-    states Adagrad and its rate, neither L nor steps; those of ``"higgins2017"`` were chosen to
-    land on the paper's PCA and raw pixels (docs/metrics.md). With counted steps the scale of
-    codes matters, and posterior means under a unit prior, or whitened codes, have the right one.
-    Numbers compare only within a protocol and an L.
+    states Adagrad and its rate, neither L nor steps; those of ``"higgins2017"`` were chosen by
+    the paper's own baselines (docs/metrics.md). The unit of all codes together does not matter,
+    that of single latents beside each other does. Numbers compare only within a protocol and an L.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
