@@ -277,7 +277,13 @@ def test_kill_9_leaves_a_clean_restart(folder: Path, own_cache: Path) -> None:
 def test_ctrl_c_leaves_nothing(folder: Path, own_cache: Path) -> None:
     path = originals.morphable_model(folder)
     command = [sys.executable, "-m", "betavae", "data", "prepare", "faces", "--from", str(path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite started in the background of a shell hands on that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not left_behind(own_cache) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
