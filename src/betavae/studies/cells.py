@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from betavae.errors import InputError
-from betavae.files import write_beside
+from betavae.files import read_json, write_json
 from betavae.studies.board import Board
 from betavae.studies.engines import claimed_device, engine, one_thread
 
@@ -237,25 +237,3 @@ def _stop_on_signal(folder: Path) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON beside and rename.
-
-    Raises:
-        InputError: when the disk is full or the folder cannot be written.
-    """
-    with write_beside(path) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        InputError: when it cannot be read.
-    """
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None

@@ -11,9 +11,10 @@ import numpy as np
 
 from betavae import figures
 from betavae.errors import InputError
+from betavae.files import write_json
 from betavae.models.vae import VAE
 from betavae.runs import load_run, seed_rows
-from betavae.studies.cells import Cell, finished, open_study, run_cells, write_json
+from betavae.studies.cells import Cell, finished, open_study, run_cells
 from betavae.studies.table import CLASSIFIERS, PAIRS
 from betavae.studies.table_work import fit_work, score_work
 
