@@ -32,7 +32,7 @@ from betavae.training.machine import (
     drop_denormals,
     keep_heap,
 )
-from betavae.training.order import batch_rows
+from betavae.training.order import DataOrder
 from betavae.training.records import (
     COLLAPSED_NATS,
     ProgressBar,
@@ -160,9 +160,10 @@ def train(
             header = checkpoint.Header(config, image_shape, rows, steps, recorder.seconds)
             checkpoint.save(out, header, model, optimiser, generator, objective)
 
+    order = DataOrder(rows, batch, config.seed)
+
     def images_of(index: int, *, second: bool = False) -> Tensor:
-        chosen = batch_rows(rows, batch, config.seed, index, second=second)
-        return dataset.images.batch(chosen, device)
+        return dataset.images.batch(order(index, second=second), device)
 
     model.train()
     title = f"{config.network} {config.objective}"
