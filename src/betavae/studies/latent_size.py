@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from betavae import figures
+from betavae.drawings import studies
 from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.runs import load_run, seed_rows
@@ -162,7 +163,6 @@ def write_outputs(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
     norms, latents = outcome["beta_norms"], outcome["latents"]
     ranked = sorted(outcome["cells"], key=lambda cell: -cell["score"])
     _print(outcome, grid)
-    top = f"best {100 * ranked[0]['score']:.1f}"
     rows, labels = [], []
     for cell in (ranked[0], ranked[-1]):
         model, _, dataset = load_run(folder / cell["folder"])
@@ -175,7 +175,7 @@ def write_outputs(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
         )
     sheet = figures.labelled_rows(np.stack([images.numpy(), *rows]), ["input", *labels])
     return [
-        figures.save(figures.sweep_heat_map(norms, latents, grid, best=top), folder / "heat.png"),
+        figures.save(studies.sweep(outcome), folder / "heat.png"),
         figures.save(figures.sweep_curves(norms, latents, grid), folder / "curves.png"),
         figures.save(sheet, folder / "reconstructions.png"),
     ]
