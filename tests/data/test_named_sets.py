@@ -54,7 +54,7 @@ WRITERS: list[tuple[str, Callable[[Path], Original]]] = [
     ("dsprites", originals.dsprites_npz),
     ("dsprites", originals.dsprites_hdf5),
     ("shapes3d", originals.shapes3d),
-    ("mpi3d", originals.mpi3d),
+    ("mpi3d-toy", originals.mpi3d),
     ("cars3d", originals.cars3d),
     ("cars3d", lambda folder: originals.cars3d(folder, cells=True)),
     ("smallnorb", originals.smallnorb),
@@ -86,14 +86,14 @@ def test_pixels_and_factors_come_back(
     assert (
         dataset.factor_names
         == tuple(renamed.get(original.names[k], original.names[k]) for k in varying)
-        or name == "mpi3d"
+        or name == "mpi3d-toy"
     )
     factors = dataset.factors(np.arange(len(dataset.images)))
     assert factors is not None
     if factors.shape[1] != len(varying):  # a grid that is given keeps constant factors
         varying = list(range(len(original.names)))
     np.testing.assert_array_equal(factors, original.factors[:, varying])
-    full_grids = {"dsprites", "shapes3d", "mpi3d", "cars3d", "smallnorb", "chairs"}
+    full_grids = {"dsprites", "shapes3d", "mpi3d-toy", "cars3d", "smallnorb", "chairs"}
     assert (dataset.grid is not None) == (name in full_grids)
 
 
@@ -131,7 +131,7 @@ def test_pickled_images_are_refused_and_do_not_run(folder: Path, tmp_path: Path)
     for file in ("d", "e"):
         assert "pickled Python objects" in line("dsprites", folder / f"{file}.npz")
     # Its count is refused before its values are looked at.
-    assert "got 4" in line("mpi3d", folder / "m.npz")
+    assert "got 4" in line("mpi3d-toy", folder / "m.npz")
     assert not trace.exists()
 
 
@@ -150,7 +150,7 @@ def test_mpi3d_is_streamed_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPat
         return read(file, count)
 
     monkeypatch.setattr(numpy_files, "read_exactly", watched)
-    prepare("mpi3d", original.path)
+    prepare("mpi3d-toy", original.path)
     assert longest == 4 * 64 * 64 * 3
 
 
@@ -383,7 +383,7 @@ def test_sets_of_another_kind_are_one_line(folder: Path) -> None:
     with h5py.File(folder / "c.h5", "w") as file:
         file["images"] = np.zeros((3, 64, 64, 3), np.uint8)
         file["labels"] = np.zeros((3, 5))
-    assert "must hold 64 images, got 5" in line("mpi3d", folder / "a.npz")
+    assert "must hold 64 images, got 5" in line("mpi3d-toy", folder / "a.npz")
     assert "must hold arrays imgs and latents_classes, got images" in line(
         "dsprites", folder / "a.npz"
     )
@@ -393,7 +393,7 @@ def test_sets_of_another_kind_are_one_line(folder: Path) -> None:
     assert "dsprites needs a .npz or .hdf5 or .h5 file, got" in line("dsprites", folder / "b.txt")
     assert "is damaged or not a .txt file" in line("chairs", folder / "b.txt")
     assert "smallnorb needs the folder that holds its files" in line("smallnorb", folder / "b.txt")
-    for name in ("smallnorb", "mnist", "celeba", "cars3d", "mpi3d", "chairs"):
+    for name in ("smallnorb", "mnist", "celeba", "cars3d", "mpi3d-toy", "chairs"):
         empty = folder / f"empty-{name}"
         empty.mkdir()
         said = line(name, empty)
@@ -422,6 +422,23 @@ def test_smallnorb_parts_must_belong_together(folder: Path) -> None:
     assert datasets.load("smallnorb").grid == Factors(
         ("category", "instance", "elevation", "azimuth", "lighting"), (2, 2, 2, 2, 2)
     )
+
+
+def test_smallnorb_has_two_cameras(folder: Path) -> None:
+    left, right = (originals.smallnorb(folder, camera=camera) for camera in (0, 1))
+    size = 96 * 96
+    assert left.images.reshape(-1, size).tolist() != right.images.reshape(-1, size).tolist()
+    for cameras, wanted in (("left", left), ("right", right)):
+        prepare("smallnorb", folder, Options(cameras=cameras))
+        dataset = datasets.load("smallnorb")
+        assert dataset.factor_names == left.names
+        np.testing.assert_array_equal(dataset.images.data, fit_pixels(wanted.images, 64))
+    prepare("smallnorb", folder, Options(cameras="both"))
+    both = datasets.load("smallnorb")
+    assert both.grid is not None
+    assert both.grid.names == (*left.names, "camera")
+    for camera, wanted in enumerate((left, right)):  # the last factor, so rows take turns
+        np.testing.assert_array_equal(both.images.data[camera::2], fit_pixels(wanted.images, 64))
 
 
 def test_idx_headers_that_lie_are_one_line(folder: Path) -> None:
