@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "betavae"
 LEAVES = {"errors", "config", "options", "files"}
 ORDER = [
     "data", "models", "objectives", "training", "representation",
-    "metrics", "figures", "runs", "latent_names", "traversals", "scoretable", "summaries",
+    "metrics", "figures", "scales", "runs", "latent_names", "traversals", "scoretable", "summaries",
     "drawings", "report_parts", "report", "studies", "app", "cli", "estimator",
 ]  # fmt: skip
 FORBIDDEN = {
