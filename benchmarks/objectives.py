@@ -106,15 +106,12 @@ def main(
     """Measure both batch sizes; print each, then one line with every ratio."""
     import torch
 
-    from betavae.training.machine import keep_heap
+    from betavae.training.machine import cpu_threads, keep_heap
 
     keep_heap()
-    before = torch.get_num_threads()
-    if threads:
-        torch.set_num_threads(threads)
     figures: dict[str, Any] = {}
     summary = []
-    try:
+    with cpu_threads(threads or torch.get_num_threads()):
         for batch in BATCHES:
             found = compare(network, batch, rounds, steps)
             figures[f"{network}_{batch}"] = found
@@ -124,8 +121,6 @@ def main(
                 print(f"  {name}: {ratio:.3f}x{bar}", flush=True)
             parts = " ".join(f"{name} {ratio:.2f}x" for name, ratio in found["ratios"].items())
             summary.append(f"batch {batch} {parts}")
-    finally:
-        torch.set_num_threads(before)
     print("objectives: step time over the plain VAE, " + ", ".join(summary))
     return figures
 

@@ -21,7 +21,7 @@ from betavae.metrics.checks import (
 )
 from betavae.metrics.groups import Groups, group_rows, relabel
 from betavae.metrics.parallel import halves, thread_map
-from betavae.metrics.results import accuracy_interval, as_dict, draw_blocks, jackknife_interval
+from betavae.metrics.results import Scored, accuracy_interval, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019", "kim2018", "exact")
 # protocol: votes to train on, votes to test on, rows a vote, std below which a latent is dead
@@ -30,7 +30,7 @@ GATHER_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)
-class FactorVaeResult:
+class FactorVaeResult(Scored):
     """A FactorVAE score and the votes behind it.
 
     Attributes:
@@ -54,13 +54,6 @@ class FactorVaeResult:
     n_test: int | None
     batch_size: int | None
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def factor_vae_score(

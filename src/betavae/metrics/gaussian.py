@@ -16,13 +16,13 @@ from betavae.metrics.checks import (
     check_codes,
     live_latents,
 )
-from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval
+from betavae.metrics.results import Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019",)
 
 
 @dataclass(frozen=True)
-class GaussianResult:
+class GaussianResult(Scored):
     """Total correlation under a Gaussian fit, and its relatives.
 
     Attributes:
@@ -42,13 +42,6 @@ class GaussianResult:
     wasserstein_normalised: float
     covariance: Floats
     live: Array
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def gaussian_total_correlation(

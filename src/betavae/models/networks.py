@@ -136,6 +136,20 @@ NETWORKS: dict[str, Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]] = 
 ANY_SIZE = ("fc", "mlp")  # fully connected: images of any height and width, and rows of numbers
 
 
+def check_square(method: str, image_shape: ImageShape, multiple: int) -> None:
+    """Refuse images that a method's halvings do not divide.
+
+    Raises:
+        InputError: when they are not square with a side that is a multiple of `multiple`.
+    """
+    _, height, width = image_shape
+    if height != width or height % multiple:
+        raise InputError(
+            f"{method} needs square images with a side that is a multiple of {multiple}, "
+            f"got {height}x{width}"
+        )
+
+
 def build(name: str, image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
     """Return (encoder, decoder) of network `name` for images (C, H, W).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import defaultdict
@@ -13,6 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
+
+from betavae.files import read_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,9 +107,9 @@ class Board:
         """Take in cells that are done though nobody has told yet."""
         for cell in self._cells:
             if cell.name not in self._seconds:
-                with suppress(OSError, ValueError, KeyError):
-                    kept = (self._folder / cell.name / "cell.json").read_text(encoding="utf-8")
-                    self._seconds[cell.name] = float(json.loads(kept)["seconds"])
+                with suppress(ValueError, KeyError):
+                    kept = read_json(self._folder / cell.name / "cell.json")
+                    self._seconds[cell.name] = float(kept["seconds"])
 
     def _running_for(self, cell: Cell) -> float:
         """Return the seconds that a cell has been running, 0 when it is not."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from betavae import data as datasets
 from betavae.config import Config
-from betavae.files import write_beside
+from betavae.files import write_json
 from betavae.metrics.higgins import HigginsResult
 from betavae.report import write_report
 from betavae.studies.presets import BETA_VAE, VAE
@@ -59,8 +58,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
     }
-    with write_beside(out / "demo.json") as beside:
-        beside.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "demo.json", outcome)
     _print(rows, out, quick=quick)
     return outcome
 

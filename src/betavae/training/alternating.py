@@ -18,7 +18,7 @@ from betavae.errors import InputError
 from betavae.models.methods import build_model
 from betavae.training import checkpoint
 from betavae.training.machine import choose_device, choose_threads, cpu_threads, keep_heap
-from betavae.training.records import RECORDS, ProgressBar, truncate_records
+from betavae.training.records import ProgressBar, start_log
 from betavae.training.session import (
     Diverged,
     Interrupted,
@@ -103,10 +103,7 @@ def run_steps(
         checkpoint.restore(out, model, optimiser, generator)
         start, before = header.steps, header.seconds
     total = math.ceil(config.images / batch)
-    log = out / RECORDS if out is not None else None
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        truncate_records(log, start * batch) if resume else log.unlink(missing_ok=True)
+    log = start_log(out, start * batch if resume else None) if out is not None else None
     began = time.perf_counter()
     saved, since, clock = start, start, began
     sums: Tensor | float = 0.0

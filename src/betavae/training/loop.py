@@ -31,11 +31,10 @@ from betavae.training.machine import (
 from betavae.training.order import batch_rows
 from betavae.training.records import (
     COLLAPSED_NATS,
-    RECORDS,
     ProgressBar,
     Record,
     Recorder,
-    truncate_records,
+    start_log,
     warn,
 )
 from betavae.training.session import (
@@ -141,10 +140,7 @@ def train(
         beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
     )
     total_steps = math.ceil(config.images / batch)
-    log = out / RECORDS if out is not None else None
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        truncate_records(log, start * batch) if resume else log.unlink(missing_ok=True)
+    log = start_log(out, start * batch if resume else None) if out is not None else None
     records: list[Record] = []
     saved = start
 

@@ -31,7 +31,7 @@ from betavae.training.machine import (
     keep_heap,
 )
 from betavae.training.order import batch_rows
-from betavae.training.records import RECORDS, Recorder, truncate_records
+from betavae.training.records import Recorder, start_log
 from betavae.training.session import (
     Diverged,
     Interrupted,
@@ -119,12 +119,7 @@ def train_replicas(
         Recorder(beta_norm=c.latents / pixels, images_seen=start * batch, seconds=before)
         for c in configs
     ]
-    for out in outs:
-        out.mkdir(parents=True, exist_ok=True)
-        if resume:
-            truncate_records(out / RECORDS, start * batch)
-        else:
-            (out / RECORDS).unlink(missing_ok=True)
+    logs = [start_log(out, start * batch if resume else None) for out in outs]
     total, saved, since = math.ceil(first.images / batch), start, start
     shape = (batch, first.latents)
     sums: Tensor | float = 0.0
@@ -152,7 +147,8 @@ def train_replicas(
             if done % RECORD_STEPS and done != total and not stopping():
                 continue
             means, since, sums = sums / (done - since), done, 0.0
-            for recorder, values, beta, out in zip(recorders, means, betas, outs, strict=True):
+            parts = zip(recorders, means, betas, outs, logs, strict=True)
+            for recorder, values, beta, out, log in parts:
                 terms = Terms(values[0], values[1], values[2:].sum(), values[2:], beta(seen))
                 recorder.add(terms)
                 record = recorder.record(done * batch, terms.beta, learning_rate(seen))
@@ -162,7 +158,7 @@ def train_replicas(
                             record.loss, record.images, learning_rate(seen), out, saved * batch
                         )
                     )
-                with (out / RECORDS).open("a", encoding="utf-8") as file:
+                with log.open("a", encoding="utf-8") as file:
                     file.write(record.to_json() + "\n")
             if (done - saved) * batch >= first.checkpoint_every or done == total or stopping():
                 save(done)

@@ -63,8 +63,12 @@ def nothing() -> Iterator[None]:
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills."""
+def stop_signals(on_ask: Callable[[], None] | None = None) -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills.
+
+    Args:
+        on_ask: called when the signal comes, in the signal's handler.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -73,6 +77,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, frame: object) -> None:
         asked.set()
+        if on_ask is not None:
+            on_ask()
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
