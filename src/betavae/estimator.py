@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from betavae.config import SIZES, Config
-from betavae.data.arrays import Source, to_bytes, to_store
-from betavae.data.arrays import arranged as channels_first
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
+from betavae.intake import Form, take
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,7 +224,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with torch.inference_mode():
             parts = [model.decode(part.to(device)).cpu() for part in torch.split(latents, 1024)]
         values = torch.cat(parts)
-        return (values.flatten(1) if self._flat else values).numpy()
+        return (values.flatten(1) if self._form.flat else values).numpy()
 
     def score(self, X: Images, y: NDArray[Any] | None = None) -> float:
         """Return how good the codes are: the higher, the better.
@@ -243,7 +242,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if factors.ndim == 2 and factors.shape[1] > 1:
             from betavae.metrics.higgins import higgins_score
 
-            return higgins_score(self._codes(X), factors).score
+            return higgins_score(np.asarray(self.transform(X)), factors).score
         from betavae.runs import measure
 
         dataset = self._taken(X)
@@ -267,6 +266,127 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             torch.randn(n, self.config_.latents, generator=generator).numpy()
         )
 
+    def save_pretrained(
+        self, folder: Path | str, *, scores: Mapping[str, float] | None = None
+    ) -> Path:
+        """Write the fitted model for `from_pretrained`: config.json, model.safetensors, a card.
+
+        No image of the training set and no path of this machine is written.
+
+        Args:
+            folder: made where missing.
+            scores: numbers for the card, README.md, by name.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InputError: when the folder cannot be written.
+        """
+        from pathlib import Path
+
+        from betavae.sharing.pretrained import Pretrained, write_pretrained
+
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        trained = Pretrained(
+            self.model_,
+            self.config_,
+            self.image_shape_,
+            self._form.flat,
+            self._form.binary,
+            None if names is None else tuple(map(str, names)),
+        )
+        last = self.records_[-1] if self.records_ else None
+        write_pretrained(Path(folder), trained, last, scores)
+        return Path(folder)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: Path | str | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """Load what `save_pretrained` or `betavae export` wrote. Nothing of it is executed.
+
+        Args:
+            name: a folder, or USER/NAME on the Hugging Face hub (``pip install betavae[hub]``).
+            revision: branch, tag or commit on the hub.
+            token: of the hub; the stored one if None.
+            cache_dir: where downloads are kept.
+            local_files_only: take a download that is there, and do not ask the hub.
+
+        Raises:
+            InputError: when there is no such model, or its files are not what they should be.
+        """
+        from pathlib import Path
+
+        from betavae.sharing.pretrained import read_pretrained
+
+        folder = Path(name)
+        if not folder.is_dir():
+            from betavae.sharing.hub import download
+
+            folder = download(
+                str(name), revision=revision, token=token, cache_dir=cache_dir,
+                local_files_only=local_files_only,
+            )  # fmt: skip
+        found = read_pretrained(folder)
+        options = found.config.model_dump(exclude={"data", "size", "method", "seed"})
+        options["objective"] = found.config.objective.model_dump(exclude_none=True)
+        form = Form(found.image_shape, found.flat, found.binary)
+        shape = form.image_shape if form.flat and not form.table else None
+        estimator = cls(**options, image_shape=shape, random_state=found.config.seed)
+        estimator.model_, estimator.config_, estimator.records_ = found.model, found.config, []
+        estimator._learner, estimator._form = None, form
+        estimator.image_shape_ = form.image_shape
+        estimator.n_features_in_ = math.prod(form.image_shape)
+        if found.feature_names is not None:
+            estimator.feature_names_in_ = np.array(found.feature_names, object)
+        return estimator
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        scores: Mapping[str, float] | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        branch: str | None = None,
+        create_pr: bool = False,
+        message: str = "Upload a betavae model",
+    ) -> str:
+        """Put what `save_pretrained` writes on the Hugging Face hub (``betavae[hub]``).
+
+        Args:
+            repo_id: USER/NAME, made where missing.
+            scores: numbers for the card, by name.
+            private: whether a new repository is private; the account's default if None.
+            token: of the hub; the stored one if None.
+            branch: to commit to.
+            create_pr: open a pull request instead.
+            message: of the commit.
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            InputError: when the hub's library is missing, or the hub refuses.
+        """
+        from tempfile import TemporaryDirectory
+
+        from betavae.sharing.hub import upload
+
+        with TemporaryDirectory() as folder:
+            return upload(
+                self.save_pretrained(folder, scores=scores), repo_id, private=private,
+                token=token, branch=branch, create_pr=create_pr, message=message,
+            )  # fmt: skip
+
     @property
     def _n_features_out(self) -> int:
         return self.config_.latents
@@ -283,10 +403,6 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.model_.cpu()
         return super().__getstate__()
 
-    def _codes(self, X: Images) -> NDArray[np.float32]:
-        """Return the codes as an array, whatever `set_output` says."""
-        return np.asarray(self.transform(X))
-
     def _device(self) -> torch.device:
         from betavae.training.machine import choose_device
 
@@ -300,87 +416,30 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         arguments = self.get_params(deep=False)
         given = {name: value for name, value in arguments.items() if name not in OWN}
         _, height, width = self.image_shape_
-        table = self.image_shape_[:2] == (1, 1)
         if self.network is None:
             given["network"] = "patch" if height == width and height in SIZES else "mlp"
         if self.likelihood is None:
-            given["likelihood"] = "gaussian" if table else "bernoulli"
+            given["likelihood"] = "gaussian" if self._form.table else "bernoulli"
         if callable(self.objective):
             given["objective"] = "custom"
         return Config.from_mapping({**given, "data": data, "seed": _seed(self.random_state)})
 
     def _taken(self, X: Images, *, reset: bool = False, least: int = 1) -> Dataset:
         """Check X and return it as a data set; with `reset` it decides what later X must be."""
-        if isinstance(X, (Dataset, ImageStore)):
-            store = X.images if isinstance(X, Dataset) else X
-            flat, ones = False, False
-        elif _dimensions(X) in (3, 4):
-            store, ones = self._images(np.asarray(X), reset=reset)
-            flat = False
-        else:
-            store, ones = self._rows(X, reset=reset, least=least)
-            flat = True
+        form = None if reset else self._form
+        dataset, form = take(self, X, form, self.image_shape, least=least)
         if reset:
-            self._flat, self._ones = flat, ones
-            self.image_shape_ = store.image_shape
-            self.n_features_in_ = math.prod(store.image_shape)
-        elif store.image_shape != self.image_shape_:
-            raise InputError(
-                f"X must hold images of shape {self.image_shape_} (C, H, W) as in fit, got "
-                f"{store.image_shape}"
-            )
-        return X if isinstance(X, Dataset) else Dataset("array", store)
-
-    def _rows(self, X: Any, *, reset: bool, least: int) -> tuple[ImageStore, bool]:
-        """Take flat images, or a table."""
-        if reset:
-            shape = self.image_shape
-        else:
-            shape = None if self.image_shape_[:2] == (1, 1) else self.image_shape_
-        rows = validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=np.float32 if shape is None else "numeric",
-            ensure_min_samples=least,
-        )
-        if shape is not None:
-            if len(shape) not in (2, 3) or math.prod(shape) != rows.shape[1]:
+            self._form: Form = form
+            self.image_shape_ = self._form.image_shape
+            self.n_features_in_ = math.prod(self.image_shape_)
+        if self._form.table and self.likelihood == "bernoulli":
+            low, high = dataset.images.data.min(), dataset.images.data.max()
+            if low < 0 or high > 1:
                 raise InputError(
-                    f"image_shape must be (H, W), (H, W, C) or (C, H, W) of the {rows.shape[1]} "
-                    f"values in a row, got {shape}"
+                    "X must lie in [0, 1] with likelihood bernoulli, got "
+                    f"{low if low < 0 else high:g}; gaussian takes any numbers"
                 )
-            return self._images(rows.reshape(-1, *shape), reset=reset)
-        if self.likelihood == "bernoulli" and (rows.min() < 0 or rows.max() > 1):
-            raise InputError(
-                "X must lie in [0, 1] with likelihood bernoulli, got "
-                f"{rows.min() if rows.min() < 0 else rows.max():g}; gaussian takes any numbers"
-            )
-        return ImageStore.from_rows(rows), False
-
-    def _images(self, values: NDArray[Any], *, reset: bool) -> tuple[ImageStore, bool]:
-        """Take images, and say whether whole numbers of 1 in them are white."""
-        if reset:
-            ones = values.dtype.kind in "biu" and values.size > 0 and int(values.max()) <= 1
-            return to_store(values, "X", any_size=True), ones
-        # Later images keep the scale of the first: a dark one is not a binary one.
-        Source.from_array(values, "X").check()
-        pixels = to_bytes(values, "X")
-        if self._ones and values.dtype.kind in "biu":
-            if int(pixels.max()) > 1:
-                raise InputError(f"X must be binary as in fit, 0 and 1, got {pixels.max()}")
-            pixels = pixels * np.uint8(255)
-        return ImageStore.from_uint8(channels_first(pixels)), self._ones
-
-
-def _dimensions(X: Any) -> int:
-    """Return the dimensions of an array, a tensor or nested lists, 0 where they are ragged."""
-    if not isinstance(X, (list, tuple)):
-        return int(getattr(X, "ndim", 0))
-    try:
-        return np.ndim(X)
-    except ValueError:
-        return 0
+        return dataset
 
 
 def _seed(random_state: Seed) -> int:
