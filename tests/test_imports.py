@@ -16,7 +16,7 @@ LEAVES = {"errors", "config", "options", "files"}
 ORDER = [
     "data", "models", "objectives", "training", "representation",
     "metrics", "figures", "scales", "runs", "latent_names", "traversals", "scoretable", "summaries",
-    "drawings", "report_parts", "report", "studies", "app", "cli", "estimator",
+    "drawings", "report_parts", "report", "studies", "app", "sharing", "cli", "intake", "estimator",
 ]  # fmt: skip
 FORBIDDEN = {
     "metrics": {"torch", "betavae.data", "betavae.models", "betavae.training"},

@@ -115,15 +115,19 @@ def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
 def measure(
     model: VAE, dataset: Dataset, rows: NDArray[np.int64], *, seed: int = 0, batch: int = 512
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`."""
+    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`.
+
+    The model is taken on the device where it is; the noise is the same on all of them.
+    """
+    device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
     for part in torch.split(torch.from_numpy(rows), batch):
-        images = dataset.images.batch(part)
-        noise = torch.randn(len(part), model.latents, generator=generator)
+        images = dataset.images.batch(part, device)
+        noise = torch.randn(len(part), model.latents, generator=generator).to(device)
         found = elbo_pass(model, images, noise)
         distortion += float(found.distortion) * len(part)
-        rates += found.rate_per_latent.double() * len(part)
+        rates += found.rate_per_latent.double().cpu() * len(part)
     return distortion / len(rows), (rates / len(rows)).numpy()
 
 

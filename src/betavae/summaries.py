@@ -95,17 +95,24 @@ def last_beta(run: OpenRun) -> float:
     return run.header.config.resolved_beta(math.prod(run.header.image_shape))
 
 
+def model_name(config: Config, beta: float) -> str:
+    """Return what to call a VAE whose weight of the rate ended at `beta`.
+
+    >>> model_name(Config(beta=4), 4.0)
+    'β-VAE with β = 4'
+    """
+    objective = config.objective
+    if objective.name != "beta":
+        return f"{TITLES[objective.name]} ({objective})"
+    return "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
+
+
 def title(run: OpenRun) -> str:
     """Say what was trained on what."""
-    method = run.header.config.method
-    if method != "vae":
-        return f"{METHODS[method]} on {data_name(run.header.config.data)}"
-    beta, objective = last_beta(run), run.header.config.objective
-    if objective.name != "beta":
-        model = f"{TITLES[objective.name]} ({objective})"
-    else:
-        model = "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
-    return f"{model} on {data_name(run.header.config.data)}"
+    config = run.header.config
+    if config.method != "vae":
+        return f"{METHODS[config.method]} on {data_name(config.data)}"
+    return f"{model_name(config, last_beta(run))} on {data_name(config.data)}"
 
 
 def lead(run: OpenRun) -> str:
