@@ -24,8 +24,16 @@ from betavae.training.configured import (
     make_objective,
     make_optimiser,
 )
+from betavae.training.distributed import (
+    check_alike,
+    check_batch,
+    connected,
+    device_of,
+    launched,
+    of_first,
+    shared,
+)
 from betavae.training.machine import (
-    choose_device,
     choose_threads,
     compiled,
     cpu_threads,
@@ -96,7 +104,7 @@ def train(
     progress: bool = True,
     watch: Callable[[VAE, Record], bool] | None = None,
 ) -> Run:
-    """Train a VAE.
+    """Train a VAE, alone or with the other processes that torchrun started (docs/scaling.md).
 
     Args:
         config: everything that decides the result.
@@ -119,7 +127,9 @@ def train(
     rows, batch = len(dataset.images), min(config.batch, len(dataset.images))
     if rows < 2:
         raise InputError(f"training needs at least 2 images, got {rows}")
-    device = choose_device(config.device)
+    ranks = launched()
+    check_batch(ranks, batch)
+    device = device_of(ranks, config.device)
     if config.bf16 and device.type != "cuda":
         raise InputError(f"bf16 needs a CUDA device, got {device.type}")
     keep_heap()
@@ -127,7 +137,6 @@ def train(
     pixels = math.prod(image_shape)
     if objective is None:
         objective = make_objective(config, pixels)
-    elbo = compiled(elbo_pass) if config.compile else elbo_pass
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -148,45 +157,54 @@ def train(
         start, seconds = header.steps, header.seconds
     learning_rate = learning_rate_schedule(config)
 
-    recorder = Recorder(
-        beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
-    )
     total_steps = math.ceil(config.images / batch)
-    log = out / RECORDS if out is not None else None
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        truncate_records(log, start * batch) if resume else log.unlink(missing_ok=True)
+    home = out if ranks.rank == 0 else None  # one process writes
+    log = home / RECORDS if home is not None else None
     records: list[Record] = []
     saved = start
 
     def save(steps: int) -> None:
-        if out is not None:
+        if home is not None:
             header = checkpoint.Header(config, image_shape, rows, steps, recorder.seconds)
-            checkpoint.save(out, header, model, optimiser, generator, objective)
+            checkpoint.save(home, header, model, optimiser, generator, objective)
 
     def images_of(index: int, *, second: bool = False) -> Tensor:
         chosen = batch_rows(rows, batch, config.seed, index, second=second)
-        return dataset.images.batch(chosen, device)
+        return dataset.images.batch(ranks.part(chosen), device)
 
     model.train()
     title = f"{config.network} {config.objective}"
     if config.objective.name == "beta":
         title = title.replace("beta", f"beta {config.resolved_beta(pixels):g}", 1)
-    bar = ProgressBar(total_steps * batch, start * batch, title) if progress else None
-    if total_steps == 0:
-        save(0)
-    with stop_signals() as stopping, cpu_threads(choose_threads(config)), bar or nothing():
+    shown = progress and ranks.rank == 0
+    bar = ProgressBar(total_steps * batch, start * batch, title) if shown else None
+    with (
+        stop_signals(second_kills=ranks.count == 1) as stopping,
+        cpu_threads(choose_threads(config)),
+        connected(ranks, device, out) as agreed,
+        bar or nothing(),
+    ):
+        check_alike(ranks, config, rows, start)
+        elbo = shared(ranks, model, compiled(elbo_pass) if config.compile else elbo_pass)
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            truncate_records(log, start * batch) if resume else log.unlink(missing_ok=True)
+        recorder = Recorder(
+            beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
+        )
+        if total_steps == 0:
+            save(0)
         for index in range(start, total_steps):
             seen = index * batch
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(seen)
             images, second = images_of(index), partial(images_of, index, second=True)
-            step = Step(seen, generator, rows, second, elbo)
+            step = Step(seen, generator, rows, second, elbo, ranks)
             beta = train_step(model, optimiser, objective, images, step, recorder, bf16=config.bf16)
-            done = index + 1
+            done, stop = index + 1, agreed(stopping())
             if done % RECORD_STEPS == 0:  # by the step alone, so that a resumed run repeats it
                 drop_denormals(optimiser)
-            if done % RECORD_STEPS == 0 or done == total_steps or stopping():
+            if done % RECORD_STEPS == 0 or done == total_steps or stop:
                 record = recorder.record(done * batch, beta, learning_rate(seen))
                 if not math.isfinite(record.loss):
                     raise Diverged(
@@ -200,16 +218,16 @@ def train(
                         file.write(record.to_json() + "\n")
                 if bar:
                     bar.show(record)
-                enough = watch(model, record) if watch is not None else False
+                enough = watch is not None and of_first(ranks, watch(model, record))
                 due = (done - saved) * batch >= config.checkpoint_every
-                if due or done == total_steps or stopping() or enough:
+                if due or done == total_steps or stop or enough:
                     save(done)
                     saved = done
                 if enough or done == total_steps:
                     break
-                if stopping():
+                if stop:
                     raise Interrupted(how_to_resume(config, out, done * batch))
-    if records and records[-1].rate < COLLAPSED_NATS:
+    if records and records[-1].rate < COLLAPSED_NATS and ranks.rank == 0:
         warn(
             f"the posterior collapsed: rate {records[-1].rate:.3f} nats, no latent says anything "
             "about the image; try a smaller beta, another seed or a longer run"

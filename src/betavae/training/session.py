@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -52,8 +53,17 @@ def how_to_resume(config: Config, out: Path | None, images: int) -> str:
         return f"stopped at {images:,} images"
     return (
         f"stopped at {images:,} of {config.images:,} images, saved in {out}; "
-        f"go on with: betavae train --resume --out {out}"
+        f"go on with: {resume_line(out)}"
     )
+
+
+def resume_line(out: Path) -> str:
+    """Return the command that goes on with a run, with as many processes as there are now."""
+    launcher = "betavae"
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        here = os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])
+        launcher = f"torchrun --nproc-per-node {here} -m betavae"
+    return f"{launcher} train --resume --out {out}"
 
 
 @contextmanager
@@ -63,8 +73,13 @@ def nothing() -> Iterator[None]:
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills."""
+def stop_signals(*, second_kills: bool = True) -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills.
+
+    Args:
+        second_kills: no for processes that torchrun minds: a terminal's Ctrl-C may reach them
+            twice, directly and through it, and it kills what does not end by itself.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -73,7 +88,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, frame: object) -> None:
         asked.set()
-        signal.signal(number, before[signal.Signals(number)])
+        if second_kills:
+            signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, ask)
