@@ -1,0 +1,133 @@
+"""Commands about data sets: `data list`, `data info`, `data prepare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from betavae.cli.apps import data_app
+from betavae.errors import InputError
+
+if TYPE_CHECKING:
+    from betavae.data.dataset import Dataset
+
+
+@data_app.command(name="list")
+def data_list() -> None:
+    """List the data sets that have a name, and what else can be given.
+
+    Example: betavae data list
+    """
+    from betavae.data import prepared, shapes2d
+    from betavae.data.sets import SETS
+
+    state = "prepared" if shapes2d.cache_path().exists() else "rendered on first use"
+    print(f"{'shapes2d':13} 737,280 binary 64x64 ({state})")
+    for name, recipe in SETS.items():
+        sizes = ", ".join(map(str, prepared.find(name)))
+        state = f"prepared, size {sizes}" if sizes else f"see: betavae data info {name}"
+        print(f"{name:13} {recipe.images} ({state})")
+    print(f"{'PATH':13} a .npy or .npz file, or a folder of PNG and JPEG images")
+
+
+@data_app.command(name="info")
+def data_info(data: str, /, *, size: Literal[32, 64, 128] | None = None) -> None:
+    """Say what a data set holds, and of a named one where to get it and under which terms.
+
+    Example: betavae data info chairs
+
+    Args:
+        data: shapes2d, a name that `betavae data list` shows, a .npy or .npz file, or a folder
+            of images.
+        size: Side of a prepared set; crop and resize a folder's images to this side.
+    """
+    from betavae import data as datasets
+    from betavae.data import prepared
+    from betavae.data.sets import SETS
+
+    if data in SETS:
+        print("\n".join(SETS[data].lines(data)))
+        there = prepared.find(data)
+        if not there or (size is not None and size not in there):
+            print("not prepared yet")
+            return
+        header = prepared.read_header(
+            there.get(size or SETS[data].size, next(iter(there.values())))
+        )
+        print(f"prepared from {header.source['path']} (sha256 {header.source['sha256']})")
+        if header.remark:
+            print(header.remark)
+        _show(datasets.load(data, size=header.image_shape[1]))
+        return
+    _show(datasets.load(data, size=size))
+
+
+def _show(dataset: Dataset) -> None:
+    """Print what a data set holds."""
+    channels, height, width = dataset.images.image_shape
+    kind = "binary, 8 pixels a byte" if dataset.images.packed else "uint8"
+    print(f"{dataset.name}: {len(dataset.images):,} images, {channels} x {height} x {width}")
+    print(f"stored {kind}: {dataset.images.nbytes / 1e6:,.1f} MB")
+    if dataset.grid is not None:
+        sizes = zip(dataset.grid.names, dataset.grid.sizes, strict=True)
+        print("factors, a full grid: " + ", ".join(f"{name} {count}" for name, count in sizes))
+    elif dataset.labels is not None:
+        print("factors: " + ", ".join(dataset.factor_names))
+    else:
+        print("factors: none")
+
+
+@data_app.command(name="prepare")
+def data_prepare(
+    data: str = "shapes2d",
+    /,
+    *,
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    download: bool = False,
+    size: Literal[32, 64, 128] | None = None,
+    colour: Annotated[bool | None, Parameter(negative="--grey")] = None,
+    crop: int | Literal["whole"] | None = None,
+    identities: int | None = None,
+    azimuths: int | None = None,
+    elevations: int | None = None,
+    lights: int | None = None,
+) -> None:
+    """Read a data set into the cache now, so that training starts at once.
+
+    Example: betavae data prepare faces --from 01_MorphableModel.mat --identities 50
+
+    Args:
+        data: shapes2d, a name that `betavae data list` shows, or a folder of images.
+        source: The file or folder that you downloaded; `betavae data info NAME` says which.
+        download: Download it into the cache first, where it has a stable public address.
+        size: Side of the images. [default: the set's own, mostly 64]
+        colour: Make images RGB, or with --grey grey. [default: the set's own]
+        crop: Side of the centre square to cut out, or whole to squeeze everything.
+        identities: Faces: how many people.
+        azimuths: Faces: how many turns of the head.
+        elevations: Faces: how many heights of the camera.
+        lights: Faces: how many directions of the light.
+    """
+    from betavae import data as datasets
+    from betavae.data import prepare, prepared
+    from betavae.data.cache import cache_folder
+    from betavae.data.recipe import Options
+
+    options = Options(size, colour, crop, identities, azimuths, elevations, lights)
+    if source is None and not download and options == Options(size):
+        _show(datasets.load(data, size=size))
+        return
+    if source is None and not download:
+        raise InputError("these options need --from PATH, the files to prepare")
+    if source is not None and download:
+        raise InputError("give --from or --download, not both")
+    if source is None:
+        source = prepare.download(data, cache_folder() / "downloads" / data)
+    path = prepare.prepare(data, source, options)
+    header = prepared.read_header(path)
+    _show(prepared.load(path, data))
+    if header.remark:
+        print(header.remark)
+    print(f"written to {path}; next: betavae train {data}")

@@ -1,0 +1,137 @@
+"""Commands that judge codes: `score`, `encode`, `choose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from betavae.cli.apps import RunFolder, app
+from betavae.errors import InputError
+
+
+@app.command
+def score(
+    run_folder: RunFolder | None = None,
+    /,
+    *,
+    metrics: str | None = None,
+    protocol: str | None = None,
+    pairs: int | None = None,
+    codes: Path | None = None,
+    factors: Path | None = None,
+    log_var: Path | None = None,
+    factor_bins: int = 20,
+    out: Path | None = None,
+    rows: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+) -> None:
+    """Score a run's codes, or anybody's, with metrics of disentanglement.
+
+    A run's results go into its score.json. METRICS is `all`, `fast` (all but the slow one), or
+    names such as `mig,dci:locatello2019`; a metric without a protocol runs with its default one.
+
+    Example: betavae score runs/b4 --metrics all
+    Example: betavae score --codes codes.npy --factors factors.csv --out results.json
+
+    Args:
+        metrics: What to compute. [default: higgins for a run, fast for --codes]
+        protocol: The protocol of metrics named without one.
+        pairs: Pairs averaged into one point of the Higgins score (L). [default: the protocol's]
+        codes: Codes (N, M) in a .npy, .npz or .csv file, in place of a run.
+        factors: Factors (N, K) that go with --codes; -1 or an empty cell: not known.
+        log_var: Log variances (N, M) that go with --codes.
+        factor_bins: Bins that a continuous factor is cut into.
+        out: Write the whole result to this JSON file too.
+        rows: Encode this many random rows of the run's data instead of all.
+        seed: Seed of rows and metrics.
+        device: Where to encode a run's data: auto, cpu, cuda or mps. [default: auto]
+    """
+    from betavae.studies import scoring
+
+    if (run_folder is None) == (codes is None):
+        raise InputError(
+            "score needs a run folder or --codes, got " + ("neither" if codes is None else "both")
+        )
+    given = {"factors": factors, "log-var": log_var, "rows": rows, "device": device}
+    for name in ("rows", "device") if run_folder is None else ("factors", "log-var"):
+        if given[name] is not None:
+            what = "--codes" if run_folder is None else "a run folder"
+            raise InputError(f"--{name} does not go with {what}")
+    common: dict[str, Any] = {
+        "protocol": protocol, "n_pairs": pairs, "factor_bins": factor_bins, "seed": seed,
+    }  # fmt: skip
+    if codes is not None:
+        results = scoring.score_files(codes, factors, log_var, metrics=metrics or "fast", **common)
+    else:
+        assert run_folder is not None
+        results = scoring.score_run(
+            run_folder, metrics=metrics or "higgins", rows=rows, device=device or "auto", **common
+        )
+    print(results)
+    for entry in results.entries.values():
+        if entry.name == "higgins":  # what this number hangs on, which the table does not show
+            found = entry.result
+            print(
+                f"{entry.protocol}: {100 * found.score:.2f} +- {100 * found.deviation:.2f} "
+                f"(L = {found.n_pairs}, {len(found.scores)} classifier seeds, "
+                f"{found.n_test:,} test points)"
+            )
+    if out is not None:
+        scoring.write_results(out, results)
+    places = [] if run_folder is None else [run_folder / scoring.SCORES]
+    for place in places if out is None else [*places, out]:
+        print(f"written to {place}")
+
+
+@app.command
+def encode(
+    run_folder: RunFolder,
+    data: str | None = None,
+    /,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Encode a data set with a trained run: posterior means and log variances as .npz.
+
+    Example: betavae encode runs/b4 my_images/ --out codes.npz
+
+    Args:
+        data: What to encode. [default: what the run was trained on]
+        out: The file to write. [default: RUN/representation.npz]
+        device: Where to encode: auto, cpu, cuda or mps.
+    """
+    from betavae.studies.scoring import encode_run
+
+    path = out or run_folder / "representation.npz"
+    codes = encode_run(run_folder, data=data, device=device)
+    codes.save(path)
+    print(f"{len(codes.mean):,} images, {codes.mean.shape[1]} latents: written to {path}")
+
+
+@app.command(name="choose")
+def choose_runs(
+    *runs: RunFolder,
+    out: Path = Path("runs/choose"),
+    rows: int = 10_000,
+    pairs: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Rank runs with labels on a subset, and without labels, and say how far the two agree.
+
+    Without labels: UDR and ModelCentrality, which compare the runs with one another. Writes the
+    runs' traversals side by side.
+
+    Example: betavae choose runs/b1 runs/b4 runs/b8 --out runs/choose
+
+    Args:
+        out: Folder for choose.json and choose.png.
+        rows: Random images to compare on.
+        pairs: Pairs averaged into one point of the metric (L). [default: 20]
+        seed: Seed of everything.
+    """
+    from betavae.studies.choose import choose, write_choice
+
+    for path in write_choice(choose(runs, rows=rows, pairs=pairs, seed=seed), out, seed=seed):
+        print(path)

@@ -1,0 +1,136 @@
+"""Commands that show: `traverse`, `figure`, `report`, `explore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from betavae.cli.apps import RunFolder, app
+from betavae.drawings.catalogue import listing
+from betavae.errors import InputError
+
+
+@app.command
+def traverse(
+    run_folder: RunFolder,
+    /,
+    *,
+    out: Path | None = None,
+    span: float = 3.0,
+    steps: int = 11,
+) -> None:
+    """Draw what each latent does, over +-SPAN, as PNG and GIF.
+
+    Example: betavae traverse runs/b4 --span 3
+
+    Args:
+        out: Folder for the pictures. [default: the run folder]
+        span: Latents run from -SPAN to SPAN.
+        steps: Pictures a row.
+    """
+    from betavae.traversals import write_traversals
+
+    for path in write_traversals(run_folder, out=out, span=span, steps=steps):
+        print(path)
+
+
+def figure(
+    name: str,
+    /,
+    *runs: Path,
+    out: Annotated[Path, Parameter(name=("--out", "-o"))],
+    rows: int = 50_000,
+    seeds: int = 2,
+    span: float = 3.0,
+    steps: int = 11,
+    latents: int = 16,
+    seed: int = 0,
+) -> None:
+    """Draw a figure of the paper, or about a run; the numbers drawn go into a JSON beside it.
+
+    Args:
+        name: Which figure; see below.
+        runs: Run folders; or codes, as `betavae encode` writes them, where codes are enough.
+        out: The picture to write: .png, .svg or .pdf.
+        rows: Images encoded, about; on a full grid, thinned evenly.
+        seeds: Images that traversals start from.
+        span: Latents run from -SPAN to SPAN.
+        steps: Pictures a traversal.
+        latents: Latents shown a run, at most.
+        seed: Seed of every random choice.
+    """
+    from betavae.drawings.draw import draw_figure
+    from betavae.drawings.options import Options
+
+    options = Options(rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed)
+    for path in draw_figure(name, runs, out, options):
+        print(path)
+
+
+# The names belong into the help, and stand in one place only.
+app.command(
+    figure,
+    help=f"""{(figure.__doc__ or "").partition("Args:")[0].strip()}
+
+    Example: betavae figure responses runs/b4 -o responses.png
+
+    NAME is one of:
+
+{listing()}
+    """,
+)
+
+
+@app.command
+def report(*runs: RunFolder, out: Path | None = None) -> None:
+    """Write one self-contained HTML file: scores, responses, traversals to turn, curves, rates.
+
+    Several runs are put side by side.
+
+    Example: betavae report runs/b4
+    Example: betavae report runs/b4 runs/b1 --out compared.html
+
+    Args:
+        out: The file to write. [default: report.html in the run, or beside several runs]
+    """
+    from betavae.report import write_report
+
+    print(write_report(runs, out=out))
+
+
+@app.command
+def explore(
+    run_folder: RunFolder,
+    other: Annotated[Path | None, Parameter(help="A second run to compare with.")] = None,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8600,
+    browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+) -> None:
+    """Turn a run's latents by hand in the browser; needs the extra `app`.
+
+    The page is served to this machine only, and loads nothing from elsewhere.
+
+    Example: betavae explore runs/b4
+    Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
+
+    Args:
+        host: Address to listen on; other than loopback, others on the network can look too.
+        port: Port to listen on; 0 takes a free one.
+        browser: Open the page in the browser.
+    """
+    try:
+        from betavae.app.server import serve
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"explore needs the package {error.name}; install it with: pip install 'betavae[app]'"
+        ) from None
+    serve(
+        [run_folder] if other is None else [run_folder, other],
+        host=host,
+        port=port,
+        browser=browser,
+    )

@@ -1,0 +1,188 @@
+"""Commands of many runs: `study ...`, `reproduce ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from betavae.cli.apps import reproduce_app, study_app
+
+METHODS = (
+    "Rows to run, with commas between: truth, pixels, pca, ica, dcign, infogan, untrained, vae, "
+    "beta-vae. [default: what the folder knows, else all]"
+)
+
+
+@study_app.command(name="dual")
+def study_dual(
+    *,
+    out: Path = Path("runs/dual"),
+    data: str = "shapes2d",
+    epsilons: tuple[float, ...] | None = None,
+    images: int = 60_000,
+    network: Literal["fc", "conv", "burgess", "patch"] = "patch",
+    seed: int = 0,
+) -> None:
+    """Check that the multiplier of a rate constraint is the slope of the best log likelihood.
+
+    Trains constrained runs, each from the one before; writes dual.json and dual.png. The same
+    line goes on with a study that was stopped.
+
+    Example: betavae study dual --out runs/dual --epsilons 18 --epsilons 12 --epsilons 6
+
+    Args:
+        out: Folder of the study.
+        data: What to learn from.
+        epsilons: Rates to hold, nats per image, one option each. [default: 18 15 12 9 6]
+        images: Length of a run; the first is three times as long.
+        network: Network of all runs.
+        seed: Seed of all runs.
+    """
+    from betavae.studies.dual import EPSILONS, run_dual
+
+    outcome = run_dual(
+        out, data=data, epsilons=epsilons or EPSILONS, images=images, network=network, seed=seed
+    )
+    print("  epsilon     rate  distortion  multiplier  dG/d epsilon")
+    for row in outcome["runs"]:
+        print(
+            f"{row['epsilon']:9.4g}{row['rate']:9.2f}{row['distortion']:12.2f}"
+            f"{row['multiplier']:12.3g}"
+            + (f"{row['slope']:14.3g}" if row["on_curve"] else "   beaten by another run")
+        )
+    if not outcome["converged"]:
+        print("fewer than three runs lie on one curve: train longer (--images)")
+    print(
+        f"multiplier / slope: {outcome['median_multiplier_over_slope']:.2f} (median); "
+        f"written to {out / 'dual.json'}, {out / 'dual.png'}"
+    )
+
+
+@study_app.command(name="rate-distortion")
+def study_rate_distortion(
+    *,
+    out: Path = Path("runs/rate-distortion"),
+    data: str = "shapes2d",
+    betas: tuple[float, ...] | None = None,
+    images: int = 40_000,
+    network: Literal["fc", "conv", "burgess", "patch"] = "patch",
+    sigma: float = 0.3,
+    seed: int = 0,
+) -> None:
+    """Draw distortion against rate over beta, for a Bernoulli and a Gaussian decoder.
+
+    Each run starts from the one before; writes rate_distortion.json and rate_distortion.png.
+    The same line goes on with a study that was stopped.
+
+    Example: betavae study rate-distortion --out runs/rd --betas 1 --betas 4 --betas 16
+
+    Args:
+        out: Folder of the study.
+        data: What to learn from.
+        betas: Weights of the rate, one option each. [default: 0.5 1 2 4 8 16 32]
+        images: Length of a run; the first of each decoder is three times as long.
+        network: Network of all runs.
+        sigma: Standard deviation of the Gaussian decoder.
+        seed: Seed of all runs.
+    """
+    from betavae.studies.rate_distortion import BETAS, run_rate_distortion
+
+    outcome = run_rate_distortion(
+        out,
+        data=data,
+        betas=betas or BETAS,
+        images=images,
+        network=network,
+        sigma=sigma,
+        seed=seed,
+    )
+    print("     beta   Bernoulli D / R    Gaussian D / R")
+    for one, two in zip(outcome["bernoulli"], outcome["gaussian"], strict=True):
+        print(
+            f"{one['beta']:9.4g}{one['distortion']:11.1f} /{one['rate']:5.1f}"
+            f"{two['distortion']:11.1f} /{two['rate']:5.1f}"
+        )
+    print(f"written to {out / 'rate_distortion.json'}, {out / 'rate_distortion.png'}")
+
+
+@reproduce_app.command(name="table")
+def reproduce_table(
+    *,
+    out: Path = Path("runs/table"),
+    methods: Annotated[str | None, Parameter(help=METHODS)] = None,
+    replicas: int | None = None,
+    images: int | None = None,
+    rows: int | None = None,
+    quick: bool = False,
+    rescore: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Fit every method of Fig. 5 (left), score them, and print our numbers beside the paper's.
+
+    The folder remembers what it was asked for: the same command, or one with `--out` alone, does
+    what is missing. Methods may be given replicas and lengths one after the other.
+
+    Example: betavae reproduce table --out runs/table --jobs 2
+
+    Args:
+        out: Folder of the study.
+        replicas: Fits of each method. [default: 10, as in the paper]
+        images: Length of training. [default: each method's preset]
+        rows: Random images to encode and score. [default: all 737,280]
+        quick: A few steps, to see that it works; the scores mean nothing then.
+        rescore: Score the kept codes again, as after a change of the metric.
+        engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
+        ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
+        jobs: Cells at a time. [default: one a GPU, else one a core]
+    """
+    from betavae.studies.table import run_table
+    from betavae.studies.table_output import print_table, write_figures
+
+    chosen = None if methods is None else [name.strip() for name in methods.split(",")]
+    outcome = run_table(
+        out, methods=chosen, replicas=replicas, images=images, rows=rows, quick=quick,
+        rescore=rescore, engine=engine, ray_address=ray_address, jobs=jobs,
+    )  # fmt: skip
+    print_table(outcome)
+    for path in (*write_figures(outcome, out), out / "table.json"):
+        print(path)
+
+
+@reproduce_app.command(name="latent-size")
+def reproduce_latent_size(
+    *,
+    out: Path = Path("runs/latent-size"),
+    replicas: int = 1,
+    images: int = 100_000,
+    rows: int | None = None,
+    quick: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Train and score over normalised beta and the number of latents: Fig. 5 (right).
+
+    Example: betavae reproduce latent-size --out runs/latent-size --jobs 2
+
+    Args:
+        out: Folder of the study; finished cells are not done again.
+        replicas: Fits of each cell; scores are averaged.
+        images: Length of training.
+        rows: Random images to encode and score. [default: all 737,280]
+        quick: A 2 x 2 grid of a few steps; the scores mean nothing then.
+        engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
+        ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
+        jobs: Cells at a time. [default: one a GPU, else one a core]
+    """
+    from betavae.studies.latent_size import run_latent_size, write_outputs
+
+    outcome = run_latent_size(
+        out, replicas=replicas, images=images, rows=rows, quick=quick, engine=engine,
+        ray_address=ray_address, jobs=jobs,
+    )  # fmt: skip
+    for path in (*write_outputs(outcome, out), out / "sweep.json"):
+        print(path)

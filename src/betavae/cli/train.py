@@ -1,0 +1,126 @@
+"""Commands that train: `train`, `demo`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from betavae.cli.apps import app
+from betavae.config import Config
+from betavae.errors import InputError
+
+
+@app.command
+def train(
+    data: str | None = None,
+    /,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    toml: Path | None = None,
+    config: Annotated[Config | None, Parameter(name="*")] = None,
+) -> None:
+    """Train a model on DATA: shapes2d, a prepared set, a .npy or .npz file, or a folder of images.
+
+    Writes checkpoints and metrics.jsonl to the run folder. Ctrl-C saves, and
+    `--resume` goes on: on the CPU to the very weights of the uninterrupted run.
+
+    `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
+
+    Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
+
+    Args:
+        data: What to learn from. [default: shapes2d]
+        out: Run folder. [default: runs/DATA-OBJECTIVE-BETA-SEED]
+        resume: Go on from the run folder's last checkpoint.
+        overwrite: Replace the run that the folder already holds.
+        toml: Read options from this file; options on the command line win.
+    """
+    from betavae import data as datasets
+    from betavae.training import checkpoint, methods
+    from betavae.training.records import RECORDS, read_records
+
+    given: dict[str, Any] = {} if config is None else _given(config)
+    if data is not None:
+        given["data"] = data
+    options = _merged({} if toml is None else Config.from_toml(toml), given)
+    folder = out or _default_folder(Config.from_mapping(options))
+    there = (folder / checkpoint.NAME).is_file()
+    if there and not resume and not overwrite:
+        raise InputError(
+            f"{folder} already holds a run; add --resume to go on with it, --overwrite to "
+            "replace it, or choose another --out"
+        )
+    if resume and there:
+        options = _merged(_given(checkpoint.read_header(folder).config), options)
+    settings = Config.from_mapping(options)
+    if resume and not there:
+        print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
+    dataset = datasets.load(settings.data, size=settings.size)
+    methods.fit(settings, dataset, folder, resume=resume and there)
+    if settings.method != "vae":
+        print(f"saved in {folder}; next: betavae score {folder}, betavae traverse {folder}")
+        return
+    if records := read_records(folder / RECORDS):
+        last = records[-1]
+        print(
+            f"{last.images:,} images in {last.seconds:,.0f} s: distortion {last.distortion:.1f}, "
+            f"rate {last.rate:.2f} nats an image, {last.active_latents} active latents"
+        )
+    print(f"saved in {folder}; next: betavae score {folder}, betavae report {folder}")
+
+
+@app.command
+def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -> None:
+    """Train beta = 4 and the beta = 1 control on the 2D shapes, score both, write reports.
+
+    Example: betavae demo --out runs/demo
+
+    Args:
+        out: Folder for the two runs.
+        seed: Seed of everything.
+        quick: A tenth of the length, to see that it works; the scores mean nothing then.
+    """
+    from betavae.studies.demo import run_demo
+
+    run_demo(out, seed=seed, quick=quick)
+
+
+def _given(config: Config) -> dict[str, Any]:
+    """Return the options that were set, without defaults."""
+    return config.model_dump(exclude_unset=True)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay options over others; beta and beta_norm are one choice, so the upper one wins.
+
+    Options of the same objective are laid over each other, those of another one dropped.
+    """
+    if {"beta", "beta_norm"} & over.keys():
+        base = {key: value for key, value in base.items() if key not in ("beta", "beta_norm")}
+    merged = {**base, **over}
+    below, above = _table(base.get("objective")), _table(over.get("objective"))
+    if below and above and below.get("name", "beta") == above.get("name", "beta"):
+        merged["objective"] = {**below, **above}
+    return merged
+
+
+def _table(objective: Any) -> dict[str, Any]:
+    """Return an objective, given by name or as a table, as a table."""
+    return {"name": objective} if isinstance(objective, str) else dict(objective or {})
+
+
+def _default_folder(config: Config) -> Path:
+    name = Path(config.data).stem if config.data != "shapes2d" else config.data
+    if config.method != "vae":
+        return Path("runs") / f"{name}-{config.method}-seed{config.seed}"
+    objective = str(config.objective).replace(",", "").replace(" ", "-")
+    if config.objective.name == "beta":
+        norm = config.beta_norm is not None
+        weight = f"norm{config.beta_norm:g}" if norm else f"{config.resolved_beta(1):g}"
+        objective = objective.replace("beta", f"beta-{weight}", 1)
+    return Path("runs") / f"{name}-{objective}-seed{config.seed}"
