@@ -18,7 +18,7 @@ from betavae.objectives import Objective, Stateful, Step, Terms
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.ranks import Ranks
 from betavae.training.configured import make_objective
-from betavae.training.distributed import connected, launched, shared
+from betavae.training.distributed import connected, ranks_here, shared
 from betavae.training.loop import train
 
 GRADIENTS = (
@@ -104,7 +104,7 @@ if __name__ == "__main__":
     import betavae.training.loop as loop
 
     loop.RECORD_STEPS = 5
-    target, place = Path(sys.argv[1]), launched()
+    target, place = Path(sys.argv[1]), ranks_here()
     with connected(place, torch.device("cpu"), None):
         check_gradients(place)
     train_all(target)

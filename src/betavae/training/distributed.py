@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from betavae.config import Config
-from betavae.errors import InputError
+from betavae.errors import InputError, RankFailed
+from betavae.launch import launched
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import Pass
 from betavae.objectives.ranks import Ranks
@@ -25,26 +25,14 @@ from betavae.training.session import Diverged, Interrupted, resume_line
 Run = Callable[[VAE, Tensor, Tensor], Pass]
 
 
-class RankFailed(InputError):
-    """What went wrong on one rank alone, so that it is this rank that has to say it."""
-
-
-def launched() -> Ranks:
-    """Return this process's place among those that train together; alone without torchrun.
+def ranks_here() -> Ranks:
+    """Return this process's place among those that train together.
 
     Raises:
-        InputError: when the variables that torchrun sets are not whole.
+        InputError: when the environment is not torchrun's.
     """
-    count = os.environ.get("WORLD_SIZE", "1")
-    if count == "1":
-        return Ranks()
-    rank = os.environ.get("RANK", "")
-    if not (count.isdecimal() and rank.isdecimal() and int(rank) < int(count)):
-        raise InputError(
-            f"WORLD_SIZE={count} says that several processes train together, which needs RANK "
-            f"below it, got '{rank}'; start them with torchrun, or unset WORLD_SIZE"
-        )
-    return Ranks(int(rank), int(count))
+    place = launched()
+    return Ranks(place.rank, place.count)
 
 
 def device_of(ranks: Ranks, name: str) -> torch.device:
@@ -60,7 +48,7 @@ def device_of(ranks: Ranks, name: str) -> torch.device:
     device = choose_device("cpu" if name == "auto" and not torch.cuda.is_available() else name)
     if device.type != "cuda":
         return device
-    place, there = int(os.environ.get("LOCAL_RANK", ranks.rank)), torch.cuda.device_count()
+    place, there = launched().local_rank, torch.cuda.device_count()
     if place >= there:
         raise RankFailed(
             f"no GPU is left for rank {ranks.rank}: this machine has {there}; start "

@@ -29,8 +29,8 @@ from betavae.training.distributed import (
     check_batch,
     connected,
     device_of,
-    launched,
     of_first,
+    ranks_here,
     shared,
 )
 from betavae.training.machine import (
@@ -127,7 +127,7 @@ def train(
     rows, batch = len(dataset.images), min(config.batch, len(dataset.images))
     if rows < 2:
         raise InputError(f"training needs at least 2 images, got {rows}")
-    ranks = launched()
+    ranks = ranks_here()
     check_batch(ranks, batch)
     device = device_of(ranks, config.device)
     if config.bf16 and device.type != "cuda":

@@ -12,10 +12,10 @@ from torch import nn
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.launch import launched
 from betavae.models import linear
 from betavae.training import checkpoint, dcign, infogan
 from betavae.training.alternating import run_steps
-from betavae.training.distributed import launched
 from betavae.training.loop import train
 from betavae.training.records import warn
 

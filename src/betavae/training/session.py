@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.launch import launched
 from betavae.training import checkpoint
 
 
@@ -59,11 +59,9 @@ def how_to_resume(config: Config, out: Path | None, images: int) -> str:
 
 def resume_line(out: Path) -> str:
     """Return the command that goes on with a run, with as many processes as there are now."""
-    launcher = "betavae"
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        here = os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])
-        launcher = f"torchrun --nproc-per-node {here} -m betavae"
-    return f"{launcher} train --resume --out {out}"
+    place = launched()
+    several = f"torchrun --nproc-per-node {place.local_count} -m betavae"
+    return f"{'betavae' if place.count == 1 else several} train --resume --out {out}"
 
 
 @contextmanager
