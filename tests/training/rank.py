@@ -105,7 +105,7 @@ if __name__ == "__main__":
 
     loop.RECORD_STEPS = 5
     target, place = Path(sys.argv[1]), ranks_here()
-    with connected(place, torch.device("cpu"), None):
+    with connected(place, torch.device("cpu"), Config()):
         check_gradients(place)
     train_all(target)
     check_same_on_all(target / "same", place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from betavae.launch import launched
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import Pass
 from betavae.objectives.ranks import Ranks
+from betavae.training import checkpoint
 from betavae.training.machine import choose_device
 from betavae.training.session import Diverged, Interrupted, resume_line
 
@@ -66,10 +68,8 @@ def check_batch(ranks: Ranks, batch: int) -> None:
         )
 
 
-def check_alike(ranks: Ranks, config: Config, rows: int, start: int) -> None:
+def _check_alike(ranks: Ranks, config: Config, rows: int, start: int) -> None:
     """Refuse ranks that were started with different settings, data or checkpoints."""
-    if ranks.count == 1:
-        return
     settings = hashlib.sha256(config.model_dump_json().encode()).digest()
     mine = torch.tensor([[int.from_bytes(settings[:7], "big"), rows, start]])
     everyone = ranks.gather(mine)
@@ -141,10 +141,27 @@ class Agreement:
 
 
 @contextmanager
-def connected(ranks: Ranks, device: torch.device, out: Path | None) -> Iterator[Agreement]:
+def connected(
+    ranks: Ranks,
+    device: torch.device,
+    config: Config,
+    *,
+    rows: int = 0,
+    start: int = 0,
+    out: Path | None = None,
+) -> Iterator[Agreement]:
     """Join the other ranks for the block: NCCL between GPUs, gloo between CPUs.
 
+    Args:
+        ranks: from `ranks_here`.
+        device: from `device_of`.
+        config: what the training is told, the same on all ranks, as are the following.
+        rows: images in the data set.
+        start: steps done so far.
+        out: run folder.
+
     Raises:
+        InputError: when the ranks were not started alike.
         RankFailed: when another rank is gone; torchrun says which, and why.
     """
     agreement = Agreement(ranks)
@@ -156,6 +173,7 @@ def connected(ranks: Ranks, device: torch.device, out: Path | None) -> Iterator[
             # Once a process: a second group would read the first one's addresses in the store.
             dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
             atexit.register(dist.destroy_process_group)
+        _check_alike(ranks, config, rows, start)
         yield agreement
     except (Diverged, Interrupted):  # all ranks raise these, at the same step
         raise
@@ -163,10 +181,12 @@ def connected(ranks: Ranks, device: torch.device, out: Path | None) -> Iterator[
         atexit.unregister(dist.destroy_process_group)  # which waits for the others
         if not _lost(error):
             raise
-        kept = f"; go on from the last checkpoint with: {resume_line(out)}" if out else ""
+        there = out is not None and (out / checkpoint.NAME).exists()
+        kept = f"; go on from the last checkpoint with: {resume_line(out)}" if there else ""
+        reason = re.sub(r"\[/.*?\] ", "", str(error).splitlines()[0]).split(". ")[0]
         raise RankFailed(
-            f"lost the other processes of this training ({str(error).splitlines()[0]}); the "
-            f"report of torchrun says which one ended first{kept}"
+            f"lost the other processes of this training ({reason}); the report of torchrun says "
+            f"which one ended first{kept}"
         ) from None
 
 

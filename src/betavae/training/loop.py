@@ -25,7 +25,6 @@ from betavae.training.configured import (
     make_optimiser,
 )
 from betavae.training.distributed import (
-    check_alike,
     check_batch,
     connected,
     device_of,
@@ -33,6 +32,7 @@ from betavae.training.distributed import (
     ranks_here,
     shared,
 )
+from betavae.training.log import Log
 from betavae.training.machine import (
     choose_threads,
     compiled,
@@ -43,11 +43,9 @@ from betavae.training.machine import (
 from betavae.training.order import batch_rows
 from betavae.training.records import (
     COLLAPSED_NATS,
-    RECORDS,
     ProgressBar,
     Record,
     Recorder,
-    truncate_records,
     warn,
 )
 from betavae.training.session import (
@@ -159,7 +157,6 @@ def train(
 
     total_steps = math.ceil(config.images / batch)
     home = out if ranks.rank == 0 else None  # one process writes
-    log = home / RECORDS if home is not None else None
     records: list[Record] = []
     saved = start
 
@@ -181,14 +178,11 @@ def train(
     with (
         stop_signals(second_kills=ranks.count == 1) as stopping,
         cpu_threads(choose_threads(config)),
-        connected(ranks, device, out) as agreed,
+        connected(ranks, device, config, rows=rows, start=start, out=out) as agreed,
+        Log(home, start * batch if resume else None, tensorboard=config.tensorboard) as log,
         bar or nothing(),
     ):
-        check_alike(ranks, config, rows, start)
         elbo = shared(ranks, model, compiled(elbo_pass) if config.compile else elbo_pass)
-        if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            truncate_records(log, start * batch) if resume else log.unlink(missing_ok=True)
         recorder = Recorder(
             beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
         )
@@ -213,9 +207,7 @@ def train(
                         )
                     )
                 records.append(record)
-                if log is not None:
-                    with log.open("a", encoding="utf-8") as file:
-                        file.write(record.to_json() + "\n")
+                log.add(record.to_json())
                 if bar:
                     bar.show(record)
                 enough = watch is not None and of_first(ranks, watch(model, record))

@@ -25,7 +25,7 @@ class Diverged(InputError):
 
 def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) -> None:
     """Refuse to resume with other settings or data: the result would be neither run's."""
-    may_differ = {"device", "threads", "compile", "checkpoint_every"}
+    may_differ = {"device", "threads", "compile", "checkpoint_every", "tensorboard"}
     old, new = header.config.model_dump(), config.model_dump()
     changed = [key for key in new if key not in may_differ and old[key] != new[key]]
     if changed:
@@ -57,7 +57,7 @@ def how_to_resume(config: Config, out: Path | None, images: int) -> str:
     )
 
 
-def resume_line(out: Path) -> str:
+def resume_line(out: Path | None) -> str:
     """Return the command that goes on with a run, with as many processes as there are now."""
     place = launched()
     several = f"torchrun --nproc-per-node {place.local_count} -m betavae"
