@@ -135,7 +135,9 @@ class Config(BaseModel):
         description="CPU threads. [default: 1 for patch with batch <= 32, else PyTorch's]",
     )
     bf16: bool = Field(False, description="bfloat16 autocast on CUDA; the KL stays in float32.")
-    compile: bool = Field(False, description="torch.compile the step; falls back and says so.")
+    compile: bool = Field(
+        False, description="torch.compile the step, as CUDA graphs on CUDA; falls back and says so."
+    )
     checkpoint_every: int = Field(50_000, ge=1, description="Images between checkpoints.")
     tensorboard: bool = Field(
         False, description="Write TensorBoard events beside metrics.jsonl (extra tensorboard)."

@@ -81,9 +81,9 @@ def train_step(
     bf16: bool = False,
 ) -> float | Tensor:
     """Take one step and return the beta used in it."""
+    optimiser.zero_grad(set_to_none=True)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
         terms = objective(model, images, step)
-    optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(terms.loss)
     optimiser.step()
     if terms.after is not None:
@@ -182,7 +182,8 @@ def train(
         Log(home, start * batch if resume else None, tensorboard=config.tensorboard) as log,
         bar or nothing(),
     ):
-        elbo = shared(ranks, model, compiled(elbo_pass) if config.compile else elbo_pass)
+        run = compiled(elbo_pass, device) if config.compile else elbo_pass
+        elbo = shared(ranks, model, run)
         recorder = Recorder(
             beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
         )
