@@ -6,12 +6,13 @@ Run: python -m benchmarks [NAME ...]
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import platform
 import sys
 import time
 from pathlib import Path
+
+from betavae.files import read_json, write_json
 
 HERE = Path(__file__).parent
 NAMES = (
@@ -55,7 +56,7 @@ def main() -> None:
     """Run the named benchmarks, all by default; keep the others' results as they are."""
     names = sys.argv[1:] or [name for name in NAMES if (HERE / f"{name}.py").exists()]
     path = HERE / "results.json"
-    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results = read_json(path) if path.exists() else {}
     for name in names:
         print(f"== {name}", flush=True)
         figures = importlib.import_module(f"benchmarks.{name}").main()
@@ -63,9 +64,7 @@ def main() -> None:
             continue
         date = time.strftime("%Y-%m-%d")
         results[name] = {"date": date, "machine": machine(), "figures": figures}
-        beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_json(path, results)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ Run: python benchmarks/anchors.py --out runs/anchors --minutes 4 [--learning-rat
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ if __package__ in (None, ""):  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from betavae.config import Config
-from betavae.files import write_beside
+from betavae.files import write_json
 
 if TYPE_CHECKING:
     from betavae.data.dataset import Dataset
@@ -130,8 +129,7 @@ def table(out: Path) -> dict[str, Any]:
         curves[title] = {
             term: [getattr(r, term) for r in records] for term in ("images", "distortion", "rate")
         }
-    with write_beside(out / "anchors.json") as beside:
-        beside.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "anchors.json", rows)
     figures.save(term_curves(curves), out / "anchors.png")
     print(f"loss: distortion + beta rate; written to {out / 'anchors.json'}, {out / 'anchors.png'}")
     return {"rows": rows}

@@ -22,6 +22,7 @@ from betavae.data.dataset import Dataset
 from betavae.metrics.groups import Groups, group_rows
 from betavae.metrics.higgins import draw_features
 from betavae.metrics.softmax import train_softmax
+from betavae.models.linear import moments, pca
 
 PCA = Path(__file__).resolve().parent.parent / ".peer" / "pca.npz"
 RULES = ((64, 1000), (64, 3000), (64, 10_000), (64, 30_000), (500, 3000))
@@ -33,27 +34,15 @@ Points = tuple[Floats, NDArray[np.int64]]
 
 def principal_components(dataset: Dataset, width: int = 10) -> Floats:
     """Return whitened scores (N, width) on the leading components of all images, exactly."""
-    from scipy.linalg import eigh
-    from scipy.linalg.blas import ssyrk
-
     if PCA.exists():
         with np.load(PCA) as kept:
             return np.asarray(kept["codes"], np.float32)
-    packed = dataset.images.data
-    n, pixels = len(packed), 8 * packed.shape[1]
-    products, sums = np.zeros((pixels, pixels)), np.zeros(pixels)
-    for start in range(0, n, ROWS):
-        x = np.unpackbits(packed[start : start + ROWS], axis=1).astype(np.float32)
-        sums += x.sum(axis=0, dtype=np.float64)
-        products += ssyrk(1.0, x.T)  # counts below 2^24: exact in float32
-    upper = np.triu(products) / n - np.triu(np.outer(sums, sums)) / n**2
-    values, vectors = eigh(upper, lower=False, subset_by_index=[pixels - width, pixels - 1])
-    turn = (vectors / np.sqrt(values)).astype(np.float32)
-    centre = (sums / n).astype(np.float32) @ turn
-    codes = np.empty((n, width), np.float32)
-    for start in range(0, n, ROWS):
-        x = np.unpackbits(packed[start : start + ROWS], axis=1).astype(np.float32)
-        codes[start : start + ROWS] = x @ turn - centre
+    store = dataset.images
+    model = pca(moments(store), store.image_shape, width)
+    codes = np.empty((len(store), width), np.float32)
+    for start in range(0, len(store), ROWS):
+        rows = np.arange(start, min(start + ROWS, len(store)))
+        codes[rows] = model.code_means(store[rows]).numpy()
     PCA.parent.mkdir(exist_ok=True)
     np.savez(PCA, codes=codes)
     return codes

@@ -45,7 +45,7 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     from betavae.objectives import Stateful, Step
     from betavae.training.configured import make_objective, make_optimiser
     from betavae.training.loop import train_step
-    from betavae.training.order import batch_rows
+    from betavae.training.order import DataOrder
     from betavae.training.records import Recorder
 
     config = Config.from_mapping(
@@ -64,8 +64,10 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     recorder = Recorder(beta_norm=1.0, images_seen=0, seconds=0.0)
     taken = 0
 
+    order = DataOrder(IMAGES, batch, 0)
+
     def batch_of(index: int, *, second: bool = False) -> Tensor:
-        return store.batch(batch_rows(IMAGES, batch, 0, index, second=second))
+        return store.batch(order(index, second=second))
 
     def steps(count: int) -> float:
         nonlocal taken
@@ -106,15 +108,12 @@ def main(
     """Measure both batch sizes; print each, then one line with every ratio."""
     import torch
 
-    from betavae.training.machine import keep_heap
+    from betavae.training.machine import cpu_threads, keep_heap
 
     keep_heap()
-    before = torch.get_num_threads()
-    if threads:
-        torch.set_num_threads(threads)
     figures: dict[str, Any] = {}
     summary = []
-    try:
+    with cpu_threads(threads or torch.get_num_threads()):
         for batch in BATCHES:
             found = compare(network, batch, rounds, steps)
             figures[f"{network}_{batch}"] = found
@@ -124,8 +123,6 @@ def main(
                 print(f"  {name}: {ratio:.3f}x{bar}", flush=True)
             parts = " ".join(f"{name} {ratio:.2f}x" for name, ratio in found["ratios"].items())
             summary.append(f"batch {batch} {parts}")
-    finally:
-        torch.set_num_threads(before)
     print("objectives: step time over the plain VAE, " + ", ".join(summary))
     return figures
 

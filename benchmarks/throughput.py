@@ -158,15 +158,12 @@ def main(
 
     from betavae.data.dataset import Dataset
     from betavae.data.images import ImageStore
-    from betavae.training.machine import keep_heap
+    from betavae.training.machine import cpu_threads, keep_heap
 
     keep_heap()
-    before = torch.get_num_threads()
-    if threads:
-        torch.set_num_threads(threads)
     figures: dict[str, Any] = {}
     summary = []
-    try:
+    with cpu_threads(threads or torch.get_num_threads()):
         dataset = Dataset("shapes2d sample", ImageStore.from_binary(shapes(images)))
         for name in NETWORKS:
             for batch in BATCHES:
@@ -196,8 +193,6 @@ def main(
                     part += f" (compiled {found['compiled_against_pythae']:.1f}x pythae)"
                 print("\n".join(lines), flush=True)
                 summary.append(part)
-    finally:
-        torch.set_num_threads(before)
     print("throughput: " + ", ".join(summary))
     return figures
 

@@ -6,10 +6,8 @@ import hashlib
 import io
 import json
 import re
-import shlex
 import shutil
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,81 +16,22 @@ import pytest
 from PIL import Image
 
 import betavae.data
-from betavae.config import Config
 from betavae.errors import InputError
 from betavae.latent_names import write_names
 from betavae.report import write_report
 from betavae.runs import OpenRun, open_run
-from betavae.scoretable import metric_rows, read_scores, score_tiles
-from betavae.summaries import command, settings
-from small_runs import load_synthetic, synthetic, train_small
-
-VOID = {"meta", "img", "br", "link", "source", "input"}
-
-
-class Page(HTMLParser):
-    """What a browser would load or show: tags with their attributes, and the text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-        assert not self.open, f"not closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-
-def page(path: Path) -> Page:
-    return Page(path.read_text(encoding="utf-8"))
+from html_page import Page, page
+from small_runs import load_synthetic, synthetic
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_small(tmp_path_factory.mktemp("runs") / "small")
-
-
-@pytest.fixture
-def small_run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the run folder, with its data set where `betavae.data.load` finds it."""
-    monkeypatch.setattr(betavae.data, "load", load_synthetic)
-    return Path(shutil.copytree(trained, tmp_path / "small run"))
-
-
-@pytest.fixture(scope="module")
-def run(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> OpenRun:
+def run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> OpenRun:
     """A run whose folder holds its report too."""
-    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("reports") / "small run"))
+    folder = Path(shutil.copytree(trained_run, tmp_path_factory.mktemp("reports") / "small run"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(betavae.data, "load", load_synthetic)
         write_report(folder)
         return open_run(folder)
-
-
-@pytest.fixture
-def plain_run(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run whose reports have empty charts, for tests that look at something else."""
-    import betavae.report_parts
-
-    monkeypatch.setattr(
-        betavae.report_parts, "figure_address", lambda figure: "data:image/svg+xml,"
-    )
-    return small_run
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +39,10 @@ def html(run: OpenRun) -> str:
     return (run.folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_report_is_one_file_that_loads_nothing(run: OpenRun, trained: Path, html: str) -> None:
-    before = {path.name for path in trained.iterdir()}
+def test_the_report_is_one_file_that_loads_nothing(
+    run: OpenRun, trained_run: Path, html: str
+) -> None:
+    before = {path.name for path in trained_run.iterdir()}
     assert {path.name for path in run.folder.iterdir()} == before | {"report.html"}
     assert len(html) < 5_000_000
     assert not re.search(r"https?://|//[a-z]+\.|url\(|@import", html)
@@ -154,35 +95,6 @@ def test_without_a_score_the_report_says_how_to_compute_it(run: OpenRun, html: s
     assert f"not computed yet Compute it with betavae score '{run.folder}'" in Page(html).text
 
 
-def test_scores_stand_with_their_deviation_and_protocol(plain_run: Path) -> None:
-    details = {"deviation": 0.0021, "scores": [0.98, 0.99, 0.99], "n_pairs": 20, "n_test": 5000}
-    scores = {
-        "mig:chen2018": {"score": 0.4321, "interval": [0.4, 0.45]},
-        "gaussian_tc:locatello2019": {"score": "inf", "interval": None},
-        "dci:fast": {"score": 0.7, "interval": None},
-        "higgins:higgins2017": {"score": 0.98712, "details": details, "something": "new"},
-        "higgins:locatello2019": {"score": 0.5},
-    }
-    (plain_run / "score.json").write_text(json.dumps(scores))
-    text = page(write_report(plain_run)).text
-    assert "98.7 ± 0.2 %" in text
-    assert "Protocol higgins2017, L = 20, 3 classifier seeds, 5,000 test points." in text
-    assert "50.0 % Protocol locatello2019." in text
-    assert "0.432 0.400 to 0.450" in text
-    assert "0.700" in text
-    assert text.index("98.7") < text.index("0.432")
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[1]", "{}", "[", '{"a": {"score": "high"}}', '{"a": {"score": NaN}}', "\xff"]
-)
-def test_an_odd_score_file_does_not_stop_the_report(tmp_path: Path, content: str) -> None:
-    (tmp_path / "score.json").write_bytes(content.encode("latin-1"))
-    (tile,) = score_tiles(tmp_path)
-    assert tile.value == "unreadable"
-    assert tile.code == f"betavae score {tmp_path}"
-
-
 def test_names_from_outside_are_escaped(
     plain_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,44 +104,6 @@ def test_names_from_outside_are_escaped(
     tags = [tag for tag, attributes in page(write_report(moved)).tags if "onerror" in attributes]
     assert tags == []
     assert (moved / "report.html").read_text().count("<script") == 1
-
-
-def test_scores_of_many_metrics_become_a_table(plain_run: Path) -> None:
-    """The layout that `betavae score --metrics all` writes."""
-    scores = {
-        "higgins:higgins2017": {
-            "metric": "higgins", "protocol": "higgins2017", "score": 0.9, "interval": [0.88, 0.92],
-            "better": "higher", "seed": 0, "seconds": 1.0,
-            "details": {"deviation": 0.01, "scores": [0.89, 0.91], "n_pairs": 20, "n_test": 5000},
-        },
-        "mig:chen2018": {"score": 0.25, "interval": None, "better": "higher", "details": {}},
-        "gaussian_tc:gaussian": {"score": 1.5, "interval": [1.4, 1.6], "better": "lower"},
-    }  # fmt: skip
-    (plain_run / "score.json").write_text(json.dumps(scores))
-    text = page(write_report(plain_run)).text
-    assert "90.0 ± 1.0 %" in text
-    assert "Protocol higgins2017, L = 20, 2 classifier seeds, 5,000 test points." in text
-    assert "mig chen2018 higher 0.250" in text
-    assert "gaussian_tc gaussian lower 1.500 1.400 to 1.600" in text
-
-
-def test_the_best_of_several_runs_is_marked(tmp_path: Path) -> None:
-    entries = [{"mig:chen2018": {"score": 0.2, "better": "higher"},
-                "gaussian_tc:g": {"score": 2.0, "better": "lower"}},
-               {"mig:chen2018": {"score": 0.3, "better": "higher"},
-                "gaussian_tc:g": {"score": 3.0, "better": "lower"},
-                "rate:closed_form": {"score": 8.0, "better": None}}]  # fmt: skip
-    scores = []
-    for number, entry in enumerate(entries):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "score.json").write_text(json.dumps(entry))
-        scores.append(read_scores(folder))
-    rows = {row.metric: row.cells for row in metric_rows([*scores, None])}
-    assert [best for _, _, best in rows["mig"]] == [False, True, False]
-    assert [best for _, _, best in rows["gaussian_tc"]] == [True, False, False]
-    assert [value for value, _, _ in rows["rate"]] == ["–", "8.000", "–"]
-    assert not any(best for _, _, best in rows["rate"])
 
 
 def test_runs_stand_side_by_side_in_one_file(plain_run: Path, tmp_path: Path) -> None:
@@ -310,44 +184,3 @@ def test_bad_input_leaves_no_file(plain_run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
         write_report(plain_run, plain_run / "metrics.jsonl" / "a.html")
     assert not (tmp_path / "a.html").exists()
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        Config(beta=4, images=60_000, network="fc", learning_rate=1e-3),
-        Config(data="my images/a.npy", beta_norm=0.0031, likelihood="gaussian", sigma=0.3),
-        Config(beta_schedule="linear", beta_ramp=5000, bf16=True, size=64, seed=9),
-        Config(objective={"name": "dip", "kind": "i", "off_diagonal": 3.5}),
-    ],
-)
-def test_the_command_line_gives_the_configuration_back(config: Config) -> None:
-    words = shlex.split(" ".join(command(config, Path("runs/my run"))))
-    assert words[:3] == ["betavae", "train", config.data]
-    options: dict[str, object] = {"data": words[2]}
-    place = 3
-    while place < len(words):
-        name = words[place].removeprefix("--").replace("-", "_")
-        flag = place + 1 == len(words) or words[place + 1].startswith("--")
-        options[name] = True if flag else words[place + 1]
-        place += 1 if flag else 2
-    assert options.pop("out") == "runs/my run"
-    if "size" in options:
-        options["size"] = int(str(options["size"]))
-    inner = {key: options.pop(key) for key in list(options) if key.startswith("objective.")}
-    table = {key.removeprefix("objective."): value for key, value in inner.items()}
-    options["objective"] = {"name": options["objective"], **table}
-    again = Config.from_mapping(options)
-    assert again.resolved_beta(4096) == config.resolved_beta(4096)
-    assert again.resolved_ramp() == config.resolved_ramp()
-    unset = {"beta": None, "beta_norm": None, "beta_ramp": None}
-    assert again.replaced(**unset) == config.replaced(**unset)
-    assert again.objective.given() == config.objective.given()
-
-
-def test_the_table_marks_only_what_differs_from_the_defaults() -> None:
-    lines = settings(Config(beta=4, batch=16, beta_schedule="linear"))
-    assert [line.name for line in lines if line.changed] == ["beta_schedule", "batch"]
-    shown = {line.name: line.value for line in lines}
-    assert shown["beta"] == "4"
-    assert {line.name: line.value for line in settings(Config(beta_norm=0.1))}["beta"] == "–"

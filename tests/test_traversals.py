@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from betavae.models.vae import VAE
 from betavae.runs import open_run, seed_rows
 from betavae.training.records import read_records
 from betavae.traversals import traverse, write_traversals
-from small_runs import load_synthetic, synthetic, train_small
+from small_runs import synthetic
 
 RATES = np.array([0.5, 3.0, 0.0, 2.0])
 
@@ -110,18 +109,6 @@ def test_the_2d_shapes_show_a_square_an_ellipse_and_a_heart() -> None:
 def test_seed_images_that_are_not_there_are_refused(seeds: object) -> None:
     with pytest.raises(InputError, match="must be"):
         seed_rows(synthetic(), seeds, np.random.default_rng(0))  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_small(tmp_path_factory.mktemp("runs") / "small")
-
-
-@pytest.fixture
-def small_run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the run folder, with its data set where `betavae.data.load` finds it."""
-    monkeypatch.setattr(betavae.data, "load", load_synthetic)
-    return Path(shutil.copytree(trained, tmp_path / "small run"))
 
 
 def test_a_runs_rates_are_measured_on_its_data(small_run: Path) -> None:

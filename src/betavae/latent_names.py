@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from betavae.errors import InputError
-from betavae.files import write_beside
+from betavae.files import write_json
 
 NAME = "latent_names.json"
 LONGEST = 40  # characters: what still fits beside a slider
@@ -48,8 +48,7 @@ def write_names(run_folder: Path, names: Mapping[int, str], latents: int) -> dic
             raise InputError(f"latents must be in 0..{latents - 1}, got {latent}")
     merged = {**read_names(run_folder), **{k: _checked(name) for k, name in names.items()}}
     kept = {latent: merged[latent] for latent in sorted(merged) if merged[latent]}
-    with write_beside(run_folder / NAME) as beside:
-        beside.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(run_folder / NAME, kept)
     return kept
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from betavae.errors import InputError
+from betavae.files import read_json
 
 SCORES = "score.json"
 HEADLINE = "higgins"
@@ -57,17 +59,25 @@ class MetricRow:
     cells: list[tuple[str, str, bool]]
 
 
+def kept_scores(folder: Path) -> dict[str, Any]:
+    """Return what a run's score.json holds, by "metric:protocol"; empty when there is none.
+
+    Raises:
+        InputError: when the file cannot be read, or holds something else.
+    """
+    path = folder / SCORES
+    return read_json(path) if path.exists() else {}
+
+
 def read_scores(folder: Path) -> list[Score] | None:
     """Return a run's scores; none when it was not scored, None when the file is damaged."""
-    path = folder / SCORES
-    if not path.exists():
+    if not (folder / SCORES).exists():
         return []
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        scores = [score for key, entry in found.items() if (score := _score(key, entry))]
-    except (OSError, ValueError, AttributeError):
+        found = kept_scores(folder)
+    except InputError:
         return None
-    return scores or None
+    return [score for key, entry in found.items() if (score := _score(key, entry))] or None
 
 
 def _score(key: str, entry: Any) -> Score | None:

@@ -126,10 +126,10 @@ def test_bad_uploads_are_refused_in_one_line(client: TestClient, content: bytes,
     assert "the uploaded file" in answer.json()["error"]
 
 
-def test_uploads_are_never_stored(client: TestClient, run_folder: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run_folder.iterdir()}
+def test_uploads_are_never_stored(client: TestClient, small_run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in small_run.iterdir()}
     client.post("/api/upload", content=file())
-    assert {path: path.stat().st_mtime_ns for path in run_folder.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in small_run.iterdir()} == before
 
 
 def test_large_bodies_are_not_read(client: TestClient) -> None:
@@ -152,17 +152,17 @@ def test_bodies_without_a_length_are_counted_while_they_come() -> None:
     assert parts == 5
 
 
-def test_names_are_kept_with_the_run(client: TestClient, run_folder: Path) -> None:
+def test_names_are_kept_with_the_run(client: TestClient, small_run: Path) -> None:
     said = client.put("/api/names", json={"run": 0, "names": {"2": "  height ", "0": "β/\n<b>"}})
     assert said.json() == {"names": {"0": "β/ <b>", "2": "height"}}
-    assert json.loads((run_folder / "latent_names.json").read_text(encoding="utf-8")) == {
+    assert json.loads((small_run / "latent_names.json").read_text(encoding="utf-8")) == {
         "0": "β/ <b>",
         "2": "height",
     }
     again = client.get("/api/session").json()["runs"][0]["latents"]
     assert {latent["index"]: latent["name"] for latent in again}[2] == "height"
     client.put("/api/names", json={"run": 0, "names": {"2": ""}})
-    assert read_names(run_folder) == {0: "β/ <b>"}
+    assert read_names(small_run) == {0: "β/ <b>"}
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ def test_only_this_server_s_own_pages_are_served(
     assert (refused(host, origin, "127.0.0.1") == "") is allowed
 
 
-def test_foreign_hosts_and_origins_get_nothing(client: TestClient, run_folder: Path) -> None:
+def test_foreign_hosts_and_origins_get_nothing(client: TestClient, small_run: Path) -> None:
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         assert client.get("/api/session", headers=headers).status_code == 403
         names = {"run": 0, "names": {"0": "theirs"}}
         assert client.put("/api/names", json=names, headers=headers).status_code == 403
-    assert read_names(run_folder) == {}
+    assert read_names(small_run) == {}
 
 
 def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
@@ -242,14 +242,14 @@ def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
     assert client.get("/api/nothing").status_code == 404
 
 
-def test_runs_that_do_not_fit_are_refused(run_folder: Path, tmp_path: Path) -> None:
+def test_runs_that_do_not_fit_are_refused(small_run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one run or two, got 3"):
-        open_explorer([run_folder] * 3)
+        open_explorer([small_run] * 3)
     with pytest.raises(InputError, match="is not a run folder"):
         open_explorer([tmp_path / "nothing"])
-    (run_folder / "latent_names.json").write_text("[1]")
+    (small_run / "latent_names.json").write_text("[1]")
     with pytest.raises(InputError, match=r"cannot read .*latent_names.json"):
-        open_explorer([run_folder])
+        open_explorer([small_run])
 
 
 def test_small_answers_are_sent_at_once() -> None:
@@ -258,13 +258,13 @@ def test_small_answers_are_sent_at_once() -> None:
         assert listening.proto == socket.IPPROTO_TCP
 
 
-def test_a_taken_port_is_one_line(run_folder: Path) -> None:
+def test_a_taken_port_is_one_line(small_run: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{port}"):
-            serve([run_folder], port=port, browser=False)
+            serve([small_run], port=port, browser=False)
     with pytest.raises(InputError, match="port must be in"):
-        serve([run_folder], port=70000, browser=False)
+        serve([small_run], port=70000, browser=False)
 
 
 def test_names_are_checked_before_they_are_written(tmp_path: Path) -> None:

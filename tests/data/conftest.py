@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import originals
 import pytest
 from user_images import GREY, write
+
+from betavae.data import mpi3d
 
 
 @pytest.fixture
@@ -13,6 +16,19 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Prepare into an empty cache of this test's own."""
     monkeypatch.setenv("BETAVAE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def small_grids(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the small MPI3D of these tests pass for a whole one."""
+    monkeypatch.setattr(mpi3d, "GRIDS", (originals.MPI3D_GRID,))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder, for what a user downloaded."""
+    (tmp_path / "original").mkdir()
+    return tmp_path / "original"
 
 
 @pytest.fixture

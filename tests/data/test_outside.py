@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from originals import file_content, noise
 from PIL import Image
 from torch.utils.data import Dataset, TensorDataset
+from written import file_content, noise
 
 from betavae import BetaVAE
 from betavae.data.factors import Factors

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import originals
 import pytest
 from safetensors.numpy import load_file
+from written import file_content, noise, write_zip
 
 from betavae import data as datasets
 from betavae.cli import run
@@ -23,18 +18,9 @@ from betavae.data.factors import Factors
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options, Reading
 from betavae.errors import InputError
+from command_line import fails
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "original").mkdir()
-    return tmp_path / "original"
-
-
-def left_behind(own_cache: Path) -> list[str]:
-    return [path.name for path in own_cache.rglob("*") if path.is_file()]
 
 
 # ---------------------------------------------------------------- the file
@@ -125,7 +111,7 @@ def test_other_options_or_other_files_replace_it_and_sizes_stand_beside(folder: 
     assert datasets.load("celeba", size=32).images.image_shape == (3, 32, 32)
     assert datasets.load("celeba").images.image_shape == (1, 64, 64)  # the set's own size
     members, _, _ = originals.celeba_members(6)
-    originals.write_zip(original.path, members)
+    write_zip(original.path, members)
     prepare("celeba", original.path)
     assert len(datasets.load("celeba").images) == 6
 
@@ -148,150 +134,11 @@ def test_a_set_wins_over_a_folder_of_its_name(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "faces").mkdir()
     for k in range(2):
-        content = originals.file_content(originals.noise(k, 32, 32))
+        content = file_content(noise(k, 32, 32))
         (tmp_path / "faces" / f"{k}.png").write_bytes(content)
     with pytest.raises(InputError, match="faces is not prepared yet"):
         datasets.load("faces")
     assert len(datasets.load("./faces").images) == 2
-
-
-# ---------------------------------------------------------------- damage and accidents
-
-
-@pytest.mark.parametrize("damage", ["cut", "longer", "empty", "text", "version", "shape", "key"])
-def test_a_damaged_prepared_file_is_one_line_and_can_be_prepared_again(
-    folder: Path, damage: str
-) -> None:
-    original = originals.mnist(folder)
-    path = prepare("mnist", original.path)
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    said = json.loads(header["__metadata__"]["betavae"])
-    if damage == "version":
-        said["version"] = 99
-    elif damage == "shape":
-        said["image_shape"] = [1, 64, 64]
-    elif damage == "key":
-        said["surprise"] = 1
-    header["__metadata__"]["betavae"] = json.dumps(said)
-    changed = content[:8] + json.dumps(header).encode().ljust(length) + content[8 + length :]
-    path.write_bytes(
-        {"cut": content[:-100], "longer": content + b"x", "empty": b"", "text": b"hello" * 99}.get(
-            damage, changed
-        )
-    )
-    with pytest.raises(InputError, match=r"is damaged .*; remove it and prepare again"):
-        datasets.load("mnist")
-    prepare("mnist", original.path)
-    assert path.read_bytes() == content
-
-
-def test_a_full_disk_is_one_line_and_leaves_nothing(
-    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*arguments: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(prepared, "reserve", full)
-    with pytest.raises(InputError, match=r"No space left on device; BETAVAE_CACHE=FOLDER moves"):
-        prepare("mnist", originals.mnist(folder).path)
-    assert left_behind(own_cache) == []
-
-
-def test_a_disk_that_is_really_too_small_is_one_line(folder: Path, own_cache: Path) -> None:
-    """A limit on file sizes stands in for it, in a process of its own."""
-    resource = pytest.importorskip("resource")
-    original = originals.chairs(folder)
-    done = subprocess.run(
-        [sys.executable, "-m", "betavae", "data", "prepare", "chairs", "--from", original.path],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("betavae: cannot write")
-    assert len(done.stderr.splitlines()) == 1
-    assert left_behind(own_cache) == []
-
-
-def test_places_that_cannot_be_written_or_read_are_one_line(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = originals.mnist(folder)
-    with pytest.raises(InputError, match=r"cannot read .*: No such file or directory"):
-        prepare("mnist", tmp_path / "nothing")
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("BETAVAE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=r"cannot write .*BETAVAE_CACHE=FOLDER moves the cache"):
-        prepare("mnist", original.path)
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
-def test_a_source_without_permission_is_one_line(folder: Path) -> None:
-    path = originals.chairs(folder).path
-    path.chmod(0)
-    with pytest.raises(InputError, match=r"cannot read .*: Permission denied"):
-        prepare("chairs", path)
-
-
-def test_a_source_that_changes_meanwhile_is_one_line_and_leaves_nothing(
-    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = originals.mnist(folder)
-    recipe = sets.SETS["mnist"]
-
-    def read_slowly(path: Path, chosen: Any) -> Reading:
-        reading = recipe.read(path, chosen)
-        (path / "train-labels-idx1-ubyte.gz").touch()
-        os.utime(path / "train-labels-idx1-ubyte.gz", ns=(1, 1))
-        return reading
-
-    changed = type(recipe)(**{**recipe.__dict__, "read": read_slowly})
-    monkeypatch.setitem(sets.SETS, "mnist", changed)
-    with pytest.raises(InputError, match="changed while it was read; prepare it again"):
-        prepare("mnist", original.path)
-    assert left_behind(own_cache) == []
-
-
-def test_kill_9_leaves_a_clean_restart(folder: Path, own_cache: Path) -> None:
-    """The part of a killed process is swept away by the next preparation, no other's is."""
-    path = originals.morphable_model(folder)
-    command = [sys.executable, "-m", "betavae", "data", "prepare", "faces", "--from", str(path)]
-    process = subprocess.Popen([*command, "--identities", "5"], stderr=subprocess.DEVNULL)
-    while not left_behind(own_cache) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    (part,) = left_behind(own_cache)
-    assert part.endswith(".part")
-    other = own_cache / "sets" / f".faces-64.safetensors.{os.getppid()}.part"
-    other.write_text("of a process that runs")
-    with pytest.raises(InputError, match="faces is not prepared yet"):
-        datasets.load("faces")
-    small = Options(identities=2, azimuths=1, elevations=1, lights=1)
-    prepare("faces", path, small)
-    assert sorted(left_behind(own_cache)) == [other.name, "faces-64.safetensors"]
-
-
-def test_ctrl_c_leaves_nothing(folder: Path, own_cache: Path) -> None:
-    path = originals.morphable_model(folder)
-    command = [sys.executable, "-m", "betavae", "data", "prepare", "faces", "--from", str(path)]
-    process = subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A suite started in the background of a shell hands on that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    while not left_behind(own_cache) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.strip().splitlines()[-1] == "betavae: stopped"
-    assert "Traceback" not in errors
-    assert left_behind(own_cache) == []
 
 
 # ---------------------------------------------------------------- the command line
@@ -340,14 +187,6 @@ def test_every_set_prepares_and_trains_by_its_name(
     run(["encode", str(out)])
     with np.load(out / "representation.npz", allow_pickle=False) as codes:
         assert codes["mean"].shape == (len(datasets.load(name).images), 2)
-
-
-def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    with pytest.raises(SystemExit) as stop:
-        run([str(argument) for argument in arguments])
-    assert stop.value.code == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    return line
 
 
 def test_wrong_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

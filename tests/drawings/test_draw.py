@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from PIL import Image
 from sklearn.decomposition import PCA
 
-import betavae.data
 from betavae.data.factors import Factors
 from betavae.drawings.catalogue import FIGURES, listing
 from betavae.drawings.draw import DRAWINGS, draw_figure
@@ -21,20 +19,9 @@ from betavae.drawings.options import Options
 from betavae.errors import InputError
 from betavae.latent_names import write_names
 from betavae.representation import Representation
-from small_runs import load_synthetic, synthetic, train_small
+from small_runs import synthetic
 
 FEW = Options(rows=240, steps=3, seeds=1)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_small(tmp_path_factory.mktemp("runs") / "small")
-
-
-@pytest.fixture
-def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(betavae.data, "load", load_synthetic)
-    return Path(shutil.copytree(trained, tmp_path / "small"))
 
 
 @pytest.fixture
@@ -74,33 +61,33 @@ def test_every_name_has_a_drawing_and_a_line_of_help() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "size-and-beta"])
-def test_every_figure_is_drawn_with_its_numbers(run: Path, tmp_path: Path, name: str) -> None:
+def test_every_figure_is_drawn_with_its_numbers(small_run: Path, tmp_path: Path, name: str) -> None:
     kind = {"curves": "pdf", "responses": "svg"}.get(name, "png")
-    picture, numbers = draw_figure(name, [run], tmp_path / f"{name}.{kind}", FEW)
+    picture, numbers = draw_figure(name, [small_run], tmp_path / f"{name}.{kind}", FEW)
     assert picture.stat().st_size > 1000
     found = json.loads(numbers.read_text(encoding="utf-8"))
     assert found["figure"] == name
-    assert found["from"] == [str(run)]
+    assert found["from"] == [str(small_run)]
     assert len(found) > 2
 
 
-def test_size_and_beta_reads_the_scores_of_runs(run: Path, tmp_path: Path) -> None:
+def test_size_and_beta_reads_the_scores_of_runs(small_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "f.png"
     with pytest.raises(InputError, match="has no score yet; compute it with: betavae score"):
-        draw_figure("size-and-beta", [run], out)
+        draw_figure("size-and-beta", [small_run], out)
     for content in (
         {"higgins:higgins2017": {"score": 0.75}},
         {"mig:chen2018": {"score": 0.2}, "higgins:higgins2017": {"score": 0.75}},
     ):
-        (run / "score.json").write_text(json.dumps(content))
-        _, numbers = draw_figure("size-and-beta", [run, run], out)
+        (small_run / "score.json").write_text(json.dumps(content))
+        _, numbers = draw_figure("size-and-beta", [small_run, small_run], out)
         found = json.loads(numbers.read_text())
         assert found["score"] == [0.75, 0.75]
         assert found["latents"] == [4, 4]
         assert found["beta_norm"] == pytest.approx([0.01 * 4 / 1024] * 2)
-    (run / "score.json").write_text('{"mig:chen2018": {"score": 0.2}}')
+    (small_run / "score.json").write_text('{"mig:chen2018": {"score": 0.2}}')
     with pytest.raises(InputError, match="holds no score of protocol higgins2017"):
-        draw_figure("size-and-beta", [run], out)
+        draw_figure("size-and-beta", [small_run], out)
 
 
 def test_codes_of_any_method_are_enough_where_codes_are(codes: Path, tmp_path: Path) -> None:
@@ -151,9 +138,9 @@ def test_pca_is_drawn_like_any_other_method() -> None:
     assert max(errors) < 0.2
 
 
-def test_names_that_people_gave_stand_in_the_traversals(run: Path, tmp_path: Path) -> None:
-    write_names(run, {0: "how $wide"}, 4)
-    draw_figure("traversals", [run], tmp_path / "f.svg", FEW)
+def test_names_that_people_gave_stand_in_the_traversals(small_run: Path, tmp_path: Path) -> None:
+    write_names(small_run, {0: "how $wide"}, 4)
+    draw_figure("traversals", [small_run], tmp_path / "f.svg", FEW)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +159,11 @@ def test_wrong_names_and_endings_are_refused_first(
         draw_figure(name, [tmp_path / "nothing"], tmp_path / out)
 
 
-def test_one_run_or_more_as_the_figure_says(run: Path, tmp_path: Path) -> None:
+def test_one_run_or_more_as_the_figure_says(small_run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs a run, got none"):
         draw_figure("curves", [], tmp_path / "a.png")
     with pytest.raises(InputError, match="draws one run, got 2"):
-        draw_figure("curves", [run, run], tmp_path / "a.png")
+        draw_figure("curves", [small_run, small_run], tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +189,7 @@ def test_a_thinned_grid_is_balanced() -> None:
     assert thinned(Factors(("a",), (4,)), 100).tolist() == [0, 1, 2, 3]
 
 
-def test_pictures_have_the_resolution_of_print(run: Path, tmp_path: Path) -> None:
-    picture, _ = draw_figure("rates", [run], tmp_path / "rates.png")
+def test_pictures_have_the_resolution_of_print(small_run: Path, tmp_path: Path) -> None:
+    picture, _ = draw_figure("rates", [small_run], tmp_path / "rates.png")
     with Image.open(picture) as image:
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)

@@ -47,6 +47,7 @@ def score(
         seed: Seed of rows and metrics.
         device: Where to encode a run's data: auto, cpu, cuda or mps. [default: auto]
     """
+    from betavae.scoretable import SCORES
     from betavae.studies import scoring
 
     if (run_folder is None) == (codes is None):
@@ -79,7 +80,7 @@ def score(
             )
     if out is not None:
         scoring.write_results(out, results)
-    places = [] if run_folder is None else [run_folder / scoring.SCORES]
+    places = [] if run_folder is None else [run_folder / SCORES]
     for place in places if out is None else [*places, out]:
         print(f"written to {place}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ from numpy.typing import NDArray
 
 from betavae.data.containers import Container, open_container
 from betavae.data.numpy_files import reading
-from betavae.data.pictures import decode, stream_on_all_cores
-from betavae.data.recipe import Chosen, Reading, Recipe, one_file
+from betavae.data.recipe import Chosen, Reading, Recipe, decode_all, one_file
 from betavae.errors import InputError
 
 ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
@@ -32,7 +30,6 @@ def read(path: Path, chosen: Chosen) -> Reading:
     if not names:
         raise InputError(f"{path} must hold .jpg images, got none")
     short = [name.rsplit("/", 1)[-1] for name in names]
-    row = {name: index for index, name in enumerate(names)}
     columns, titles = [], []
     for files in (ATTRIBUTES, PARTITION):
         found = _list(container, files)
@@ -45,15 +42,7 @@ def read(path: Path, chosen: Chosen) -> Reading:
             titles += given if files is ATTRIBUTES else ["partition"]
 
     def fill(out: NDArray[np.uint8]) -> str | None:
-        def one(item: tuple[str, bytes]) -> None:
-            name, content = item
-            out[row[name]] = decode(
-                io.BytesIO(content), chosen.channels, chosen.size, crop=chosen.crop,
-                name=f"{path}: {name}",
-            )  # fmt: skip
-
-        wanted = frozenset(names)
-        stream_on_all_cores(container.stream(wanted), one, len(names), "decoding faces")
+        decode_all(container, names, out, chosen, "decoding faces")
         return None if columns else f"no {ATTRIBUTES[0]} in or beside the images: no labels"
 
     shape = (chosen.channels, chosen.size, chosen.size)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from betavae.data.containers import Container, open_container
 from betavae.data.matlab import read_mat
-from betavae.data.pictures import decode, stream_on_all_cores
-from betavae.data.recipe import Chosen, Reading, Recipe, Remote, one_file
+from betavae.data.recipe import Chosen, Reading, Recipe, Remote, decode_all, one_file
 from betavae.errors import InputError
 
 # rendered_chairs/MODEL/renders/image_001_p020_t011_r096.png: elevation p, azimuth t in degrees
@@ -40,20 +39,11 @@ def read(path: Path, chosen: Chosen) -> Reading:
         name: (number[match[1]], int(match[2]), int(match[3])) for name, match in found.items()
     }
     names = sorted(views, key=lambda name: (views[name], name))
-    row = {name: index for index, name in enumerate(names)}
     values = np.array([views[name] for name in names], np.int64)
     ranks = [np.unique(column, return_inverse=True)[1] for column in values.T]
 
     def fill(out: NDArray[np.uint8]) -> None:
-        def one(item: tuple[str, bytes]) -> None:
-            name, content = item
-            out[row[name]] = decode(
-                io.BytesIO(content), chosen.channels, chosen.size, crop=chosen.crop,
-                name=f"{path}: {name}",
-            )  # fmt: skip
-
-        wanted = frozenset(names)
-        stream_on_all_cores(container.stream(wanted), one, len(names), "decoding chairs")
+        decode_all(container, names, out, chosen, "decoding chairs")
 
     shape = (chosen.channels, chosen.size, chosen.size)
     labels = np.stack(ranks, axis=1).astype(np.int64)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae.data.arrays import Source
+from betavae.data.containers import Container
 from betavae.data.factors import Factors
-from betavae.data.pictures import Crop, check_crop, fit_pixels, to_channels
+from betavae.data.pictures import (
+    Crop,
+    check_crop,
+    decode,
+    fit_pixels,
+    stream_on_all_cores,
+    to_channels,
+)
 from betavae.data.progress import progress
 from betavae.errors import InputError
 
@@ -197,3 +206,30 @@ def one_file(path: Path, suffixes: tuple[str, ...], what: str) -> Path:
         where = f"{path} must hold one {kinds} file" if path.is_dir() else f"a {kinds} file"
         raise InputError(f"{what} needs {where}, got {got if path.is_dir() else path}")
     return found[0]
+
+
+def decode_all(
+    container: Container, names: Sequence[str], out: NDArray[np.uint8], chosen: Chosen, title: str
+) -> None:
+    """Decode pictures of a container into the rows of `out`, (N, C, H, W), on all cores.
+
+    Args:
+        container: the folder or archive.
+        names: its N pictures, in the order of the rows.
+        out: gets them.
+        chosen: says channels, size and crop.
+        title: heads the progress bar.
+
+    Raises:
+        InputError: when a picture is damaged or smaller than the crop.
+    """
+    row = {name: index for index, name in enumerate(names)}
+
+    def one(item: tuple[str, bytes]) -> None:
+        name, content = item
+        out[row[name]] = decode(
+            io.BytesIO(content), chosen.channels, chosen.size, crop=chosen.crop,
+            name=f"{container.path}: {name}",
+        )  # fmt: skip
+
+    stream_on_all_cores(container.stream(frozenset(names)), one, len(names), title)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from betavae.drawings.method import open_method, open_whole_run
 from betavae.drawings.options import Drawn, Options
 from betavae.errors import InputError
 from betavae.figures.files import FORMATS
-from betavae.files import write_beside
+from betavae.files import write_json
 from betavae.training.records import ACTIVE_NATS
 
 
@@ -55,11 +54,8 @@ def draw_figure(
     drawn = drawing.draw(paths, options or Options())
     numbers = out.with_suffix(".json")
     content = {"figure": name, "from": [str(path) for path in paths], **drawn.numbers}
-    text = json.dumps(content, indent=1, allow_nan=False)
-    picture = figures.save(drawn.figure, out)
-    with write_beside(numbers) as beside:
-        beside.write_text(text + "\n", encoding="utf-8")
-    return picture, numbers
+    write_json(numbers, content, allow_nan=False)
+    return figures.save(drawn.figure, out), numbers
 
 
 def _curves(paths: Sequence[Path], options: Options) -> Drawn:

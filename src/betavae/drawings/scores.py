@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from betavae.drawings.method import Method, labelled
 from betavae.drawings.options import Drawn, Options
 from betavae.errors import InputError
 from betavae.metrics import dci_scores, higgins_score, mig_score
+from betavae.scoretable import SCORES, kept_scores
 from betavae.training.checkpoint import read_header
 
 PAIRS = (1, 2, 5, 10, 20, 50, 100)
@@ -123,16 +123,13 @@ def _scored(path: Path) -> dict[str, Any]:
     """Return beta_norm, size and score of a run; beta is the one training ended with."""
     header = read_header(path)
     pixels = math.prod(header.image_shape)
+    found = kept_scores(path)
+    if not found:
+        raise InputError(f"{path} has no score yet; compute it with: betavae score {path}")
     try:
-        found = json.loads((path / "score.json").read_text(encoding="utf-8"))
-        score = found[SCORE_KEY]["score"]
-        value = float(score)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} has no score yet; compute it with: betavae score {path}"
-        ) from None
-    except (OSError, ValueError, TypeError, KeyError):
-        raise InputError(f"{path / 'score.json'} holds no score of protocol higgins2017") from None
+        value = float(found[SCORE_KEY]["score"])
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path / SCORES} holds no score of protocol higgins2017") from None
     beta = header.config.resolved_beta(pixels)
     return {
         "beta_norm": beta * header.config.latents / pixels,

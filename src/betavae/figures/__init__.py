@@ -17,7 +17,6 @@ from betavae.figures.studies import (
     pairs_panels,
     sheets_side_by_side,
     sweep_curves,
-    sweep_heat_map,
     table_of_scores,
 )
 from betavae.figures.style import DARK, LIGHT, Theme
@@ -45,7 +44,6 @@ __all__ = [
     "sheets_side_by_side",
     "size_and_beta",
     "sweep_curves",
-    "sweep_heat_map",
     "table_of_scores",
     "term_curves",
     "to_bytes",

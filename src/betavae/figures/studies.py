@@ -126,52 +126,6 @@ def pairs_panels(
         return figure
 
 
-def sweep_heat_map(
-    betas: Any, latents: Any, scores: Any, *, best: str = "", theme: Theme = LIGHT
-) -> Figure:
-    """Draw scores over normalised beta and the number of latents.
-
-    Args:
-        betas: (B,) beta_norm = beta M / N, rising.
-        latents: (M,) numbers of latents, rising.
-        scores: (M, B) in percent; NaN where there is none.
-        best: what the title says beside.
-        theme: colours.
-
-    Raises:
-        InputError: when shapes do not fit.
-
-    Source: Higgins et al. 2017, Fig. 5 (right).
-    """
-    columns, lines = numbers("betas", betas, 1), numbers("latents", latents, 1)
-    grid = np.asarray(scores, np.float64)
-    if grid.shape != (len(lines), len(columns)):
-        raise InputError(f"scores must have shape {(len(lines), len(columns))}, got {grid.shape}")
-    with drawing(theme):
-        figure = new_figure(COLUMN_WIDTH * 1.25, 0.34 * len(lines) + 1.1)
-        axes = figure.add_subplot()
-        shown = axes.imshow(
-            np.ma.masked_invalid(grid), cmap="cividis", aspect="auto", origin="lower"
-        )
-        middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
-        for (line, column), value in np.ndenumerate(grid):
-            if np.isfinite(value):
-                colour = "white" if value < middle else "black"
-                axes.text(
-                    column, line, f"{value:.0f}", ha="center", va="center", fontsize=6, color=colour
-                )
-        axes.set_xticks(range(len(columns)), [f"{value:.2g}" for value in columns])
-        axes.set_yticks(range(len(lines)), [f"{value:g}" for value in lines])
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        axes.set_xlabel("normalised beta, βM/N")
-        axes.set_ylabel("latents, M")
-        axes.set_title(f"Score, %{': ' + best if best else ''}")
-        bar = figure.colorbar(shown, ax=axes, shrink=0.9)
-        bar.outline.set_visible(False)
-        return figure
-
-
 def sweep_curves(betas: Any, latents: Any, scores: Any, *, theme: Theme = LIGHT) -> Figure:
     """Draw score against normalised beta, a line for each number of latents.
 

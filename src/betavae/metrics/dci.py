@@ -21,13 +21,13 @@ from betavae.metrics.checks import (
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.linear import standardise
 from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import accuracy_interval, as_dict, repeats_interval
+from betavae.metrics.results import Scored, accuracy_interval, repeats_interval
 
 PROTOCOLS = ("locatello2019", "fast", "eastwood2018")
 
 
 @dataclass(frozen=True)
-class DciResult:
+class DciResult(Scored):
     """DCI scores and the importances behind them.
 
     Attributes:
@@ -66,13 +66,6 @@ class DciResult:
     n_train: int
     n_test: int
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def dci_scores(

@@ -18,14 +18,14 @@ from betavae.metrics.checks import (
 )
 from betavae.metrics.gridded import densities, differential_entropy, make_grid
 from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Z95, as_dict
+from betavae.metrics.results import Z95, Scored
 
 CHUNK_FLOATS = 1 << 21
 """Floats of a block of log densities: both factors of the product stay in cache."""
 
 
 @dataclass(frozen=True)
-class ElboTerms:
+class ElboTerms(Scored):
     """The three parts of the rate, in nats an image; they sum to it.
 
     Attributes:
@@ -55,13 +55,6 @@ class ElboTerms:
     n_rows: int
     n_samples: int
 
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
-
 
 def elbo_terms(mean: Any, log_var: Any, *, n_samples: int = 1000, rng: Seed = 0) -> ElboTerms:
     """Split the rate into index-code information, total correlation and dimension-wise KL.
@@ -79,7 +72,8 @@ def elbo_terms(mean: Any, log_var: Any, *, n_samples: int = 1000, rng: Seed = 0)
         rng: seed or Generator.
 
     Returns:
-        `ElboTerms`; ``float(result)`` is the total correlation.
+        `ElboTerms`, in nats; ``float(result)`` is the total correlation, 0 or more up to its
+        sampling error.
 
     Raises:
         InputError: for arrays or options that cannot be used, naming which.

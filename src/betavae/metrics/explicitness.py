@@ -20,13 +20,13 @@ from betavae.metrics.checks import (
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.linear import fit_linear, standardise
 from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import as_dict, normal_interval
+from betavae.metrics.results import Scored, normal_interval
 
 PROTOCOLS = ("ridgeway2018", "locatello2019")
 
 
 @dataclass(frozen=True)
-class ExplicitnessResult:
+class ExplicitnessResult(Scored):
     """An explicitness score and its parts.
 
     Attributes:
@@ -50,13 +50,6 @@ class ExplicitnessResult:
     n_train: int
     n_test: int
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def explicitness_score(

@@ -21,7 +21,7 @@ from betavae.metrics.checks import (
 )
 from betavae.metrics.groups import Groups, group_rows, relabel
 from betavae.metrics.parallel import halves, thread_map
-from betavae.metrics.results import accuracy_interval, as_dict, draw_blocks, jackknife_interval
+from betavae.metrics.results import Scored, accuracy_interval, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019", "kim2018", "exact")
 # protocol: votes to train on, votes to test on, rows a vote, std below which a latent is dead
@@ -30,7 +30,7 @@ GATHER_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)
-class FactorVaeResult:
+class FactorVaeResult(Scored):
     """A FactorVAE score and the votes behind it.
 
     Attributes:
@@ -54,13 +54,6 @@ class FactorVaeResult:
     n_test: int | None
     batch_size: int | None
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def factor_vae_score(
@@ -173,7 +166,7 @@ def _draw_votes(
         k, own = job
         mine = slice(*np.searchsorted(labels, (k, k + 1)))
         value = groups[k].draw_values((1, mine.stop - mine.start), own)
-        picks[:, mine] = groups[k].draw_rows(np.repeat(value, rows, axis=0), own)
+        picks[:, mine] = groups[k].draw_rows(value, own, (rows, mine.stop - mine.start))
 
     thread_map(pick, list(enumerate(rng.spawn(n_factors))))
     least = np.empty(n, np.int64)
@@ -183,10 +176,12 @@ def _draw_votes(
         for start in starts:
             part = slice(start, start + size)
             drawn = codes.take(np.ascontiguousarray(picks[:, part]), axis=0)
-            drawn -= drawn[0].copy()  # near 0 first: float32 sums far from it would round
-            drawn -= drawn.mean(axis=0)
+            # From one of the rows: far from 0, sums and squares of float32 would round.
+            drawn -= drawn[0].copy()
+            total = drawn.sum(axis=0)
             np.multiply(drawn, drawn, out=drawn)
-            least[part] = (drawn.sum(axis=0) / spread).argmin(axis=1)
+            within = drawn.sum(axis=0) - total * total / rows
+            least[part] = (within / spread).argmin(axis=1)
 
     thread_map(fill, halves(n, size))
     votes = np.zeros((n_latents, n_factors))

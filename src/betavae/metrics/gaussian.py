@@ -16,13 +16,13 @@ from betavae.metrics.checks import (
     check_codes,
     live_latents,
 )
-from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval
+from betavae.metrics.results import Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019",)
 
 
 @dataclass(frozen=True)
-class GaussianResult:
+class GaussianResult(Scored):
     """Total correlation under a Gaussian fit, and its relatives.
 
     Attributes:
@@ -43,13 +43,6 @@ class GaussianResult:
     covariance: Floats
     live: Array
 
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
-
 
 def gaussian_total_correlation(
     codes: Any, *, protocol: str = "locatello2019", rng: Seed = 0
@@ -65,7 +58,8 @@ def gaussian_total_correlation(
         rng: seed or Generator; only draws the blocks of rows behind the interval.
 
     Returns:
-        `GaussianResult`; ``float(result)`` is the total correlation in nats; less is better.
+        `GaussianResult`; ``float(result)`` is the total correlation in nats, 0 or more;
+        less is better.
 
     Raises:
         InputError: for codes that cannot be used.

@@ -19,7 +19,7 @@ from betavae.metrics.checks import (
 )
 from betavae.metrics.groups import Groups, group_rows
 from betavae.metrics.parallel import halves, thread_map
-from betavae.metrics.results import accuracy_interval, as_dict
+from betavae.metrics.results import Scored, accuracy_interval
 from betavae.metrics.softmax import train_softmax
 
 PROTOCOLS = ("higgins2017", "locatello2019")
@@ -30,7 +30,7 @@ GATHER_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)
-class HigginsResult:
+class HigginsResult(Scored):
     """A Higgins score and how it came about.
 
     Attributes:
@@ -59,13 +59,6 @@ class HigginsResult:
     factor_columns: tuple[int, ...]
     confusion: Ints
     steps: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def higgins_score(
@@ -218,7 +211,9 @@ def _logistic_regression(train: Array, labels: Ints) -> tuple[Callable[[Array], 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(max_iter=1000)
+    # Another solver's optimum is the same; Newton's steps are few and cheap with few latents.
+    solver = "newton-cholesky" if train.shape[1] <= 64 else "lbfgs"
+    model = LogisticRegression(solver=solver, max_iter=1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # told by `steps`
         model.fit(train, labels)

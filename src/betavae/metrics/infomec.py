@@ -22,7 +22,7 @@ from betavae.metrics.groups import relabel
 from betavae.metrics.linear import fit_linear, standardise
 from betavae.metrics.neighbours import neighbour_information
 from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import as_dict, repeats_interval
+from betavae.metrics.results import Scored, repeats_interval
 
 PROTOCOLS = ("hsu2023",)
 NEIGHBOURS = 10
@@ -30,7 +30,7 @@ NEIGHBOURS = 10
 
 
 @dataclass(frozen=True)
-class InfomecResult:
+class InfomecResult(Scored):
     """InfoMEC scores and the information behind them.
 
     Attributes:
@@ -62,13 +62,6 @@ class InfomecResult:
     n_samples: int
     repeats: int
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def infomec_scores(

@@ -18,7 +18,7 @@ from betavae.metrics.checks import (
 )
 from betavae.metrics.groups import group_rows
 from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import as_dict, normal_interval
+from betavae.metrics.results import Scored, normal_interval
 
 PROTOCOLS = ("locatello2019", "suter2019")
 QUANTILES = {"locatello2019": 0.99, "suter2019": 1.0}
@@ -27,7 +27,7 @@ BATCHES = 10
 
 
 @dataclass(frozen=True)
-class IrsResult:
+class IrsResult(Scored):
     """An interventional robustness score and its parts.
 
     Attributes:
@@ -49,13 +49,6 @@ class IrsResult:
     robustness: Floats
     quantile: float
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def irs_score(

@@ -29,13 +29,13 @@ from betavae.metrics.checks import (
 from betavae.metrics.gridded import densities, make_grid
 from betavae.metrics.groups import relabel
 from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval
+from betavae.metrics.results import Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("carbonneau2022", "do2020")
 
 
 @dataclass(frozen=True)
-class JemmigResult:
+class JemmigResult(Scored):
     """A JEMMIG score and its parts.
 
     Attributes:
@@ -61,13 +61,6 @@ class JemmigResult:
     factor_entropies: Floats
     bins: int
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def jemmig_score(

@@ -9,11 +9,11 @@ import numpy as np
 
 from betavae.errors import InputError
 from betavae.metrics.checks import Array, Floats, check_codes, check_log_var
-from betavae.metrics.results import as_dict, normal_interval
+from betavae.metrics.results import Scored, normal_interval
 
 
 @dataclass(frozen=True)
-class ActiveUnitsResult:
+class ActiveUnitsResult(Scored):
     """How many latents the data move.
 
     Attributes:
@@ -30,16 +30,9 @@ class ActiveUnitsResult:
     active: Array
     threshold: float
 
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
-
 
 @dataclass(frozen=True)
-class RateResult:
+class RateResult(Scored):
     """The rate of a representation, by latent.
 
     Attributes:
@@ -51,13 +44,6 @@ class RateResult:
     score: float
     interval: tuple[float, float]
     per_latent: Floats
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def active_units(codes: Any, *, threshold: float = 0.01) -> ActiveUnitsResult:
@@ -106,7 +92,7 @@ def rate_per_latent(mean: Any, log_var: Any) -> RateResult:
         log_var: (N, M) posterior log variances.
 
     Returns:
-        `RateResult`; ``float(result)`` is the total rate.
+        `RateResult`; ``float(result)`` is the total rate in nats, 0 or more.
 
     Raises:
         InputError: for arrays that cannot be used, naming which.

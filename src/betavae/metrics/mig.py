@@ -28,7 +28,7 @@ from betavae.metrics.gridded import grid_information, make_grid
 from betavae.metrics.groups import relabel
 from betavae.metrics.parallel import thread_map
 from betavae.metrics.results import (
-    as_dict,
+    Scored,
     draw_blocks,
     jackknife_error,
     normal_interval,
@@ -38,7 +38,7 @@ PROTOCOLS = ("locatello2019", "chen2018")
 
 
 @dataclass(frozen=True)
-class MigResult:
+class MigResult(Scored):
     """A mutual information gap and its parts.
 
     Attributes:
@@ -60,13 +60,6 @@ class MigResult:
     factor_entropies: Floats
     bins: int | None
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def mig_score(

@@ -18,13 +18,13 @@ from betavae.metrics.checks import (
     check_labelled,
     live_latents,
 )
-from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval
+from betavae.metrics.results import Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("ridgeway2018", "locatello2019")
 
 
 @dataclass(frozen=True)
-class ModularityResult:
+class ModularityResult(Scored):
     """A modularity score and its parts.
 
     Attributes:
@@ -46,13 +46,6 @@ class ModularityResult:
     mutual_information: Floats
     bins: int
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def modularity_score(

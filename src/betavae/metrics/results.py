@@ -38,6 +38,22 @@ def as_dict(result: Any) -> dict[str, Any]:
     return {f.name: plain(getattr(result, f.name)) for f in dataclasses.fields(result)}
 
 
+class Scored:
+    """What every result of a metric can do; the dataclass that mixes it in has the fields.
+
+    ``float(result)`` is its ``score``.
+    """
+
+    score: float
+
+    def __float__(self) -> float:
+        return self.score
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, lists and strings, ready for JSON."""
+        return as_dict(self)
+
+
 def accuracy_interval(accuracy: float, n: int) -> tuple[float, float]:
     """95 % Wilson interval of an accuracy measured on `n` points.
 

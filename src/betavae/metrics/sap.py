@@ -25,13 +25,13 @@ from betavae.metrics.checks import (
 )
 from betavae.metrics.groups import relabel, split_rows
 from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import as_dict, draw_blocks, jackknife_interval, normal_interval
+from betavae.metrics.results import Scored, draw_blocks, jackknife_interval, normal_interval
 
 PROTOCOLS = ("locatello2019", "kumar2018")
 
 
 @dataclass(frozen=True)
-class SapResult:
+class SapResult(Scored):
     """A SAP score and its parts.
 
     Attributes:
@@ -53,13 +53,6 @@ class SapResult:
     n_train: int | None
     n_test: int | None
     factor_columns: tuple[int, ...]
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def sap_score(

@@ -24,14 +24,14 @@ from betavae.metrics.checks import (
 from betavae.metrics.factor_vae import factor_vae_score
 from betavae.metrics.latents import rate_per_latent
 from betavae.metrics.linear import standardise
-from betavae.metrics.results import as_dict, normal_interval
+from betavae.metrics.results import Scored, normal_interval
 
 UDR_PROTOCOLS = ("lasso", "spearman")
 CENTRALITY_PROTOCOLS = ("lin2020",)
 
 
 @dataclass(frozen=True)
-class ModelScores:
+class ModelScores(Scored):
     """A score for each of several models, from comparing them in pairs.
 
     Attributes:
@@ -51,13 +51,6 @@ class ModelScores:
     pairwise: Floats
     best: int
     n_samples: int
-
-    def __float__(self) -> float:
-        return self.score
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and strings, ready for JSON."""
-        return as_dict(self)
 
 
 def udr_scores(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from betavae.data.factors import Factors
 from betavae.errors import InputError
+from betavae.models.networks import check_square
 
 CHANNELS = (96, 48, 48)  # Table 1 of Higgins et al. 2017: 3x3 convolutions, pooled each
 INVARIANCE = 0.01  # the authors' weight of the pull of inactive latents to their batch mean
@@ -99,11 +100,7 @@ def dcign(image_shape: tuple[int, int, int], latents: int) -> DCIGN:
     Raises:
         InputError: when the images are not square with a side that is a multiple of 8.
     """
-    _, height, width = image_shape
-    if height != width or height % 8:
-        raise InputError(
-            f"dcign needs square images with a side that is a multiple of 8, got {height}x{width}"
-        )
+    check_square("dcign", image_shape, 8)
     return DCIGN(image_shape, latents)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from betavae.errors import InputError
+from betavae.models.networks import check_square
 
 NOISE = 5  # latents that say nothing in particular, beside the codes
 INSTANCE_NOISE = 0.2  # standard deviation of the noise on what the discriminator sees
@@ -127,11 +127,7 @@ def infogan(image_shape: tuple[int, int, int], latents: int) -> InfoGAN:
     Raises:
         InputError: when the images are not square with a side that is a multiple of 4.
     """
-    _, height, width = image_shape
-    if height != width or height % 4:
-        raise InputError(
-            f"infogan needs square images with a side that is a multiple of 4, got {height}x{width}"
-        )
+    check_square("infogan", image_shape, 4)
     return InfoGAN(image_shape, latents)
 
 

@@ -120,6 +120,20 @@ NETWORKS: dict[str, Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]] = 
 }
 
 
+def check_square(method: str, image_shape: ImageShape, multiple: int) -> None:
+    """Refuse images that a method's halvings do not divide.
+
+    Raises:
+        InputError: when they are not square with a side that is a multiple of `multiple`.
+    """
+    _, height, width = image_shape
+    if height != width or height % multiple:
+        raise InputError(
+            f"{method} needs square images with a side that is a multiple of {multiple}, "
+            f"got {height}x{width}"
+        )
+
+
 def build(name: str, image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
     """Return (encoder, decoder) of network `name` for images (C, H, W).
 

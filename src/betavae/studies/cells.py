@@ -7,19 +7,18 @@ study again does what is missing and nothing else.
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from betavae.errors import InputError
-from betavae.files import write_beside
+from betavae.files import read_json, write_json
 from betavae.studies.board import Board
 from betavae.studies.engines import claimed_device, engine, one_thread
 
@@ -114,6 +113,8 @@ def run_cells(
     """
     from joblib import Parallel, delayed
 
+    from betavae.training.session import stop_signals
+
     done = {cell.name: found for cell in cells if (found := finished(folder, cell)) is not None}
     missing = [cell for cell in cells if cell.name not in done]
     if not missing:
@@ -123,7 +124,7 @@ def run_cells(
     with (
         engine(engine_name, jobs, ray_address) as count,
         Board(folder, cells, done, title=title, jobs=count, shown=progress) as board,
-        _stop_on_signal(folder) as stopped,
+        stop_signals(partial(_no_further_cell, folder)) as stopped,
     ):
         # Ray's backend hands results over at the end only; the live table reads the folders.
         mode = "generator_unordered" if engine_name == "local" else "list"
@@ -210,52 +211,12 @@ def _one(
         (place / RUNNING).unlink(missing_ok=True)
 
 
-@contextmanager
-def _stop_on_signal(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Start no further cell after Ctrl-C or SIGTERM; those that run save and stop by themselves.
+def _no_further_cell(folder: Path) -> None:
+    """Start no further cell; those that run save and stop by themselves.
 
     The terminal sends Ctrl-C to every process, so workers hear of it as well; the file `stop`
-    tells those on other machines. A second Ctrl-C kills.
+    tells those on other machines.
     """
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: object) -> None:
-        asked.set()
-        with suppress(OSError):
-            (folder / STOP).touch()
-        print("stopping: running cells are saved", file=sys.stderr)
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON beside and rename.
-
-    Raises:
-        InputError: when the disk is full or the folder cannot be written.
-    """
-    with write_beside(path) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        InputError: when it cannot be read.
-    """
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+    with suppress(OSError):
+        (folder / STOP).touch()
+    print("stopping: running cells are saved", file=sys.stderr)

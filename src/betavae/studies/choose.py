@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from betavae import figures
 from betavae.errors import InputError
+from betavae.files import write_json
 from betavae.metrics.higgins import higgins_score
 from betavae.metrics.udr import model_centrality, udr_scores
 from betavae.models.vae import VAE
 from betavae.representation import Representation, represent
 from betavae.runs import load_run, seed_rows
-from betavae.studies.cells import write_json
 from betavae.traversals import code_units, leading, traverse
 
 STRIPS = 6  # latents of each run shown side by side

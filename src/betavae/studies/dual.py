@@ -25,7 +25,8 @@ from betavae import data as datasets
 from betavae import figures
 from betavae.config import Config
 from betavae.errors import InputError
-from betavae.studies.trained import keep, tail, terms_of, trained
+from betavae.files import write_json
+from betavae.studies.trained import tail, terms_of, trained
 
 EPSILONS = (18.0, 15.0, 12.0, 9.0, 6.0)
 Floats = NDArray[np.float64]
@@ -176,7 +177,7 @@ def run_dual(
         "images_per_run": images,
         "seed": seed,
     }
-    keep(out / "dual.json", outcome)
+    write_json(out / "dual.json", outcome)
     figures.save(draw(rows, fitted), out / "dual.png")
     return outcome
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from betavae import figures
 from betavae.errors import InputError
+from betavae.files import write_json
 from betavae.models.vae import VAE
 from betavae.runs import load_run, seed_rows
-from betavae.studies.cells import Cell, finished, open_study, run_cells, write_json
+from betavae.studies.cells import Cell, finished, open_study, run_cells
 from betavae.studies.table import CLASSIFIERS, PAIRS
 from betavae.studies.table_work import fit_work, score_work
 
@@ -160,9 +161,9 @@ def write_outputs(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
     """Print the grid; write heat map, curves, and reconstructions at the best and worst score."""
     grid = 100 * np.array(outcome["grid"])
     norms, latents = outcome["beta_norms"], outcome["latents"]
-    ranked = sorted(outcome["cells"], key=lambda cell: -cell["score"])
+    cells = outcome["cells"]
+    ranked = sorted(cells, key=lambda cell: -cell["score"])
     _print(outcome, grid)
-    top = f"best {100 * ranked[0]['score']:.1f}"
     rows, labels = [], []
     for cell in (ranked[0], ranked[-1]):
         model, _, dataset = load_run(folder / cell["folder"])
@@ -174,8 +175,13 @@ def write_outputs(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
             f"{100 * cell['score']:.0f} %\nM = {cell['latents']}\nβ norm {cell['beta_norm']:g}"
         )
     sheet = figures.labelled_rows(np.stack([images.numpy(), *rows]), ["input", *labels])
+    heat = figures.size_and_beta(
+        *([cell[key] for cell in cells] for key in ("beta_norm", "latents", "score")),
+        pixels=images[0].numel(),
+        title=f"Score ({outcome['protocol']}): best {100 * ranked[0]['score']:.1f} %",
+    )
     return [
-        figures.save(figures.sweep_heat_map(norms, latents, grid, best=top), folder / "heat.png"),
+        figures.save(heat, folder / "heat.png"),
         figures.save(figures.sweep_curves(norms, latents, grid), folder / "curves.png"),
         figures.save(sheet, folder / "reconstructions.png"),
     ]

@@ -26,7 +26,8 @@ from betavae import data as datasets
 from betavae import figures
 from betavae.config import Config
 from betavae.errors import InputError
-from betavae.studies.trained import chain, keep, terms_of
+from betavae.files import write_json
+from betavae.studies.trained import chain, terms_of
 
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 SIGMA = 0.3
@@ -78,7 +79,7 @@ def run_rate_distortion(
             distortion, rate = terms_of(out / name)
             points.append({"beta": change["beta"], "rate": rate, "distortion": distortion})
         outcome[likelihood] = points
-    keep(out / "rate_distortion.json", outcome)
+    write_json(out / "rate_distortion.json", outcome)
     titles = {"bernoulli": "Bernoulli, by β", "gaussian": f"Gaussian, σ = {sigma:g}, by β"}
     curves = {
         title: tuple([point[key] for point in outcome[name]] for key in KEYS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -20,7 +18,7 @@ from rich.progress import (
 
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
-from betavae.files import write_beside
+from betavae.files import write_json
 from betavae.metrics.arrays import load_representation
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
@@ -28,10 +26,9 @@ from betavae.metrics.summary import Results
 from betavae.models.methods import Model
 from betavae.representation import Representation, represent
 from betavae.runs import load_run
+from betavae.scoretable import SCORES, kept_scores
 from betavae.training.checkpoint import Header
 from betavae.training.machine import choose_device
-
-SCORES = "score.json"
 
 
 def encode_run(
@@ -201,28 +198,12 @@ def _evaluate(
         )
 
 
-def read_scores(run_folder: Path) -> dict[str, Any]:
-    """Return what score.json holds, by metric; empty when the run was never scored."""
-    path = run_folder / SCORES
-    if not path.exists():
-        return {}
-    try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    if not isinstance(scores, dict):
-        raise InputError(f"{path} must hold scores by metric, got a {type(scores).__name__}")
-    return scores
-
-
 def keep_scores(run_folder: Path, results: Results) -> None:
     """Put results into score.json, by "metric:protocol", keeping those of other metrics."""
-    scores = {**read_scores(run_folder), **results.to_dict()["metrics"]}
-    with write_beside(run_folder / SCORES) as beside:
-        beside.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    scores = {**kept_scores(run_folder), **results.to_dict()["metrics"]}
+    write_json(run_folder / SCORES, scores, allow_nan=False)
 
 
 def write_results(path: Path, results: Results) -> None:
     """Write everything about an evaluation as JSON, beside and renamed."""
-    with write_beside(path) as beside:
-        beside.write_text(results.to_json() + "\n", encoding="utf-8")
+    write_json(path, results.to_dict(), allow_nan=False)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from betavae.config import Config
+from betavae.files import write_json
 from betavae.studies import presets
-from betavae.studies.cells import Cell, finished, run_cells, write_json
+from betavae.studies.cells import Cell, finished, run_cells
 from betavae.studies.table_plan import KEYS, STUDY_NAME, Plan, Row, make_plan, scaled_down
 from betavae.studies.table_work import SHAPES, fit_work, moments_work, score_work, together_work
 from betavae.training import checkpoint

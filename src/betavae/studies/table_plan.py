@@ -10,8 +10,9 @@ from typing import Any
 from filelock import FileLock
 
 from betavae.errors import InputError, did_you_mean
+from betavae.files import read_json, write_json
 from betavae.studies import presets
-from betavae.studies.cells import STUDY, open_study, read_json, write_json
+from betavae.studies.cells import STUDY, open_study
 
 STUDY_NAME = "table"
 LOCK = ".lock"

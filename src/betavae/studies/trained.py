@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
-from betavae.files import write_beside
 from betavae.runs import SAMPLE, open_run
 from betavae.training import checkpoint
 from betavae.training.loop import train
@@ -18,7 +16,9 @@ from betavae.training.records import RECORDS, Record, read_records
 TAIL = 0.3  # of a run's records: what a study takes as its end
 
 
-def trained(config: Config, dataset: Dataset, folder: Path) -> list[Record]:
+def trained(
+    config: Config, dataset: Dataset, folder: Path, *, progress: bool = True
+) -> list[Record]:
     """Train, or go on, or find it done; return the records.
 
     Raises:
@@ -31,7 +31,7 @@ def trained(config: Config, dataset: Dataset, folder: Path) -> list[Record]:
             raise InputError(
                 f"{folder} holds a run with other settings; remove it or choose another --out"
             )
-    train(config, dataset, folder, resume=resume)
+    train(config, dataset, folder, resume=resume, progress=progress)
     return read_records(folder / RECORDS)
 
 
@@ -70,9 +70,3 @@ def terms_of(folder: Path) -> tuple[float, float]:
     """Return a run's distortion and rate, nats per image, on the same images for every run."""
     run = open_run(folder, sample=SAMPLE)
     return run.distortion, float(run.rates.sum())
-
-
-def keep(path: Path, outcome: dict[str, Any]) -> None:
-    """Write a study's outcome as JSON."""
-    with write_beside(path) as beside:
-        beside.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")

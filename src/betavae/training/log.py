@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from betavae.errors import InputError
-from betavae.training.records import RECORDS, truncate_records
+from betavae.training.records import start_log
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -38,21 +38,18 @@ class Log:
     """
 
     def __init__(self, folder: Path | None, resume_at: int | None, *, tensorboard: bool) -> None:
-        self._path = None if folder is None else folder / RECORDS
+        self._folder = folder
+        self._path: Path | None = None
         self._resume_at = resume_at
         self._tensorboard = tensorboard
         self._events: SummaryWriter | None = None
         self._began = 0.0
 
     def __enter__(self) -> Self:
-        if self._path is None:
+        if self._folder is None:
             return self
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        events = _event_writer(self._path.parent) if self._tensorboard else None
-        if self._resume_at is None:
-            self._path.unlink(missing_ok=True)
-        else:
-            truncate_records(self._path, self._resume_at)
+        events = _event_writer(self._folder) if self._tensorboard else None
+        self._path = start_log(self._folder, self._resume_at)
         if events is not None:
             self._events = events
             there = self._path.exists()

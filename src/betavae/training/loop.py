@@ -40,7 +40,7 @@ from betavae.training.machine import (
     drop_denormals,
     keep_heap,
 )
-from betavae.training.order import batch_rows
+from betavae.training.order import DataOrder
 from betavae.training.records import (
     COLLAPSED_NATS,
     ProgressBar,
@@ -165,9 +165,10 @@ def train(
             header = checkpoint.Header(config, image_shape, rows, steps, recorder.seconds)
             checkpoint.save(home, header, model, optimiser, generator, objective)
 
+    order = DataOrder(rows, batch, config.seed)
+
     def images_of(index: int, *, second: bool = False) -> Tensor:
-        chosen = batch_rows(rows, batch, config.seed, index, second=second)
-        return dataset.images.batch(ranks.part(chosen), device)
+        return dataset.images.batch(ranks.part(order(index, second=second)), device)
 
     model.train()
     title = f"{config.network} {config.objective}"

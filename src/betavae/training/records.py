@@ -6,7 +6,6 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +113,23 @@ class Recorder:
         )
 
 
+def start_log(out: Path, images_seen: int | None) -> Path:
+    """Return the metrics.jsonl of a run folder, ready for lines to be added.
+
+    Args:
+        out: the run folder, made where it is not there.
+        images_seen: where a resumed training goes on, later lines are dropped; None: no line is
+            kept.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / RECORDS
+    if images_seen is None:
+        log.unlink(missing_ok=True)
+    else:
+        truncate_records(log, images_seen)
+    return log
+
+
 def truncate_records(path: Path, images_seen: int) -> None:
     """Drop the lines of metrics.jsonl after `images_seen`, and a torn last line."""
     if not path.exists():
@@ -213,6 +229,3 @@ class ProgressBar:
 def warn(line: str) -> None:
     """Print one warning line on stderr."""
     print(f"warning: {line}", file=sys.stderr)
-
-
-Watcher = Callable[[Record], None]

@@ -30,8 +30,8 @@ from betavae.training.machine import (
     drop_denormals,
     keep_heap,
 )
-from betavae.training.order import batch_rows
-from betavae.training.records import RECORDS, Recorder, truncate_records
+from betavae.training.order import DataOrder
+from betavae.training.records import Recorder, start_log
 from betavae.training.session import (
     Diverged,
     Interrupted,
@@ -119,14 +119,10 @@ def train_replicas(
         Recorder(beta_norm=c.latents / pixels, images_seen=start * batch, seconds=before)
         for c in configs
     ]
-    for out in outs:
-        out.mkdir(parents=True, exist_ok=True)
-        if resume:
-            truncate_records(out / RECORDS, start * batch)
-        else:
-            (out / RECORDS).unlink(missing_ok=True)
+    logs = [start_log(out, start * batch if resume else None) for out in outs]
     total, saved, since = math.ceil(first.images / batch), start, start
     shape = (batch, first.latents)
+    orders = [DataOrder(rows, batch, c.seed) for c in configs]
     sums: Tensor | float = 0.0
 
     def save(steps: int) -> None:
@@ -139,7 +135,7 @@ def train_replicas(
     with stop_signals() as stopping, cpu_threads(choose_threads(first)):
         for index in range(start, total):
             seen = index * batch
-            chosen = torch.cat([batch_rows(rows, batch, c.seed, index) for c in configs])
+            chosen = torch.cat([order(index) for order in orders])
             images = dataset.images.batch(chosen, device).view(-1, batch, *image_shape)
             noise = torch.stack(
                 [torch.randn(shape, generator=g, device=device) for g in generators]
@@ -152,7 +148,8 @@ def train_replicas(
             if done % RECORD_STEPS and done != total and not stopping():
                 continue
             means, since, sums = sums / (done - since), done, 0.0
-            for recorder, values, beta, out in zip(recorders, means, betas, outs, strict=True):
+            parts = zip(recorders, means, betas, outs, logs, strict=True)
+            for recorder, values, beta, out, log in parts:
                 terms = Terms(values[0], values[1], values[2:].sum(), values[2:], beta(seen))
                 recorder.add(terms)
                 record = recorder.record(done * batch, terms.beta, learning_rate(seen))
@@ -162,7 +159,7 @@ def train_replicas(
                             record.loss, record.images, learning_rate(seen), out, saved * batch
                         )
                     )
-                with (out / RECORDS).open("a", encoding="utf-8") as file:
+                with log.open("a", encoding="utf-8") as file:
                     file.write(record.to_json() + "\n")
             if (done - saved) * batch >= first.checkpoint_every or done == total or stopping():
                 save(done)

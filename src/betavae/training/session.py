@@ -71,10 +71,13 @@ def nothing() -> Iterator[None]:
 
 
 @contextmanager
-def stop_signals(*, second_kills: bool = True) -> Iterator[Callable[[], bool]]:
+def stop_signals(
+    on_ask: Callable[[], None] | None = None, *, second_kills: bool = True
+) -> Iterator[Callable[[], bool]]:
     """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills.
 
     Args:
+        on_ask: called when the signal comes, in the signal's handler.
         second_kills: no for processes that torchrun minds: a terminal's Ctrl-C may reach them
             twice, directly and through it, and it kills what does not end by itself.
     """
@@ -86,6 +89,8 @@ def stop_signals(*, second_kills: bool = True) -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, frame: object) -> None:
         asked.set()
+        if on_ask is not None:
+            on_ask()
         if second_kills:
             signal.signal(number, before[signal.Signals(number)])
 
