@@ -39,7 +39,9 @@ METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
     "dcign": {"latents": 10, "batch": 20, "learning_rate": 5e-4},
 }
 # What the other methods take; the rest describes a VAE.
-TRAINED = ("batch", "images", "learning_rate", "threads", "checkpoint_every", "device")
+TRAINED = (
+    "batch", "images", "learning_rate", "threads", "checkpoint_every", "device", "tensorboard",
+)  # fmt: skip
 METHOD_TAKES: dict[str, tuple[str, ...]] = {
     "infogan": TRAINED,
     "dcign": TRAINED,
@@ -77,7 +79,7 @@ class Config(BaseModel):
     method: Literal["vae", "infogan", "dcign", "pca", "ica"] = Field(
         "vae", description="What is fitted; the others are the paper's baselines."
     )
-    network: Literal["fc", "conv", "burgess", "patch"] = Field(
+    network: Literal["fc", "conv", "burgess", "patch", "mlp"] = Field(
         "patch", description="fc and conv are the paper's Table 1; see docs/networks.md."
     )
     latents: int = Field(10, ge=1, description="Number of latents, M.")
@@ -130,11 +132,16 @@ class Config(BaseModel):
     threads: int | None = Field(
         None,
         ge=1,
-        description="CPU threads. [default: 1 for patch with batch <= 32, else PyTorch's]",
+        description="CPU threads. [default: 1 for patch and mlp with batch <= 32, else PyTorch's]",
     )
     bf16: bool = Field(False, description="bfloat16 autocast on CUDA; the KL stays in float32.")
-    compile: bool = Field(False, description="torch.compile the step; falls back and says so.")
+    compile: bool = Field(
+        False, description="torch.compile the step, as CUDA graphs on CUDA; falls back and says so."
+    )
     checkpoint_every: int = Field(50_000, ge=1, description="Images between checkpoints.")
+    tensorboard: bool = Field(
+        False, description="Write TensorBoard events beside metrics.jsonl (extra tensorboard)."
+    )
 
     @field_validator("objective", mode="before")
     @classmethod
