@@ -45,7 +45,7 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     from betavae.objectives import Stateful, Step
     from betavae.training.configured import make_objective, make_optimiser
     from betavae.training.loop import train_step
-    from betavae.training.order import batch_rows
+    from betavae.training.order import DataOrder
     from betavae.training.records import Recorder
 
     config = Config.from_mapping(
@@ -64,8 +64,10 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     recorder = Recorder(beta_norm=1.0, images_seen=0, seconds=0.0)
     taken = 0
 
+    order = DataOrder(IMAGES, batch, 0)
+
     def batch_of(index: int, *, second: bool = False) -> Tensor:
-        return store.batch(batch_rows(IMAGES, batch, 0, index, second=second))
+        return store.batch(order(index, second=second))
 
     def steps(count: int) -> float:
         nonlocal taken

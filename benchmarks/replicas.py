@@ -21,24 +21,21 @@ from typing import Any
 if __package__ in (None, ""):  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.peers import shapes
-
 COUNTS = (2, 5, 10)
 CASES = (("patch", 8), ("patch", 32))
 
 
-def main(*, steps: int = 30, rounds: int = 3, device: str = "cpu") -> dict[str, Any]:
+def main(*, steps: int = 100, rounds: int = 3, device: str = "cpu") -> dict[str, Any]:
     """Measure every network, batch and number of replicas; print each ratio."""
     import torch
 
+    from betavae import data as datasets
     from betavae.config import Config
-    from betavae.data.dataset import Dataset
-    from betavae.data.images import ImageStore
     from betavae.training.loop import train
     from betavae.training.records import read_records
     from betavae.training.replicas import train_replicas
 
-    dataset = Dataset("shapes2d sample", ImageStore.from_binary(shapes(4096)))
+    dataset = datasets.load("shapes2d")  # whole: the order of so many rows has its cost too
     on = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     figures: dict[str, Any] = {"device": on}
     with tempfile.TemporaryDirectory() as name:
@@ -79,7 +76,7 @@ def main(*, steps: int = 30, rounds: int = 3, device: str = "cpu") -> dict[str, 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Replicas together against one by one.")
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     main(**vars(parser.parse_args()))

@@ -118,4 +118,4 @@ def test_bad_scoring_is_one_line(
     run_quietly("score", tmp_path / "bare", "--metrics", "fast")
     assert "needs factors" in capsys.readouterr().out
     (tmp_path / "bare" / "score.json").write_text("[1]")
-    assert "must hold scores by metric, got a list" in score(tmp_path / "bare", "--metrics", "rate")
+    assert "must hold a JSON object, got a list" in score(tmp_path / "bare", "--metrics", "rate")

@@ -12,10 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "betavae"
 
 # Data flows left to right; a part may import itself and what stands before it.
-LEAVES = {"errors", "config", "options", "files"}
+LEAVES = {"errors", "config", "options", "files", "launch"}
 ORDER = [
     "data", "models", "objectives", "training", "representation",
-    "metrics", "figures", "runs", "latent_names", "traversals", "scoretable", "summaries",
+    "metrics", "figures", "scales", "runs", "latent_names", "traversals", "scoretable", "summaries",
     "drawings", "report_parts", "report", "studies", "app", "sharing", "cli", "intake", "estimator",
 ]  # fmt: skip
 FORBIDDEN = {

@@ -39,7 +39,9 @@ METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
     "dcign": {"latents": 10, "batch": 20, "learning_rate": 5e-4},
 }
 # What the other methods take; the rest describes a VAE.
-TRAINED = ("batch", "images", "learning_rate", "threads", "checkpoint_every", "device")
+TRAINED = (
+    "batch", "images", "learning_rate", "threads", "checkpoint_every", "device", "tensorboard",
+)  # fmt: skip
 METHOD_TAKES: dict[str, tuple[str, ...]] = {
     "infogan": TRAINED,
     "dcign": TRAINED,
@@ -133,8 +135,13 @@ class Config(BaseModel):
         description="CPU threads. [default: 1 for patch and mlp with batch <= 32, else PyTorch's]",
     )
     bf16: bool = Field(False, description="bfloat16 autocast on CUDA; the KL stays in float32.")
-    compile: bool = Field(False, description="torch.compile the step; falls back and says so.")
+    compile: bool = Field(
+        False, description="torch.compile the step, as CUDA graphs on CUDA; falls back and says so."
+    )
     checkpoint_every: int = Field(50_000, ge=1, description="Images between checkpoints.")
+    tensorboard: bool = Field(
+        False, description="Write TensorBoard events beside metrics.jsonl (extra tensorboard)."
+    )
 
     @field_validator("objective", mode="before")
     @classmethod

@@ -19,6 +19,10 @@ class InputError(ValueError):
     """
 
 
+class RankFailed(InputError):
+    """What went wrong in one of several processes alone, so that this one has to say it."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the choice closest to `word`, else ``""``.
 

@@ -29,6 +29,19 @@ def test_drawn_rows_have_the_value_drawn(values: list[int], seed: int) -> None:
     np.testing.assert_array_equal(column[rows], known[drawn])
 
 
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 4), st.integers(0, 9))
+def test_a_grid_groups_as_a_sort_does(inner: int, sizes: int, outer: int, spoilt: int) -> None:
+    """Whole grids take a short cut; one value changed must leave it."""
+    column = np.tile(np.arange(sizes).repeat(inner), outer)
+    if spoilt < len(column):
+        column[spoilt] = 0
+    groups = group_rows(column)
+    np.testing.assert_array_equal(groups.rows, np.argsort(column, kind="stable"))
+    values, counts = np.unique(column, return_counts=True)
+    np.testing.assert_array_equal(groups.counts, counts)
+    np.testing.assert_array_equal(column[groups.rows[groups.starts]], values)
+
+
 def test_large_values_and_large_counts_group_the_same() -> None:
     column = np.array([40_000, 3, 40_000, -1, 70_000])
     groups = group_rows(column)

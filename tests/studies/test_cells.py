@@ -207,3 +207,15 @@ def test_the_board_estimates_the_time_left_group_by_group(tmp_path: Path) -> Non
         console.print(board.table())
     assert "2 of 3" in shown.get()
     assert "about 0:51 left" in shown.get()
+
+
+def test_the_board_reads_how_far_a_training_is(tmp_path: Path) -> None:
+    cell = Cell("m", {"config": {"images": 1000}})
+    board = Board(tmp_path, [cell], {}, title="t", jobs=1, shown=False)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/running").write_text(f"{time.time() - 30}")
+    assert board.seconds_left() == 0  # no record yet, and nothing to go by
+    lines = [json.dumps({"images": n, "seconds": n / 10}) + "\n" for n in (100, 250)]
+    (tmp_path / "m/metrics.jsonl").write_text("".join(lines))
+    assert board.seconds_left() == pytest.approx(75)
+    assert board.table().columns[2]._cells == ["0:30 (25%)"]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import math
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from betavae.config import Config
 from betavae.errors import InputError
 from betavae.training import checkpoint
 from betavae.training.loop import train
+from betavae.training.order import DataOrder
 from betavae.training.records import read_records
 from betavae.training.replicas import train_replicas
 from betavae.training.session import Interrupted
@@ -52,15 +55,16 @@ def test_a_stopped_batch_of_replicas_resumes_to_the_same_bits(
     cut = [tmp_path / "c", tmp_path / "d"]
     from betavae.training import replicas
 
-    plain, calls = replicas.batch_rows, []
+    calls: list[int] = []
 
-    def interrupting(rows: int, batch: int, seed: int, step: int) -> torch.Tensor:
-        calls.append(step)
-        if step == 37 and calls.count(37) == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return plain(rows, batch, seed, step)
+    class Interrupting(DataOrder):
+        def __call__(self, step: int, *, second: bool = False) -> torch.Tensor:
+            calls.append(step)
+            if step == 37 and calls.count(37) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__call__(step, second=second)
 
-    monkeypatch.setattr(replicas, "batch_rows", interrupting)
+    monkeypatch.setattr(replicas, "DataOrder", Interrupting)
     with pytest.raises(Interrupted):
         train_replicas(configs, synthetic(), cut)
     assert 0 < checkpoint.read_header(cut[0]).steps < 100
@@ -68,6 +72,25 @@ def test_a_stopped_batch_of_replicas_resumes_to_the_same_bits(
     for whole, resumed in (("a", "c"), ("b", "d")):
         one, other = weights(tmp_path / whole), weights(tmp_path / resumed)
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_each_replica_draws_each_epoch_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawing anew for every step made five replicas slower than five runs in turn."""
+    plain, drawn = torch.randperm, []
+
+    def counting(rows: int, **options: Any) -> torch.Tensor:
+        drawn.append(rows)
+        return plain(rows, **options)
+
+    monkeypatch.setattr(torch, "randperm", counting)
+    data = synthetic()
+    rows = len(data.images)
+    configs = [CONFIG.replaced(seed=seed, images=2 * rows) for seed in range(5)]
+    train_replicas(configs, data, [tmp_path / str(k) for k in range(5)])
+    epochs = -(-math.ceil(2 * rows / CONFIG.batch) // (rows // CONFIG.batch))
+    assert drawn == [rows] * 5 * epochs
 
 
 def test_replicas_must_be_alike(tmp_path: Path) -> None:

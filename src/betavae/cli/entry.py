@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import NoReturn
 
 from cyclopts import CycloptsError
 from pydantic import ValidationError
 
 from betavae.cli.apps import app
 from betavae.config import explain
-from betavae.errors import InputError
+from betavae.errors import InputError, RankFailed
+from betavae.launch import check_command, launched
 
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line: bad input ends in one line on stderr and exit code 2."""
     words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
     try:
+        check_command(words[0] if words else "")
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except RankFailed as error:
+        rank = launched().rank
+        _fail(f"rank {rank}: {error}" if rank else str(error), 2)
     except InputError as error:
-        _fail(str(error), 2)
+        _fail_once(str(error), 2)
     except CycloptsError as error:
         cause = error.__cause__
-        _fail(explain(cause) if isinstance(cause, ValidationError) else str(error), 2)
+        _fail_once(explain(cause) if isinstance(cause, ValidationError) else str(error), 2)
     except KeyboardInterrupt as stop:
-        _fail(str(stop) or "stopped", 130)
+        _fail_once(str(stop) or "stopped", 130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`| head`): nothing to say
         sys.exit(0)
     except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), 2)
+        _fail_once(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), 2)
 
 
 def _spelled_out(words: list[str]) -> list[str]:
@@ -37,6 +44,13 @@ def _spelled_out(words: list[str]) -> list[str]:
     return [full + word[len(short) :] if word.split("=")[0] == short else word for word in words]
 
 
-def _fail(message: str, code: int) -> None:
+def _fail_once(message: str, code: int) -> NoReturn:
+    """Fail with what all processes of a machine say alike: the first of them says it."""
+    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("LOCAL_RANK", "0") == "0":
+        _fail(message, code)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     print(f"betavae: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

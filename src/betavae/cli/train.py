@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from betavae.cli.apps import app
 from betavae.config import Config
 from betavae.errors import InputError
+from betavae.launch import launched
 
 
 @app.command
@@ -28,6 +29,9 @@ def train(
 
     Writes checkpoints and metrics.jsonl to the run folder. Ctrl-C saves, and
     `--resume` goes on: on the CPU to the very weights of the uninterrupted run.
+
+    Several processes share a training: torchrun --nproc-per-node 2 -m betavae train ...
+    (docs/scaling.md).
 
     `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
 
@@ -58,10 +62,12 @@ def train(
     if resume and there:
         options = _merged(_given(checkpoint.read_header(folder).config), options)
     settings = Config.from_mapping(options)
-    if resume and not there:
+    if resume and not there and launched().rank == 0:
         print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
     dataset = datasets.load(settings.data, size=settings.size)
     methods.fit(settings, dataset, folder, resume=resume and there)
+    if launched().rank > 0:
+        return
     if settings.method != "vae":
         print(f"saved in {folder}; next: betavae score {folder}, betavae traverse {folder}")
         return

@@ -72,7 +72,8 @@ def elbo_terms(mean: Any, log_var: Any, *, n_samples: int = 1000, rng: Seed = 0)
         rng: seed or Generator.
 
     Returns:
-        `ElboTerms`; ``float(result)`` is the total correlation.
+        `ElboTerms`, in nats; ``float(result)`` is the total correlation, 0 or more up to its
+        sampling error.
 
     Raises:
         InputError: for arrays or options that cannot be used, naming which.

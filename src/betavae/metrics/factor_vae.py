@@ -166,7 +166,7 @@ def _draw_votes(
         k, own = job
         mine = slice(*np.searchsorted(labels, (k, k + 1)))
         value = groups[k].draw_values((1, mine.stop - mine.start), own)
-        picks[:, mine] = groups[k].draw_rows(np.repeat(value, rows, axis=0), own)
+        picks[:, mine] = groups[k].draw_rows(value, own, (rows, mine.stop - mine.start))
 
     thread_map(pick, list(enumerate(rng.spawn(n_factors))))
     least = np.empty(n, np.int64)
@@ -176,10 +176,12 @@ def _draw_votes(
         for start in starts:
             part = slice(start, start + size)
             drawn = codes.take(np.ascontiguousarray(picks[:, part]), axis=0)
-            drawn -= drawn[0].copy()  # near 0 first: float32 sums far from it would round
-            drawn -= drawn.mean(axis=0)
+            # From one of the rows: far from 0, sums and squares of float32 would round.
+            drawn -= drawn[0].copy()
+            total = drawn.sum(axis=0)
             np.multiply(drawn, drawn, out=drawn)
-            least[part] = (drawn.sum(axis=0) / spread).argmin(axis=1)
+            within = drawn.sum(axis=0) - total * total / rows
+            least[part] = (within / spread).argmin(axis=1)
 
     thread_map(fill, halves(n, size))
     votes = np.zeros((n_latents, n_factors))

@@ -58,7 +58,8 @@ def gaussian_total_correlation(
         rng: seed or Generator; only draws the blocks of rows behind the interval.
 
     Returns:
-        `GaussianResult`; ``float(result)`` is the total correlation in nats; less is better.
+        `GaussianResult`; ``float(result)`` is the total correlation in nats, 0 or more;
+        less is better.
 
     Raises:
         InputError: for codes that cannot be used.

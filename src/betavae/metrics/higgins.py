@@ -211,7 +211,9 @@ def _logistic_regression(train: Array, labels: Ints) -> tuple[Callable[[Array], 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(max_iter=1000)
+    # Another solver's optimum is the same; Newton's steps are few and cheap with few latents.
+    solver = "newton-cholesky" if train.shape[1] <= 64 else "lbfgs"
+    model = LogisticRegression(solver=solver, max_iter=1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # told by `steps`
         model.fit(train, labels)

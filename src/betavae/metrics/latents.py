@@ -92,7 +92,7 @@ def rate_per_latent(mean: Any, log_var: Any) -> RateResult:
         log_var: (N, M) posterior log variances.
 
     Returns:
-        `RateResult`; ``float(result)`` is the total rate.
+        `RateResult`; ``float(result)`` is the total rate in nats, 0 or more.
 
     Raises:
         InputError: for arrays that cannot be used, naming which.

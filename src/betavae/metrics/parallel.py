@@ -6,7 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,6 +24,25 @@ def halves(n: int, size: int) -> list[range]:
     return [range(0, middle, size), range(middle, n, size)]
 
 
+@cache
+def _blas() -> Any:
+    """Return the loaded BLAS libraries; looking for them takes longer than many a map."""
+    import scipy.linalg  # noqa: F401  # brings a BLAS of its own, scikit-learn's too
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
+@cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Return threads that are kept from one map to the next."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="betavae-metrics")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of the threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Return ``[function(item) for item in items]``, computed by as many threads as cores.
 
@@ -33,8 +53,6 @@ def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     >>> thread_map(lambda x: x + 1, [1, 2, 3])
     [2, 3, 4]
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     if getattr(_here, "busy", False):  # the limits are global: nested ones would not be undone
         return [function(item) for item in items]
 
@@ -44,8 +62,7 @@ def thread_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
     available = getattr(os, "sched_getaffinity", None)
     cores = len(available(0)) if available else os.cpu_count() or 1
-    with threadpool_limits(1, user_api="blas"):
+    with _blas().limit(limits=1, user_api="blas"):
         if min(cores, len(items)) < 2:
             return [function(item) for item in items]
-        with ThreadPoolExecutor(min(cores, len(items))) as pool:
-            return list(pool.map(marked, items))
+        return list(_pool(cores).map(marked, items))

@@ -58,9 +58,9 @@ def dip(
             raise InputError(f"{name} must be >= 0, got {value}")
 
     def objective(model: VAE, images: Tensor, step: Step) -> Terms:
-        if len(images) < 2:
-            raise InputError(f"dip needs at least 2 images a batch, got {len(images)}")
         found = step.forward(model, images)
+        if len(found.mean) < 2:
+            raise InputError(f"dip needs at least 2 images a batch, got {len(found.mean)}")
         matrix = covariance(found.mean, found.log_var, kind)
         variances = matrix.diagonal()
         apart = matrix.square().sum() - variances.square().sum()

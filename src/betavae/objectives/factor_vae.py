@@ -13,6 +13,7 @@ from torch.nn import functional
 from betavae.errors import InputError
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
+from betavae.objectives.ranks import Ranks
 from betavae.objectives.state import pack_optimiser, unpack_optimiser
 from betavae.objectives.terms import Step, Terms
 
@@ -88,24 +89,29 @@ class FactorVAE:
         """Return the terms; the discriminator learns after the model's step."""
         if self.discriminator is None:
             raise RuntimeError("start(model, seed) comes before the first step")
-        found = step.forward(model, images)
-        tc = tc_estimate(self.discriminator, found.latents)
+        found, ranks = step.forward(model, images), step.ranks
+        own = ranks.part(found.latents)  # each rank's discriminator judges that rank's codes
+        tc = ranks.average(tc_estimate(self.discriminator, own))
         with torch.no_grad():
-            mean, log_var = model.posterior_parameters(step.second_batch())
+            parameters = torch.cat(model.posterior_parameters(step.second_batch()), dim=1)
+            mean, log_var = ranks.gather(parameters).chunk(2, dim=1)
             noise = step.normal(len(mean), mean.shape[1], like=mean)
             product = shuffled(mean + torch.exp(0.5 * log_var) * noise, step.generator)
         return Terms.of(
             found,
             found.distortion + found.rate + self.gamma * tc,
             extras={"tc_estimate": tc},
-            after=lambda: self._learn(found.latents, product),
+            after=lambda: self._learn(own, ranks.part(product), ranks),
         )
 
-    def _learn(self, joint: Tensor, product: Tensor) -> None:
-        """Take one step of the discriminator."""
+    def _learn(self, joint: Tensor, product: Tensor, ranks: Ranks) -> None:
+        """Take one step of the discriminator, of all ranks' codes."""
         assert self.discriminator is not None
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(discriminator_loss(self.discriminator, joint, product))
+        for weight in self.discriminator.parameters():
+            assert weight.grad is not None
+            weight.grad = ranks.average(weight.grad)
         self._optimiser.step()
 
     def start(self, model: VAE, seed: int) -> None:

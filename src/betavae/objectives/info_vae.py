@@ -74,10 +74,10 @@ def infovae(alpha: float = 0.5, *, scale: float = 100.0) -> Objective:
         raise InputError(f"alpha + scale must be >= 1, got {alpha + scale:g}")
 
     def objective(model: VAE, images: Tensor, step: Step) -> Terms:
-        if len(images) < 2:
-            raise InputError(f"infovae needs at least 2 images a batch, got {len(images)}")
         found = step.forward(model, images)
-        prior = step.normal(len(images), model.latents, like=found.mean)
+        if len(found.mean) < 2:
+            raise InputError(f"infovae needs at least 2 images a batch, got {len(found.mean)}")
+        prior = step.normal(len(found.mean), model.latents, like=found.mean)
         distance = mmd(found.latents, prior)
         loss = found.distortion + (1 - alpha) * found.rate + (alpha + scale - 1) * distance
         return Terms.of(found, loss, beta=1 - alpha, extras={"mmd_estimate": distance})

@@ -149,9 +149,9 @@ def tcvae(
             raise InputError(f"{name} must be finite, got {value}")
 
     def objective(model: VAE, images: Tensor, step: Step) -> Terms:
-        if len(images) < 2:
-            raise InputError(f"tcvae needs at least 2 images a batch, got {len(images)}")
         found = step.forward(model, images)
+        if len(found.mean) < 2:
+            raise InputError(f"tcvae needs at least 2 images a batch, got {len(found.mean)}")
         mi, tc, dwkl = decompose(
             found.latents, found.mean, found.log_var, step.dataset_size, estimator
         )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import Pass, elbo_pass
+from betavae.objectives.ranks import Ranks
 
 Weight = float | Callable[[int], float]
 """A constant, or a schedule: a function of the images seen."""
@@ -63,7 +64,10 @@ class Step:
         generator: the source of all noise, on the model's device.
         dataset_size: images in the data set, N.
         second_batch: returns a batch drawn independently of this step's, (B, C, H, W).
-        elbo: runs a batch through the VAE; the loop puts a compiled `elbo_pass` here.
+        elbo: runs a batch through the VAE; the loop puts a compiled or shared `elbo_pass` here.
+        ranks: the processes that share the batch. The images, the second batch's too, are then
+            this one's part of it, while `forward` returns the whole batch's terms and codes,
+            and all noise is drawn for the whole batch, the same on every rank.
     """
 
     images_seen: int
@@ -71,10 +75,12 @@ class Step:
     dataset_size: int
     second_batch: Callable[[], Tensor]
     elbo: Callable[[VAE, Tensor, Tensor], Pass] = elbo_pass
+    ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
 
     def forward(self, model: VAE, images: Tensor) -> Pass:
         """Draw the noise and run `images` (B, C, H, W) through the model."""
-        return self.elbo(model, images, self.normal(len(images), model.latents, images))
+        rows = len(images) * self.ranks.count
+        return self.elbo(model, images, self.normal(rows, model.latents, images))
 
     def normal(self, rows: int, columns: int, like: Tensor) -> Tensor:
         """Return (rows, columns) standard normal noise of the dtype and device of `like`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
 from collections import defaultdict
@@ -14,11 +16,15 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from betavae.files import read_json
+from betavae.training.records import RECORDS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from betavae.studies.cells import Cell
+
+
+TAIL_BYTES = 1 << 14  # more than a line of metrics.jsonl
 
 
 class Board:
@@ -88,7 +94,10 @@ class Board:
             print(f"{self._title}  {name}  FAILED: {error}", file=sys.stderr)
 
     def seconds_left(self) -> float:
-        """Estimate the time left from the cells done: those of the same group, else all."""
+        """Estimate the time left: a training's from its records, others' from the cells done.
+
+        Cells done speak for those of their group, else for all.
+        """
         known: dict[str, list[float]] = defaultdict(list)
         for cell in self._cells:
             if cell.name in self._seconds:
@@ -97,6 +106,11 @@ class Board:
         total = 0.0
         for cell in self._cells:
             if cell.name in self._seconds or cell.name in self._failed:
+                continue
+            record = self._last_record(cell)
+            if record is not None and record["images"] and self._running_for(cell):
+                to_come = cell.options["config"]["images"] - record["images"]
+                total += max(0.0, to_come * record["seconds"] / record["images"])
                 continue
             like = known.get(cell.group) or everything
             expected = sum(like) / len(like) if like else 0.0
@@ -111,6 +125,25 @@ class Board:
                     kept = read_json(self._folder / cell.name / "cell.json")
                     self._seconds[cell.name] = float(kept["seconds"])
 
+    def _last_record(self, cell: Cell) -> dict[str, Any] | None:
+        """Return where a training stands, or None for a cell that is none or has no record yet."""
+        if not cell.options.get("config", {}).get("images"):
+            return None
+        try:
+            with (self._folder / cell.name / RECORDS).open("rb") as file:
+                file.seek(-min(TAIL_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
+                last = file.read().decode("utf-8").splitlines()[-1]
+            return dict(json.loads(last))
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def _state(self, cell: Cell) -> str:
+        """Say for how long a running cell has been running, and how far its training is."""
+        ran = clock(self._running_for(cell))
+        if (record := self._last_record(cell)) is None:
+            return ran
+        return f"{ran} ({record['images'] / cell.options['config']['images']:.0%})"
+
     def _running_for(self, cell: Cell) -> float:
         """Return the seconds that a cell has been running, 0 when it is not."""
         try:
@@ -124,7 +157,8 @@ class Board:
         from rich.table import Table
 
         self._look()
-        left = f"about {clock(self.seconds_left())} left" if self._seconds else "no estimate yet"
+        seconds = self.seconds_left()
+        left = f"about {clock(seconds)} left" if self._seconds or seconds else "no estimate yet"
         table = Table(
             title=f"{self._title}: {len(self._seconds)} of {len(self._cells)} cells, {left}",
             title_justify="left",
@@ -138,13 +172,13 @@ class Board:
             groups[cell.group].append(cell)
         for group, members in groups.items():
             took = [self._seconds[c.name] for c in members if c.name in self._seconds]
-            for_now = [self._running_for(c) for c in members if c.name not in self._seconds]
-            running = [seconds for seconds in for_now if seconds > 0]
+            unfinished = [c for c in members if c.name not in self._seconds]
+            running = [self._state(c) for c in unfinished if self._running_for(c)]
             failed = sum(c.name in self._failed for c in members)
             table.add_row(
                 group,
                 f"{len(took)} of {len(members)}",
-                ", ".join(clock(seconds) for seconds in running),
+                ", ".join(running),
                 f"{failed}" if failed else "",
                 f"{sum(took) / len(took):,.1f}" if took else "",
             )

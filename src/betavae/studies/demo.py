@@ -12,12 +12,13 @@ from betavae.config import Config
 from betavae.files import write_json
 from betavae.metrics.higgins import HigginsResult
 from betavae.report import write_report
+from betavae.studies.cells import Cell, open_study, run_cells
 from betavae.studies.presets import BETA_VAE, VAE
 from betavae.studies.scoring import score_run
 from betavae.studies.trained import trained
-from betavae.training.records import Record
 from betavae.traversals import write_traversals
 
+STUDY_NAME = "demo"
 # Name, options and, for comparison, the paper's Fig. 5 (left) in percent.
 MODELS = (
     ("beta-VAE", "beta4", BETA_VAE, "99.23 +- 0.1"),
@@ -25,8 +26,10 @@ MODELS = (
 )
 
 
-def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]:
-    """Train beta = 4 and the beta = 1 control, score both, write both reports.
+def run_demo(
+    out: Path, *, seed: int = 0, quick: bool = False, jobs: int | None = None, progress: bool = True
+) -> dict[str, Any]:
+    """Train beta = 4 and the beta = 1 control side by side, score both, write both reports.
 
     Finished parts are not done again; a broken-off one goes on where it stopped.
 
@@ -34,24 +37,34 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]
         out: gets one run folder a beta, and demo.json.
         seed: of weights, data order, noise and metric.
         quick: a tenth of the length, scored on 20,000 images; the scores mean nothing then.
+        jobs: models at a time; a device or a core each if None.
+        progress: show the live table on stderr.
 
     Returns:
         What demo.json holds.
+
+    Raises:
+        InputError: for a folder of something else, or when a model failed.
+        StudyStopped: after Ctrl-C; the same command goes on.
     """
     started = time.perf_counter()
-    print("2D shapes: rendering or reading 737,280 images", file=sys.stderr)
-    dataset = datasets.load("shapes2d")
-    rows = []
+    open_study(out, STUDY_NAME, {"seed": seed, "quick": quick})
+    cells = []
     for name, place, options, paper in MODELS:
-        config = Config.from_mapping({**options, "seed": seed})
+        config = {**options, "seed": seed}
         if quick:
-            config = config.replaced(images=config.images // 10)
-        folder = out / place
-        record = trained(config, dataset, folder)[-1]
-        scored = score_run(folder, rows=20_000 if quick else None, seed=seed)
-        result: HigginsResult = scored["higgins:higgins2017"].result
-        write_traversals(folder)
-        rows.append(_row(name, config, paper, record, result, write_report(folder)))
+            config["images"] //= 10
+        told = {"model": name, "paper_percent": paper}
+        cells.append(Cell(place, {**told, "config": config, "rows": 20_000 if quick else None}))
+    print("2D shapes: rendering or reading 737,280 images", file=sys.stderr)
+    datasets.load("shapes2d")  # once, so that the models find it in the cache
+    print(
+        f"training, scoring and drawing {' and '.join(name for name, *_ in MODELS)}, "
+        f"{cells[0].options['config']['images']:,} images each",
+        file=sys.stderr,
+    )
+    done = run_cells(out, cells, demo_work, title="models", jobs=jobs, progress=progress)
+    rows = [done[cell.name] for cell in cells]
     outcome = {
         "runs": rows,
         "quick": quick,
@@ -63,12 +76,17 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]
     return outcome
 
 
-def _row(
-    name: str, config: Config, paper: str, record: Record, result: HigginsResult, report: Path
-) -> dict[str, Any]:
+def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Train one model, score it, draw its traversals and write its report."""
+    config = Config.from_mapping(options["config"])
+    dataset = datasets.load("shapes2d")
+    record = trained(config, dataset, folder, progress=False)[-1]
+    scored = score_run(folder, rows=options["rows"], seed=config.seed)
+    result: HigginsResult = scored["higgins:higgins2017"].result
+    write_traversals(folder)
     constant = config.beta_schedule == "constant"
     return {
-        "model": name,
+        "model": options["model"],
         "beta": config.beta,
         "beta_start": config.beta if constant else config.beta_start,
         "beta_norm": record.beta_norm,
@@ -76,13 +94,13 @@ def _row(
         "deviation": result.deviation,
         "protocol": result.protocol,
         "n_pairs": result.n_pairs,
-        "paper_percent": paper,
+        "paper_percent": options["paper_percent"],
         "distortion": record.distortion,
         "rate": record.rate,
         "active_latents": record.active_latents,
         "images": record.images,
         "training_seconds": record.seconds,
-        "report": str(report),
+        "report": str(write_report(folder)),
     }
 
 

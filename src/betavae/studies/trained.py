@@ -16,7 +16,9 @@ from betavae.training.records import RECORDS, Record, read_records
 TAIL = 0.3  # of a run's records: what a study takes as its end
 
 
-def trained(config: Config, dataset: Dataset, folder: Path) -> list[Record]:
+def trained(
+    config: Config, dataset: Dataset, folder: Path, *, progress: bool = True
+) -> list[Record]:
     """Train, or go on, or find it done; return the records.
 
     Raises:
@@ -29,7 +31,7 @@ def trained(config: Config, dataset: Dataset, folder: Path) -> list[Record]:
             raise InputError(
                 f"{folder} holds a run with other settings; remove it or choose another --out"
             )
-    train(config, dataset, folder, resume=resume)
+    train(config, dataset, folder, resume=resume, progress=progress)
     return read_records(folder / RECORDS)
 
 
@@ -67,4 +69,6 @@ def tail(records: list[Record]) -> list[Record]:
 def terms_of(folder: Path) -> tuple[float, float]:
     """Return a run's distortion and rate, nats per image, on the same images for every run."""
     run = open_run(folder, sample=SAMPLE)
-    return run.distortion, float(run.rates.sum())
+    rate = float(run.rates.sum())
+    assert run.distortion is not None  # what has rates has a likelihood
+    return run.distortion, rate

@@ -17,8 +17,9 @@ from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.models.methods import build_model
 from betavae.training import checkpoint
+from betavae.training.log import Log
 from betavae.training.machine import choose_device, choose_threads, cpu_threads, keep_heap
-from betavae.training.records import ProgressBar, start_log
+from betavae.training.records import ProgressBar
 from betavae.training.session import (
     Diverged,
     Interrupted,
@@ -103,7 +104,6 @@ def run_steps(
         checkpoint.restore(out, model, optimiser, generator)
         start, before = header.steps, header.seconds
     total = math.ceil(config.images / batch)
-    log = start_log(out, start * batch if resume else None) if out is not None else None
     began = time.perf_counter()
     saved, since, clock = start, start, began
     sums: Tensor | float = 0.0
@@ -116,7 +116,12 @@ def run_steps(
 
     model.train()
     bar = ProgressBar(total * batch, start * batch, config.method) if progress else None
-    with stop_signals() as stopping, cpu_threads(choose_threads(config)), bar or nothing():
+    with (
+        stop_signals() as stopping,
+        cpu_threads(choose_threads(config)),
+        Log(out, start * batch if resume else None, tensorboard=config.tensorboard) as log,
+        bar or nothing(),
+    ):
         for index in range(start, total):
             terms = parts.take_step(index, generator)
             sums = sums + torch.stack([value.detach() for value in terms.values()])
@@ -131,10 +136,8 @@ def run_steps(
                 raise Diverged(
                     divergence(loss, done * batch, config.learning_rate, out, saved * batch)
                 )
-            if log is not None:
-                line = {"images": done * batch, "seconds": before + now - began, **means}
-                with log.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({**line, "images_per_second": speed}) + "\n")
+            line = {"images": done * batch, "seconds": before + now - began, **means}
+            log.add(json.dumps({**line, "images_per_second": speed}))
             if bar:
                 shown = "  ".join(f"{name.replace('_', ' ')} {v:.3g}" for name, v in means.items())
                 bar.move(done * batch, speed, shown)

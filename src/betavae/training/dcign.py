@@ -13,7 +13,7 @@ from betavae.data.factors import Factors
 from betavae.errors import InputError
 from betavae.models.dcign import DCIGN, assigned_latents, clamp_inactive
 from betavae.training.alternating import Named, Parts, seeded_model
-from betavae.training.order import batch_rows
+from betavae.training.order import DataOrder
 
 WARM_START = 0.1  # of the steps: plain batches, no clamping, until there is something to clamp
 
@@ -61,9 +61,11 @@ def prepare(config: Config, dataset: Dataset, device: torch.device) -> Parts:
     rows, batch = len(dataset.images), min(config.batch, len(dataset.images))
     warm = round(WARM_START * config.images / batch)
 
+    order = DataOrder(rows, batch, config.seed)
+
     def take_step(index: int, generator: torch.Generator) -> Named:
         if index < warm:
-            chosen, factor = batch_rows(rows, batch, config.seed, index), None
+            chosen, factor = order(index), None
         else:
             drawn, factor = one_factor_rows(grid, batch, config.seed, index)
             chosen = torch.from_numpy(drawn)

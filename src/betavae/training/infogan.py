@@ -12,7 +12,7 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.models.infogan import InfoGAN, information
 from betavae.training.alternating import Named, Parts, seeded_model
-from betavae.training.order import batch_rows
+from betavae.training.order import DataOrder
 
 CRITIC_RATE = 0.2  # of the generator's: 2e-4 to 1e-3 (openai/InfoGAN)
 
@@ -30,10 +30,11 @@ def prepare(config: Config, dataset: Dataset, device: torch.device) -> Parts:
         {"params": list(gan.critic_parameters()), "lr": config.learning_rate * CRITIC_RATE},
     ]
     optimiser = torch.optim.Adam(groups, betas=(0.5, 0.999))
-    rows, batch = len(dataset.images), min(config.batch, len(dataset.images))
+    rows = len(dataset.images)
+    order = DataOrder(rows, min(config.batch, rows), config.seed)
 
     def take_step(index: int, generator: torch.Generator) -> Named:
-        chosen = batch_rows(rows, batch, config.seed, index)
+        chosen = order(index)
         real = dataset.images.batch(chosen, device) * 2 - 1
         return play(gan, optimiser, real, generator)
 

@@ -19,22 +19,29 @@ from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective, Step
 from betavae.training import checkpoint
 from betavae.training.configured import learning_rate_schedule
+from betavae.training.distributed import (
+    check_batch,
+    connected,
+    device_of,
+    of_first,
+    ranks_here,
+    shared,
+)
 from betavae.training.learner import Learner
+from betavae.training.log import Log
 from betavae.training.machine import (
-    choose_device,
     choose_threads,
     compiled,
     cpu_threads,
     drop_denormals,
     keep_heap,
 )
-from betavae.training.order import batch_rows
+from betavae.training.order import DataOrder
 from betavae.training.records import (
     COLLAPSED_NATS,
     ProgressBar,
     Record,
     Recorder,
-    start_log,
     warn,
 )
 from betavae.training.session import (
@@ -74,9 +81,9 @@ def train_step(
     bf16: bool = False,
 ) -> float | Tensor:
     """Take one step and return the beta used in it."""
+    optimiser.zero_grad(set_to_none=True)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
         terms = objective(model, images, step)
-    optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(terms.loss)
     optimiser.step()
     if terms.after is not None:
@@ -95,7 +102,7 @@ def train(
     progress: bool = True,
     watch: Callable[[VAE, Record], bool] | None = None,
 ) -> Run:
-    """Train a VAE.
+    """Train a VAE, alone or with the other processes that torchrun started (docs/scaling.md).
 
     Args:
         config: everything that decides the result.
@@ -118,13 +125,14 @@ def train(
     rows, batch = len(dataset.images), min(config.batch, len(dataset.images))
     if rows < 2:
         raise InputError(f"training needs at least 2 images, got {rows}")
-    device = choose_device(config.device)
+    ranks = ranks_here()
+    check_batch(ranks, batch)
+    device = device_of(ranks, config.device)
     if config.bf16 and device.type != "cuda":
         raise InputError(f"bf16 needs a CUDA device, got {device.type}")
     keep_heap()
     image_shape = dataset.images.image_shape
     pixels = math.prod(image_shape)
-    elbo = compiled(elbo_pass) if config.compile else elbo_pass
     learner = Learner.start(config, image_shape, device, objective, init=not resume)
     model, optimiser, generator = learner.model, learner.optimiser, learner.generator
     objective = learner.objective
@@ -136,42 +144,52 @@ def train(
         start, seconds = header.steps, header.seconds
     learning_rate = learning_rate_schedule(config)
 
-    recorder = Recorder(
-        beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
-    )
     total_steps = math.ceil(config.images / batch)
-    log = start_log(out, start * batch if resume else None) if out is not None else None
+    home = out if ranks.rank == 0 else None  # one process writes
     records: list[Record] = []
     saved = start
 
     def save(steps: int) -> None:
-        if out is not None:
+        if home is not None:
             header = checkpoint.Header(config, image_shape, rows, steps, recorder.seconds)
-            checkpoint.save(out, header, model, optimiser, generator, objective)
+            checkpoint.save(home, header, model, optimiser, generator, objective)
+
+    order = DataOrder(rows, batch, config.seed)
 
     def images_of(index: int, *, second: bool = False) -> Tensor:
-        chosen = batch_rows(rows, batch, config.seed, index, second=second)
-        return dataset.images.batch(chosen, device)
+        return dataset.images.batch(ranks.part(order(index, second=second)), device)
 
     model.train()
     title = f"{config.network} {config.objective}"
     if config.objective.name == "beta":
         title = title.replace("beta", f"beta {config.resolved_beta(pixels):g}", 1)
-    bar = ProgressBar(total_steps * batch, start * batch, title) if progress else None
-    if total_steps == 0:
-        save(0)
-    with stop_signals() as stopping, cpu_threads(choose_threads(config)), bar or nothing():
+    shown = progress and ranks.rank == 0
+    bar = ProgressBar(total_steps * batch, start * batch, title) if shown else None
+    with (
+        stop_signals(second_kills=ranks.count == 1) as stopping,
+        cpu_threads(choose_threads(config)),
+        connected(ranks, device, config, rows=rows, start=start, out=out) as agreed,
+        Log(home, start * batch if resume else None, tensorboard=config.tensorboard) as log,
+        bar or nothing(),
+    ):
+        run = compiled(elbo_pass, device) if config.compile else elbo_pass
+        elbo = shared(ranks, model, run)
+        recorder = Recorder(
+            beta_norm=config.latents / pixels, images_seen=start * batch, seconds=seconds
+        )
+        if total_steps == 0:
+            save(0)
         for index in range(start, total_steps):
             seen = index * batch
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(seen)
             images, second = images_of(index), partial(images_of, index, second=True)
-            step = Step(seen, generator, rows, second, elbo)
+            step = Step(seen, generator, rows, second, elbo, ranks)
             beta = train_step(model, optimiser, objective, images, step, recorder, bf16=config.bf16)
-            done = index + 1
+            done, stop = index + 1, agreed(stopping())
             if done % RECORD_STEPS == 0:  # by the step alone, so that a resumed run repeats it
                 drop_denormals(optimiser)
-            if done % RECORD_STEPS == 0 or done == total_steps or stopping():
+            if done % RECORD_STEPS == 0 or done == total_steps or stop:
                 record = recorder.record(done * batch, beta, learning_rate(seen))
                 if not math.isfinite(record.loss):
                     raise Diverged(
@@ -180,21 +198,19 @@ def train(
                         )
                     )
                 records.append(record)
-                if log is not None:
-                    with log.open("a", encoding="utf-8") as file:
-                        file.write(record.to_json() + "\n")
+                log.add(record.to_json())
                 if bar:
                     bar.show(record)
-                enough = watch(model, record) if watch is not None else False
+                enough = watch is not None and of_first(ranks, watch(model, record))
                 due = (done - saved) * batch >= config.checkpoint_every
-                if due or done == total_steps or stopping() or enough:
+                if due or done == total_steps or stop or enough:
                     save(done)
                     saved = done
                 if enough or done == total_steps:
                     break
-                if stopping():
+                if stop:
                     raise Interrupted(how_to_resume(config, out, done * batch))
-    if records and records[-1].rate < COLLAPSED_NATS:
+    if records and records[-1].rate < COLLAPSED_NATS and ranks.rank == 0:
         warn(
             f"the posterior collapsed: rate {records[-1].rate:.3f} nats, no latent says anything "
             "about the image; try a smaller beta, another seed or a longer run"

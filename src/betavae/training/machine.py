@@ -57,9 +57,14 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def compiled(function: Function) -> Function:
-    """Return `function` compiled, or as it is, with a warning, where the compiler fails."""
-    fast = torch.compile(function)
+def compiled(function: Function, device: torch.device) -> Function:
+    """Return `function` compiled, or as it is, with a warning, where the compiler fails.
+
+    On CUDA its kernels are replayed as one graph (``reduce-overhead``): those of networks this
+    small take less time than their launches. What it returned before may then be overwritten by
+    the next call, and no gradient may be kept from one call to the next.
+    """
+    fast = torch.compile(function, mode="reduce-overhead" if device.type == "cuda" else None)
     state = {"broken": False}
 
     def call(*arguments: Any) -> Any:

@@ -11,6 +11,8 @@ from torch import nn
 
 from betavae.config import Config
 from betavae.data.dataset import Dataset
+from betavae.errors import InputError
+from betavae.launch import launched
 from betavae.models import linear
 from betavae.training import checkpoint, dcign, infogan
 from betavae.training.alternating import run_steps
@@ -42,6 +44,12 @@ def fit(
         InputError: for a run that cannot start (see the message).
         Interrupted: after Ctrl-C, with the state saved.
     """
+    processes = launched().count
+    if config.method != "vae" and processes > 1:
+        raise InputError(
+            f"method {config.method} trains in one process, torchrun started {processes}: "
+            "start it without torchrun (only method vae is shared between processes)"
+        )
     if config.method == "infogan":
         return run_steps(config, dataset, out, infogan.prepare, resume=resume, progress=progress)
     if config.method == "dcign":

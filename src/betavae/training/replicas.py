@@ -30,7 +30,7 @@ from betavae.training.machine import (
     drop_denormals,
     keep_heap,
 )
-from betavae.training.order import batch_rows
+from betavae.training.order import DataOrder
 from betavae.training.records import Recorder, start_log
 from betavae.training.session import (
     Diverged,
@@ -122,6 +122,7 @@ def train_replicas(
     logs = [start_log(out, start * batch if resume else None) for out in outs]
     total, saved, since = math.ceil(first.images / batch), start, start
     shape = (batch, first.latents)
+    orders = [DataOrder(rows, batch, c.seed) for c in configs]
     sums: Tensor | float = 0.0
 
     def save(steps: int) -> None:
@@ -134,7 +135,7 @@ def train_replicas(
     with stop_signals() as stopping, cpu_threads(choose_threads(first)):
         for index in range(start, total):
             seen = index * batch
-            chosen = torch.cat([batch_rows(rows, batch, c.seed, index) for c in configs])
+            chosen = torch.cat([order(index) for order in orders])
             images = dataset.images.batch(chosen, device).view(-1, batch, *image_shape)
             noise = torch.stack(
                 [torch.randn(shape, generator=g, device=device) for g in generators]

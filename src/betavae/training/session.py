@@ -11,6 +11,7 @@ from pathlib import Path
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.launch import launched
 from betavae.training import checkpoint
 
 
@@ -24,7 +25,7 @@ class Diverged(InputError):
 
 def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) -> None:
     """Refuse to resume with other settings or data: the result would be neither run's."""
-    may_differ = {"device", "threads", "compile", "checkpoint_every"}
+    may_differ = {"device", "threads", "compile", "checkpoint_every", "tensorboard"}
     old, new = header.config.model_dump(), config.model_dump()
     changed = [key for key in new if key not in may_differ and old[key] != new[key]]
     if changed:
@@ -52,8 +53,15 @@ def how_to_resume(config: Config, out: Path | None, images: int) -> str:
         return f"stopped at {images:,} images"
     return (
         f"stopped at {images:,} of {config.images:,} images, saved in {out}; "
-        f"go on with: betavae train --resume --out {out}"
+        f"go on with: {resume_line(out)}"
     )
+
+
+def resume_line(out: Path | None) -> str:
+    """Return the command that goes on with a run, with as many processes as there are now."""
+    place = launched()
+    several = f"torchrun --nproc-per-node {place.local_count} -m betavae"
+    return f"{'betavae' if place.count == 1 else several} train --resume --out {out}"
 
 
 @contextmanager
@@ -63,11 +71,15 @@ def nothing() -> Iterator[None]:
 
 
 @contextmanager
-def stop_signals(on_ask: Callable[[], None] | None = None) -> Iterator[Callable[[], bool]]:
+def stop_signals(
+    on_ask: Callable[[], None] | None = None, *, second_kills: bool = True
+) -> Iterator[Callable[[], bool]]:
     """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills.
 
     Args:
         on_ask: called when the signal comes, in the signal's handler.
+        second_kills: no for processes that torchrun minds: a terminal's Ctrl-C may reach them
+            twice, directly and through it, and it kills what does not end by itself.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -79,7 +91,8 @@ def stop_signals(on_ask: Callable[[], None] | None = None) -> Iterator[Callable[
         asked.set()
         if on_ask is not None:
             on_ask()
-        signal.signal(number, before[signal.Signals(number)])
+        if second_kills:
+            signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, ask)
