@@ -141,8 +141,7 @@ def print_table(results: list[dict[str, Any]]) -> None:
     print("| --- |" + " --- |" * (len(LABELS) + 3))
     for name in dict.fromkeys(one["representation"] for one in results):
         cells = [
-            mean(results, representation=name, target=NUMBERS, half=False, labels=n)
-            for n in LABELS
+            mean(results, representation=name, target=NUMBERS, half=False, labels=n) for n in LABELS
         ]
         cells.append(mean(results, representation=name, target=NUMBERS, half=True))
         cells += [mean(results, representation=name, target="shape", labels=n) for n in (100, 1000)]
