@@ -19,7 +19,7 @@ from betavae.training.records import Record
 from betavae.traversals import leading, sweep, sweep_images
 
 # What describes the machine that trained rather than the model.
-MACHINE = {"init", "device", "threads", "compile", "checkpoint_every"}
+MACHINE = {"init", "device", "threads", "compile", "checkpoint_every", "tensorboard"}
 
 
 def prior_traversal(

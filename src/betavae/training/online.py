@@ -42,9 +42,9 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
         beta_norm=config.latents / math.prod(learner.image_shape), images_seen=images_seen,
         seconds=0.0,
     )  # fmt: skip
-    whole, parts = DataOrder(rows, rows, config.seed), math.ceil(rows / config.batch)
-    order = whole(number).tensor_split(parts)
-    second = whole(number, second=True).tensor_split(parts)
+    order = DataOrder(rows, rows, config.seed)
+    parts = order(number).tensor_split(math.ceil(rows / config.batch))
+    others = order(number, second=True).tensor_split(len(parts))
     model.to(device).train()
     seen = images_seen
     beta: float | Tensor = 0.0
@@ -53,7 +53,7 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
         return dataset.images.batch(part, device)
 
     with cpu_threads(choose_threads(config)):
-        for part, other in zip(order, second, strict=True):
+        for part, other in zip(parts, others, strict=True):
             for group in learner.optimiser.param_groups:
                 group["lr"] = learning_rate(seen)
             step = Step(seen, learner.generator, rows, partial(batch, other))
