@@ -107,6 +107,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         bf16: bool = False,
         compile: bool = False,
         checkpoint_every: int = 50_000,
+        tensorboard: bool = False,
     ) -> None:
         self.latents = latents
         self.beta = beta
@@ -133,6 +134,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.bf16 = bf16
         self.compile = compile
         self.checkpoint_every = checkpoint_every
+        self.tensorboard = tensorboard
 
     def fit(self, X: Images, y: object = None, *, out: Path | None = None) -> Self:
         """Train from the first weights on.

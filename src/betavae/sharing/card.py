@@ -13,12 +13,13 @@ from betavae.config import Config
 from betavae.figures.style import latent_name
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
+from betavae.scales import decoder
 from betavae.summaries import data_name, model_name
 from betavae.training.records import Record
-from betavae.traversals import decoder, leading, sweep, sweep_images
+from betavae.traversals import leading, sweep, sweep_images
 
 # What describes the machine that trained rather than the model.
-MACHINE = {"init", "device", "threads", "compile", "checkpoint_every"}
+MACHINE = {"init", "device", "threads", "compile", "checkpoint_every", "tensorboard"}
 
 
 def prior_traversal(

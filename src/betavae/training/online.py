@@ -13,7 +13,7 @@ from betavae.training.configured import learning_rate_schedule
 from betavae.training.learner import Learner
 from betavae.training.loop import train_step
 from betavae.training.machine import choose_threads, cpu_threads
-from betavae.training.order import batch_rows
+from betavae.training.order import DataOrder
 from betavae.training.records import Record, Recorder
 from betavae.training.session import Diverged, divergence
 
@@ -42,8 +42,9 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
         beta_norm=config.latents / math.prod(learner.image_shape), images_seen=images_seen,
         seconds=0.0,
     )  # fmt: skip
-    order = batch_rows(rows, rows, config.seed, number).tensor_split(math.ceil(rows / config.batch))
-    second = batch_rows(rows, rows, config.seed, number, second=True).tensor_split(len(order))
+    order = DataOrder(rows, rows, config.seed)
+    parts = order(number).tensor_split(math.ceil(rows / config.batch))
+    others = order(number, second=True).tensor_split(len(parts))
     model.to(device).train()
     seen = images_seen
     beta: float | Tensor = 0.0
@@ -52,7 +53,7 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
         return dataset.images.batch(part, device)
 
     with cpu_threads(choose_threads(config)):
-        for part, other in zip(order, second, strict=True):
+        for part, other in zip(parts, others, strict=True):
             for group in learner.optimiser.param_groups:
                 group["lr"] = learning_rate(seen)
             step = Step(seen, learner.generator, rows, partial(batch, other))
