@@ -31,7 +31,7 @@ docs: $(STAMP)  ## the documentation site into site/; any warning fails
 	NO_COLOR=1 $(BIN)/zensical build --clean --strict
 
 docs-test: $(STAMP)  ## every code block and shell line of README.md and docs/; see docs/testing.md
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/docs_test.py
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/run_documents.py
 
 clean:
 	rm -rf .venv

@@ -1,6 +1,6 @@
 """Runs the code of the documents: every Python block and every shell line (docs/testing.md).
 
-Run: python scripts/docs_test.py [PAGE ...]
+Run: python scripts/run_documents.py [PAGE ...]
 """
 
 from __future__ import annotations
@@ -114,6 +114,10 @@ def in_a_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         child = os.fork()
         if child == 0:
             code = 1
+            sys.stdout, sys.stderr = (
+                open(k, "w", closefd=False)  # noqa: SIM115 - as long as the process lives
+                for k in (1, 2)
+            )
             try:
                 json.dump(work(), file)
                 file.flush()
