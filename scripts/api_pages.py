@@ -19,7 +19,7 @@ def fenced(text: str) -> str:
 
 
 class ApiPages(griffe.Extension):
-    """Shows examples as code, and every name once: where it is defined, not where it is passed on."""
+    """Shows examples as code, and every name once, where it is defined."""
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite one docstring."""

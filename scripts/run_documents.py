@@ -18,9 +18,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from documents import Block, blocks
+from documents import BadDocument, Block, blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = (3, 2, 4, 8, 8)  # sizes of the 2D shapes that the documents see: 1,536 images
@@ -53,7 +53,12 @@ def main() -> int:
     run = left = failed = 0
     for page in pages:
         name = str(page.relative_to(ROOT)) if page.is_relative_to(ROOT) else str(page)
-        found = blocks(page.read_text(encoding="utf-8"), name)
+        try:
+            found = blocks(page.read_text(encoding="utf-8"), name)
+        except BadDocument as error:
+            print(f"FAILED {error}", flush=True)
+            failed += 1
+            continue
         if not found:
             continue
         started = time.perf_counter()
@@ -134,7 +139,7 @@ def in_a_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def run_page(page: Path, found: list[Block]) -> dict[str, Any]:
-    """Run a page's blocks in order, in one process and one new folder."""
+    """Run a page's blocks in order, in one process and one new folder, up to the first failure."""
     run, left = 0, []
     namespace: dict[str, Any] = {"__name__": "__main__"}
     with tempfile.TemporaryDirectory(prefix="docs-test-") as folder:
@@ -147,35 +152,39 @@ def run_page(page: Path, found: list[Block]) -> dict[str, Any]:
                 Path(block.file).write_text(block.code + "\n", encoding="utf-8")
                 continue
             for line, code in block.commands:
-                with output() as log:
-                    try:
-                        if block.is_python:
-                            run_python(page, line, code, namespace)
-                        else:
-                            run_line(code)
-                        error = ""
-                    except (Exception, SystemExit):
-                        error = traceback.format_exc()
+                error = failure(page, block, line, code, namespace)
                 if error:
-                    log.seek(0)
-                    shown = f"line {line}: {code}\n{''.join(log.readlines()[-20:])}{error}"
-                    return {"run": run, "left": left, "error": shown}
+                    return {"run": run, "left": left, "error": f"line {line}: {code}\n{error}"}
                 run += not block.hidden
         os.chdir("/")
     return {"run": run, "left": left, "error": ""}
 
 
+def failure(page: Path, block: Block, line: int, code: str, namespace: dict[str, Any]) -> str:
+    """Run a command or a block of Python; return what it printed and raised, if it failed."""
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        try:
+            with printing_to(log):
+                if block.is_python:
+                    run_python(page, line, code, namespace)
+                else:
+                    run_line(code)
+            return ""
+        except (Exception, SystemExit):
+            log.seek(0)
+            return "".join(log.readlines()[-20:]) + traceback.format_exc()
+
+
 @contextlib.contextmanager
-def output() -> Iterator[Any]:
+def printing_to(log: IO[str]) -> Iterator[None]:
     """Send what this process and its children print into a file within the block."""
-    log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - read after the block
     sys.stdout.flush()
     sys.stderr.flush()
     before = os.dup(1), os.dup(2)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     try:
-        yield log
+        yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -117,6 +117,27 @@ def test_a_failure_names_the_line_and_shows_what_was_printed(
     assert what in error
 
 
+def test_the_counts_of_all_pages_and_a_failure_s_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good.md", tmp_path / "bad.md"
+    good.write_text("```sh\ntrue\n```\n<!-- not run: slow -->\n```sh\nsleep 9\n```\n")
+    bad.write_text("```python\na = 1\n```\n```sh\nfalse\n```\n")
+    monkeypatch.setattr(run_documents, "import_what_pages_need", lambda: None)
+    monkeypatch.setattr("sys.argv", ["run_documents.py", str(good)])
+    assert run_documents.main() == 0
+    assert "total: 1 run, 1 not run, 0 pages failed" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["run_documents.py", str(good), str(bad)])
+    assert run_documents.main() == 1
+    shown = capsys.readouterr().out
+    assert "  line 6: slow" in shown
+    assert "FAILED line 5: false" in shown
+    assert "total: 2 run, 1 not run, 1 pages failed" in shown
+    bad.write_text("<!-- not run: -->\n```sh\nfalse\n```\n")
+    assert run_documents.main() == 1
+    assert "bad.md:1: say why this is not run" in capsys.readouterr().out
+
+
 def test_a_traceback_names_the_page_s_own_line(tmp_path: Path) -> None:
     error = str(run(tmp_path, "Words.\n\n```python\na = 1\na.b\n```\n")["error"])
     assert 'page.md", line 5' in error
@@ -153,6 +174,13 @@ def test_every_page_can_be_followed_and_its_links_lead_somewhere(page: Path) -> 
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", shown):
         if "://" not in link:
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_writing_one_s_own_objective_takes_ten_lines() -> None:
+    page = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+    section = page.split("## Your own in ten lines")[1].split("\n## ")[0]
+    (block,) = (block for block in blocks(section, "objectives.md") if block.is_python)
+    assert sum(1 for line in block.code.splitlines() if line.strip()) <= 10
 
 
 def test_every_public_module_is_in_the_api() -> None:

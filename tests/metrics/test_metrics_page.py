@@ -1,29 +1,12 @@
-"""The examples of docs/metrics.md run as they stand."""
+"""docs/metrics.md describes every metric; its code is run with all documents'."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-import pytest
-
-from betavae.cli import run
 from betavae.metrics.catalogue import METRICS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
-def test_python_examples(code: str, capsys: pytest.CaptureFixture[str]) -> None:
-    exec(compile(code, "docs/metrics.md", "exec"), {})
-    assert "95 % interval" in capsys.readouterr().out
-
-
-def test_commands_have_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    run(["score", "--help"])
-    known = capsys.readouterr().out
-    for option in set(re.findall(r"betavae score .*?(--[a-z-]+)", PAGE)):
-        assert option in known
 
 
 def test_every_metric_and_protocol_is_described() -> None:
