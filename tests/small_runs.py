@@ -9,6 +9,7 @@ import torch
 
 from betavae.config import Config
 from betavae.data.dataset import Dataset
+from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
 from betavae.training.loop import train
 
@@ -34,6 +35,17 @@ def synthetic(rows: int = 240, side: int = 32, channels: int = 1) -> Dataset:
 def load_synthetic(name: str, *, size: int | None = None) -> Dataset:
     """Stand in for `betavae.data.load`."""
     return synthetic()
+
+
+GRID = Factors(("shape", "posX", "posY"), (2, 6, 6))
+
+
+def grid_images(name: str = "grid", *, size: int | None = None) -> Dataset:
+    """Squares and bars on a 6 x 6 grid of places: 32x32 binary images of a full factor grid."""
+    images = np.zeros((len(GRID), 1, 32, 32), np.uint8)
+    for image, (shape, x, y) in zip(images, GRID.table(), strict=True):
+        image[0, 4 * y : 4 * y + 8 - 5 * shape, 4 * x : 4 * x + 8] = 1
+    return Dataset("grid", ImageStore.from_binary(images), GRID, None, GRID.names)
 
 
 def train_small(folder: Path) -> Path:

@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "betavae"
 LEAVES = {"errors", "config", "options", "files", "launch"}
 ORDER = [
     "data", "models", "objectives", "training", "representation",
-    "metrics", "figures", "runs", "latent_names", "traversals", "scoretable", "summaries",
-    "drawings", "report_parts", "report", "studies", "app", "cli", "estimator",
+    "metrics", "figures", "scales", "runs", "latent_names", "traversals", "scoretable", "summaries",
+    "drawings", "report_parts", "report", "studies", "app", "sharing", "cli", "intake", "estimator",
 ]  # fmt: skip
 FORBIDDEN = {
     "metrics": {"torch", "betavae.data", "betavae.models", "betavae.training"},

@@ -12,6 +12,7 @@ from betavae.config import Config
 from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.runs import open_run, seed_rows
+from betavae.scales import Scale
 from betavae.training.records import read_records
 from betavae.traversals import traverse, write_traversals
 from small_runs import synthetic
@@ -35,7 +36,7 @@ def seeds() -> torch.Tensor:
 def test_each_row_decodes_the_seeds_code_with_one_latent_replaced(
     vae: VAE, seeds: torch.Tensor
 ) -> None:
-    shown = traverse(vae, seeds, RATES, steps=7, batch=5)
+    shown = traverse(vae, seeds, Scale.of_rates(RATES), steps=7, batch=5)
     assert shown.images.shape == (4, 3, 7, 1, 32, 32)
     assert shown.values.tolist() == [-3, -2, -1, 0, 1, 2, 3]
     with torch.inference_mode():
@@ -51,10 +52,10 @@ def test_each_row_decodes_the_seeds_code_with_one_latent_replaced(
 
 
 def test_latents_come_in_the_order_of_their_rates(vae: VAE, seeds: torch.Tensor) -> None:
-    shown = traverse(vae, seeds, RATES)
+    shown = traverse(vae, seeds, Scale.of_rates(RATES))
     assert shown.latents.tolist() == [1, 3, 0, 2]
-    assert shown.rates.tolist() == [3.0, 2.0, 0.5, 0.0]
-    assert traverse(vae, seeds, RATES, latents=[2, 3]).latents.tolist() == [3, 2]
+    assert shown.amounts.tolist() == [3.0, 2.0, 0.5, 0.0]
+    assert traverse(vae, seeds, Scale.of_rates(RATES), latents=[2, 3]).latents.tolist() == [3, 2]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_latents_come_in_the_order_of_their_rates(vae: VAE, seeds: torch.Tensor)
         ({"latents": [4]}, "latents must be in 0..3, got 4"),
         ({"latents": [1, 1]}, "latents must name each latent once"),
         ({"latents": []}, "latents must name each latent once"),
-        ({"rates": RATES[:2]}, "rates must be (4,), one a latent, got shape (2,)"),
+        ({"scale": Scale.of_rates(RATES[:2])}, "rates must be (4,), one a latent, got shape (2,)"),
         ({"seeds": torch.zeros(0, 1, 32, 32)}, "seeds must be images (S, C, H, W)"),
     ],
 )
@@ -76,9 +77,9 @@ def test_bad_input_ends_in_one_line(
     change: dict,
     message: str,  # type: ignore[type-arg]
 ) -> None:
-    given = {"seeds": seeds, "rates": RATES, **change}
+    given = {"seeds": seeds, "scale": Scale.of_rates(RATES), **change}
     with pytest.raises(InputError) as error:
-        traverse(vae, given.pop("seeds"), given.pop("rates"), **given)
+        traverse(vae, given.pop("seeds"), given.pop("scale"), **given)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 

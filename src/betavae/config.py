@@ -79,7 +79,7 @@ class Config(BaseModel):
     method: Literal["vae", "infogan", "dcign", "pca", "ica"] = Field(
         "vae", description="What is fitted; the others are the paper's baselines."
     )
-    network: Literal["fc", "conv", "burgess", "patch"] = Field(
+    network: Literal["fc", "conv", "burgess", "patch", "mlp"] = Field(
         "patch", description="fc and conv are the paper's Table 1; see docs/networks.md."
     )
     latents: int = Field(10, ge=1, description="Number of latents, M.")
@@ -132,7 +132,7 @@ class Config(BaseModel):
     threads: int | None = Field(
         None,
         ge=1,
-        description="CPU threads. [default: 1 for patch with batch <= 32, else PyTorch's]",
+        description="CPU threads. [default: 1 for patch and mlp with batch <= 32, else PyTorch's]",
     )
     bf16: bool = Field(False, description="bfloat16 autocast on CUDA; the KL stays in float32.")
     compile: bool = Field(

@@ -2,127 +2,450 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
 
-from betavae.config import Config
-from betavae.data.arrays import to_store
+from betavae.config import SIZES, Config
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
+from betavae.intake import Form, take
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from betavae.models.vae import VAE
+    from betavae.objectives import Objective
+    from betavae.training.learner import Learner
     from betavae.training.records import Record
 
+Images: TypeAlias = "ImageStore | Dataset | NDArray[Any] | Sequence[Any]"
+Seed: TypeAlias = "int | np.random.RandomState | None"
 
-class BetaVAE:
-    """Learn codes of images.
+# The estimator's own arguments; every other one is an option of the configuration.
+OWN = ("image_shape", "random_state", "verbose")
+
+
+class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Learn codes of images, or of rows of numbers, as a scikit-learn transformer.
+
+    X, wherever it is asked for, is one of
+
+    - images, (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8 in 0..255, binary, or
+      floats in [0, 1]; or an ImageStore, or a Dataset;
+    - with `image_shape`, the same images as flat rows (N, H*W*C), as scikit-learn hands them on;
+    - without it, a table (N, d) of any numbers, columns best on a scale of about 1
+      (`StandardScaler`).
 
     Args:
-        options: any option of `betavae.config.Config`: beta, latents, network, images, seed, ...
-            `objective` may also be a function, made by `betavae.objectives` or your own:
-            ``BetaVAE(objective=tcvae(beta=6))``.
+        latents: number of latents, M.
+        image_shape: shape of an image when X comes as flat rows: (H, W), (H, W, C) or (C, H, W).
+        network: fc, conv, burgess, patch or mlp; None takes patch for square images with a side
+            of 32, 64 or 128, else mlp.
+        likelihood: bernoulli or gaussian; None takes bernoulli for images, gaussian for tables.
+        objective: a name, a mapping of the name and its options, or a function, made by
+            `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``.
+        random_state: decides weights, data order and noise: an int gives the run of that
+            ``--seed``; None draws a seed, kept in ``config_.seed``.
+        verbose: show a progress bar on stderr.
+        sigma: as all that follow and `latents` and `beta`, see `betavae.config.Config`.
 
     Attributes:
-        model_: the trained VAE (after `fit`).
-        records_: the training records (after `fit`).
-        config_: the validated configuration (after `fit`).
+        model_: the trained VAE, an nn.Module.
+        config_: the validated configuration.
+        records_: what training recorded, nats per image.
+        image_shape_: (C, H, W) of an image; (1, 1, d) for tables.
+        n_features_in_: values in an image.
+        feature_names_in_: names of X's columns, where it has them.
 
     Source: Higgins et al. 2017.
 
-    >>> import numpy as np
     >>> images = np.zeros((64, 32, 32), np.uint8); images[::2, 8:16, 8:16] = 255
-    >>> vae = BetaVAE(latents=2, images=256, batch=32).fit(images)
+    >>> vae = BetaVAE(latents=2, images=256, batch=32, random_state=0).fit(images)
     >>> codes = vae.transform(images)
     >>> codes.shape, vae.inverse_transform(codes).shape
     ((64, 2), (64, 1, 32, 32))
+    >>> BetaVAE(latents=1, images=64).fit_transform(np.random.randn(20, 3)).shape
+    (20, 1)
     """
 
-    def __init__(self, **options: Any) -> None:
-        self.options = options
+    def __init__(
+        self,
+        latents: int = 10,
+        *,
+        beta: float | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        network: Literal["fc", "conv", "burgess", "patch", "mlp"] | None = None,
+        likelihood: Literal["bernoulli", "gaussian"] | None = None,
+        objective: str | Mapping[str, Any] | Callable[..., Any] = "beta",
+        images: int = 200_000,
+        batch: int = 8,
+        random_state: Seed = None,
+        verbose: bool = False,
+        sigma: float = 0.1,
+        beta_norm: float | None = None,
+        beta_schedule: Literal["constant", "linear", "exponential", "cyclical"] = "constant",
+        beta_start: float = 0.0,
+        beta_ramp: int | None = None,
+        beta_cycles: int = 4,
+        optimiser: Literal["adam", "adagrad"] = "adam",
+        learning_rate: float = 1e-3,
+        learning_rate_schedule: Literal["constant", "linear", "cosine"] = "constant",
+        init: str | None = None,
+        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        threads: int | None = None,
+        bf16: bool = False,
+        compile: bool = False,
+        checkpoint_every: int = 50_000,
+        tensorboard: bool = False,
+    ) -> None:
+        self.latents = latents
+        self.beta = beta
+        self.image_shape = image_shape
+        self.network = network
+        self.likelihood = likelihood
+        self.objective = objective
+        self.images = images
+        self.batch = batch
+        self.random_state = random_state
+        self.verbose = verbose
+        self.sigma = sigma
+        self.beta_norm = beta_norm
+        self.beta_schedule = beta_schedule
+        self.beta_start = beta_start
+        self.beta_ramp = beta_ramp
+        self.beta_cycles = beta_cycles
+        self.optimiser = optimiser
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.init = init
+        self.device = device
+        self.threads = threads
+        self.bf16 = bf16
+        self.compile = compile
+        self.checkpoint_every = checkpoint_every
+        self.tensorboard = tensorboard
 
-    def fit(
-        self, images: ImageStore | NDArray[Any], y: object = None, *, out: Path | None = None
-    ) -> BetaVAE:
-        """Train on images: (N, H, W), (N, H, W, C) or (N, C, H, W), or an ImageStore.
+    def fit(self, X: Images, y: object = None, *, out: Path | None = None) -> Self:
+        """Train from the first weights on.
 
         Args:
-            images: uint8 in 0..255, binary, or floats in [0, 1]; square, side 32, 64 or 128.
+            X: images or a table, two rows at least; see the class.
             y: ignored.
             out: also write a run folder there.
 
         Raises:
-            InputError: for options or images that cannot be used.
+            InputError: for options or data that cannot be used; what scikit-learn itself finds
+                wrong with a table is its own ValueError.
         """
         from betavae.training.loop import train
 
-        given = self.options.get("objective")
-        objective = given if callable(given) else None
-        named = {"objective": "custom"} if objective else {}
-        self.config_ = Config.from_mapping({**self.options, **named})
-        dataset = Dataset("array", _store(images))
-        run = train(self.config_, dataset, out, objective=objective, progress=False)
+        dataset = self._taken(X, reset=True, least=2)
+        self.config_ = self._config(dataset.name)
+        run = train(
+            self.config_, dataset, out, objective=self._own_objective(), progress=self.verbose
+        )
         self.model_: VAE = run.model
         self.records_: list[Record] = run.records
+        self._learner: Learner | None = run.learner
         return self
 
-    def transform(self, images: ImageStore | NDArray[Any]) -> NDArray[np.float32]:
+    def partial_fit(self, X: Images, y: object = None) -> Self:
+        """Show every row of X once to the model: a new one, or the fitted one that goes on.
+
+        `images` is then only what the schedules of beta and the learning rate run over.
+
+        Args:
+            X: as for `fit`; one row is enough.
+            y: ignored.
+
+        Raises:
+            InputError: as for `fit`.
+        """
+        from betavae.training.learner import Learner
+        from betavae.training.online import one_pass
+
+        first = not hasattr(self, "model_")
+        dataset = self._taken(X, reset=first)
+        if first:
+            self.config_ = self._config(dataset.name)
+            self.records_, self._learner = [], None
+        if self._learner is None:
+            self._learner = Learner.start(
+                self.config_,
+                self.image_shape_,
+                self._device(),
+                self._own_objective(),
+                model=None if first else self.model_,
+            )
+        seen = self.records_[-1].images if self.records_ else 0
+        record = one_pass(self._learner, dataset, seen, len(self.records_))
+        self.model_ = self._learner.model
+        self.records_.append(record)
+        return self
+
+    def transform(self, X: Images) -> NDArray[np.float32]:
         """Return the posterior means, (N, M) float32."""
         from betavae.representation import represent
 
-        model = self._fitted()
-        device = next(model.parameters()).device
-        return represent(model, Dataset("array", _store(images)), device=device).mean
+        check_is_fitted(self)
+        dataset = self._taken(X)
+        return represent(self.model_, dataset, device=self._device(), progress=self.verbose).mean
 
-    def fit_transform(
-        self, images: ImageStore | NDArray[Any], y: object = None
-    ) -> NDArray[np.float32]:
-        """Train, then return the codes of the same images."""
-        store = _store(images)
-        return self.fit(store).transform(store)
-
-    def inverse_transform(self, codes: NDArray[Any]) -> NDArray[np.float32]:
-        """Return mean images (N, C, H, W) in [0, 1] for codes (N, M)."""
-        import torch
-
-        model = self._fitted()
-        latents = torch.as_tensor(np.asarray(codes), dtype=torch.float32)
-        if latents.ndim != 2 or latents.shape[1] != model.latents:
-            raise InputError(f"codes must be (N, {model.latents}), got {tuple(latents.shape)}")
-        device = next(model.parameters()).device
-        with torch.inference_mode():
-            parts = [model.decode(part.to(device)).cpu() for part in torch.split(latents, 1024)]
-        return torch.cat(parts).numpy()
-
-    def score(self, images: ImageStore | NDArray[Any], factors: NDArray[Any]) -> float:
-        """Return the disentanglement metric of the images' codes, in [0, 1].
+    def inverse_transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the decoder's means for codes (N, M), in the form that `fit` was given.
 
         Args:
-            images: as for `fit`.
-            factors: (N, K) integer factors.
+            X: codes; a DataFrame of `set_output` too.
+
+        Returns:
+            (N, C, H, W) images in [0, 1]; flat rows when `fit` was given flat rows or a table.
+
+        Raises:
+            InputError: for codes of another shape.
         """
-        from betavae.metrics.higgins import higgins_score
-
-        return higgins_score(self.transform(images), factors).score
-
-    def sample(self, n: int, *, seed: int = 0) -> NDArray[np.float32]:
-        """Return `n` mean images of latents drawn from the prior, (n, C, H, W) in [0, 1]."""
         import torch
 
-        generator = torch.Generator().manual_seed(seed)
+        check_is_fitted(self)
+        latents = torch.from_numpy(np.array(X, np.float32))
+        if latents.ndim != 2 or latents.shape[1] != self.config_.latents:
+            raise InputError(
+                f"codes must be (N, {self.config_.latents}), got {tuple(latents.shape)}"
+            )
+        model, device = self.model_.to(self._device()), self._device()
         with torch.inference_mode():
-            return self._fitted().sample(n, generator).cpu().numpy()
+            parts = [model.decode(part.to(device)).cpu() for part in torch.split(latents, 1024)]
+        values = torch.cat(parts)
+        return (values.flatten(1) if self._form.flat else values).numpy()
 
-    def _fitted(self) -> VAE:
-        if not hasattr(self, "model_"):
-            raise InputError("this BetaVAE is not fitted yet: call fit(images) first")
-        return self.model_
+    def score(self, X: Images, y: NDArray[Any] | None = None) -> float:
+        """Return how good the codes are: the higher, the better.
+
+        Args:
+            X: as for `fit`.
+            y: factors (N, K) of whole numbers, K at least 2, or anything else, which is ignored.
+
+        Returns:
+            With factors the disentanglement metric of Higgins et al. 2017, in [0, 1]; without
+            them the mean evidence lower bound, -(distortion + rate), in nats per image.
+        """
+        check_is_fitted(self)
+        factors = np.asarray(y)
+        if factors.ndim == 2 and factors.shape[1] > 1:
+            from betavae.metrics.higgins import higgins_score
+
+            return higgins_score(np.asarray(self.transform(X)), factors).score
+        from betavae.runs import measure
+
+        dataset = self._taken(X)
+        model = self.model_.to(self._device())
+        distortion, rates = measure(model, dataset, np.arange(len(dataset.images)))
+        return -distortion - float(rates.sum())
+
+    def sample(self, n: int = 1, *, random_state: Seed = None) -> NDArray[np.float32]:
+        """Return the decoder's means of latents drawn from the prior, as `inverse_transform` does.
+
+        Args:
+            n: how many.
+            random_state: of the latents; the estimator's own if None.
+        """
+        import torch
+
+        check_is_fitted(self)
+        seed = _seed(self.random_state if random_state is None else random_state)
+        generator = torch.Generator().manual_seed(seed)
+        return self.inverse_transform(
+            torch.randn(n, self.config_.latents, generator=generator).numpy()
+        )
+
+    def save_pretrained(
+        self, folder: Path | str, *, scores: Mapping[str, float] | None = None
+    ) -> Path:
+        """Write the fitted model for `from_pretrained`: config.json, model.safetensors, a card.
+
+        No image of the training set and no path of this machine is written.
+
+        Args:
+            folder: made where missing.
+            scores: numbers for the card, README.md, by name.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InputError: when the folder cannot be written.
+        """
+        from pathlib import Path
+
+        from betavae.sharing.pretrained import Pretrained, write_pretrained
+
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        trained = Pretrained(
+            self.model_,
+            self.config_,
+            self.image_shape_,
+            self._form.flat,
+            self._form.binary,
+            None if names is None else tuple(map(str, names)),
+        )
+        last = self.records_[-1] if self.records_ else None
+        write_pretrained(Path(folder), trained, last, scores)
+        return Path(folder)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: Path | str | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """Load what `save_pretrained` or `betavae export` wrote. Nothing of it is executed.
+
+        Args:
+            name: a folder, or USER/NAME on the Hugging Face hub (``pip install betavae[hub]``).
+            revision: branch, tag or commit on the hub.
+            token: of the hub; the stored one if None.
+            cache_dir: where downloads are kept.
+            local_files_only: take a download that is there, and do not ask the hub.
+
+        Raises:
+            InputError: when there is no such model, or its files are not what they should be.
+        """
+        from pathlib import Path
+
+        from betavae.sharing.pretrained import read_pretrained
+
+        folder = Path(name)
+        if not folder.is_dir():
+            from betavae.sharing.hub import download
+
+            folder = download(
+                str(name), revision=revision, token=token, cache_dir=cache_dir,
+                local_files_only=local_files_only,
+            )  # fmt: skip
+        found = read_pretrained(folder)
+        options = found.config.model_dump(exclude={"data", "size", "method", "seed"})
+        options["objective"] = found.config.objective.model_dump(exclude_none=True)
+        form = Form(found.image_shape, found.flat, found.binary)
+        shape = form.image_shape if form.flat and not form.table else None
+        estimator = cls(**options, image_shape=shape, random_state=found.config.seed)
+        estimator.model_, estimator.config_, estimator.records_ = found.model, found.config, []
+        estimator._learner, estimator._form = None, form
+        estimator.image_shape_ = form.image_shape
+        estimator.n_features_in_ = math.prod(form.image_shape)
+        if found.feature_names is not None:
+            estimator.feature_names_in_ = np.array(found.feature_names, object)
+        return estimator
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        scores: Mapping[str, float] | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        branch: str | None = None,
+        create_pr: bool = False,
+        message: str = "Upload a betavae model",
+    ) -> str:
+        """Put what `save_pretrained` writes on the Hugging Face hub (``betavae[hub]``).
+
+        Args:
+            repo_id: USER/NAME, made where missing.
+            scores: numbers for the card, by name.
+            private: whether a new repository is private; the account's default if None.
+            token: of the hub; the stored one if None.
+            branch: to commit to.
+            create_pr: open a pull request instead.
+            message: of the commit.
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            InputError: when the hub's library is missing, or the hub refuses.
+        """
+        from tempfile import TemporaryDirectory
+
+        from betavae.sharing.hub import upload
+
+        with TemporaryDirectory() as folder:
+            return upload(
+                self.save_pretrained(folder, scores=scores), repo_id, private=private,
+                token=token, branch=branch, create_pr=create_pr, message=message,
+            )  # fmt: skip
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.config_.latents
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that codes are float32 whatever X is."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def __getstate__(self) -> Any:
+        """Pickle weights on the CPU, so that they load where there is no accelerator."""
+        if hasattr(self, "model_"):
+            self.model_.cpu()
+        return super().__getstate__()
+
+    def _device(self) -> torch.device:
+        from betavae.training.machine import choose_device
+
+        return choose_device(self.config_.device)
+
+    def _own_objective(self) -> Objective | None:
+        return self.objective if callable(self.objective) else None
+
+    def _config(self, data: str) -> Config:
+        """Return the arguments as a configuration; what is None follows from the images."""
+        arguments = self.get_params(deep=False)
+        given = {name: value for name, value in arguments.items() if name not in OWN}
+        _, height, width = self.image_shape_
+        if self.network is None:
+            given["network"] = "patch" if height == width and height in SIZES else "mlp"
+        if self.likelihood is None:
+            given["likelihood"] = "gaussian" if self._form.table else "bernoulli"
+        if callable(self.objective):
+            given["objective"] = "custom"
+        return Config.from_mapping({**given, "data": data, "seed": _seed(self.random_state)})
+
+    def _taken(self, X: Images, *, reset: bool = False, least: int = 1) -> Dataset:
+        """Check X and return it as a data set; with `reset` it decides what later X must be."""
+        form = None if reset else self._form
+        dataset, form = take(self, X, form, self.image_shape, least=least)
+        if reset:
+            self._form: Form = form
+            self.image_shape_ = self._form.image_shape
+            self.n_features_in_ = math.prod(self.image_shape_)
+        if self._form.table and self.likelihood == "bernoulli":
+            low, high = dataset.images.data.min(), dataset.images.data.max()
+            if low < 0 or high > 1:
+                raise InputError(
+                    "X must lie in [0, 1] with likelihood bernoulli, got "
+                    f"{low if low < 0 else high:g}; gaussian takes any numbers"
+                )
+        return dataset
 
 
-def _store(images: ImageStore | NDArray[Any]) -> ImageStore:
-    return images if isinstance(images, ImageStore) else to_store(np.asarray(images))
+def _seed(random_state: Seed) -> int:
+    """Return a whole number: an int as it is, one drawn from a generator or scikit-learn's own."""
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

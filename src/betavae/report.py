@@ -76,6 +76,7 @@ def write_report(
         .get_template("report.html.j2")
         .render(
             runs=parts,
+            facts=list(dict.fromkeys(name for part in parts for name in part.facts)),
             title=parts[0].title if len(parts) == 1 else f"{len(parts)} runs side by side",
             metrics=metric_rows([read_scores(folder) for folder in folders]),
             paper=all(config.data == "shapes2d" for config in configs),

@@ -20,8 +20,9 @@ from betavae.figures.inline import figure_address, sheet_address
 from betavae.figures.pictures import sheet_gaps, signed, step_centres, traversal_sheet
 from betavae.latent_names import read_names
 from betavae.runs import OpenRun, seed_rows
+from betavae.scales import Scale
 from betavae.scoretable import Tile, headline, read_scores, score_tiles
-from betavae.training.records import ACTIVE_NATS
+from betavae.training.records import ACTIVE_NATS, RECORDS, read_terms
 from betavae.traversals import Traversals, leading, traverse
 
 PAIRS = 12  # reconstructions shown
@@ -44,7 +45,7 @@ class Strip:
 
     latent: int
     name: str
-    rate: float
+    amount: str
     share: float
     active: bool
     picture: str
@@ -75,12 +76,14 @@ class Part:
     tiles: list[Tile]
     facts: dict[str, str]
     latents: int
+    prior: bool
     strips: list[Strip]
     layout: Layout
     pairs: list[str]
     responses: Chart | None
     rates: list[Chart]
     curves: list[Chart]
+    trained: bool
     command: list[str]
 
 
@@ -103,10 +106,10 @@ def draw_part(
     shown = traverse(
         run.model,
         run.dataset.images[rows],
-        run.rates,
+        run.scale,
         span=span,
         steps=steps,
-        latents=leading(run.rates, most),
+        latents=leading(run.scale.amounts, most),
     )
     tiles = summaries.tiles(run)
     return Part(
@@ -122,17 +125,19 @@ def draw_part(
             **{tile.name: f"{tile.value} {tile.unit}".strip() for tile in tiles},
         },
         latents=run.model.latents,
-        strips=_strips(shown, read_names(run.folder)),
+        prior=run.scale.prior,
+        strips=_strips(shown, run.scale, read_names(run.folder)),
         layout=_layout(shown),
         pairs=_pairs(run, rng),
         responses=_responses(run),
         rates=_rates(run),
         curves=_curves(run),
+        trained=run.header.config.method not in summaries.FITTED_AT_ONCE,
         command=summaries.command(run.header.config, run.folder),
     )
 
 
-def _strips(shown: Traversals, names: dict[int, str]) -> list[Strip]:
+def _strips(shown: Traversals, scale: Scale, names: dict[int, str]) -> list[Strip]:
     """Draw each latent's traversal, and say where its marks go in percent of its width."""
     images, inputs = shrunk(shown.images), shrunk(shown.inputs)
     colour = images.shape[3] == 3
@@ -141,18 +146,18 @@ def _strips(shown: Traversals, names: dict[int, str]) -> list[Strip]:
     )
     ends = [(steps[0], signed(shown.values[0])), (steps[-1], signed(shown.values[-1]))]
     middle = [(steps[len(steps) // 2], "0")] if len(steps) % 2 else []
-    largest = max(float(shown.rates.max()), 1e-9)
+    largest = max(float(shown.amounts.max()), 1e-9)
     return [
         Strip(
             latent=int(latent),
             name=names.get(int(latent), ""),
-            rate=float(rate),
-            share=100 * float(rate) / largest,
-            active=bool(rate > ACTIVE_NATS),
+            amount=f"{amount:.2f} {shown.unit}",
+            share=100 * float(amount) / largest,
+            active=bool(scale.active[latent]),
             picture=sheet_address(traversal_sheet(block, inputs), colour=colour),
             marks=[(centre, "input"), ends[0], *middle, ends[1]],
         )
-        for latent, rate, block in zip(shown.latents, shown.rates, images, strict=True)
+        for latent, amount, block in zip(shown.latents, shown.amounts, images, strict=True)
     ]
 
 
@@ -168,7 +173,7 @@ def _pairs(run: OpenRun, rng: np.random.Generator) -> list[str]:
     """Draw images with their reconstructions right of them."""
     rows = seed_rows(run.dataset, min(PAIRS, len(run.dataset.images)), rng)
     inputs = run.dataset.images[rows]
-    outputs = run.model.reconstruct(inputs)
+    outputs = run.model.decode(run.model.code_means(inputs))
     both = shrunk(torch.stack((inputs, outputs), dim=1).float().numpy())
     colour = both.shape[2] == 3
     return [sheet_address(mosaic(pair[None]), colour=colour) for pair in both]
@@ -193,7 +198,12 @@ def _responses(run: OpenRun) -> Chart | None:
 
 
 def _rates(run: OpenRun) -> list[Chart]:
-    """Draw the rate of each latent: now, and through training where that is recorded."""
+    """Draw the rate of each latent: now, and through training where that is recorded.
+
+    Nothing for methods without rates.
+    """
+    if not run.scale.prior:
+        return []
     charts = [
         _twice(
             lambda theme: figures.rate_per_latent(
@@ -218,18 +228,22 @@ def _rates(run: OpenRun) -> list[Chart]:
 
 def _curves(run: OpenRun) -> list[Chart]:
     """Draw the terms of training, a chart each; none without records."""
-    if not run.records:
+    if run.scale.prior:
+        seen = [record.images for record in run.records]
+        series = {
+            "Distortion": [record.distortion for record in run.records],
+            "Rate": [record.rate for record in run.records],
+            "Loss": [record.loss for record in run.records],
+            "β": [record.beta for record in run.records],
+        }
+        if seen and not moves(series["β"]):
+            del series["β"]
+    else:
+        seen, terms = read_terms(run.folder / RECORDS)
+        series = {name.replace("_", " ").capitalize(): values for name, values in terms.items()}
+    if not seen:
         return []
-    seen = [record.images for record in run.records]
-    series = {
-        "Distortion": [record.distortion for record in run.records],
-        "Rate": [record.rate for record in run.records],
-        "Loss": [record.loss for record in run.records],
-        "β": [record.beta for record in run.records],
-    }
-    if not moves(series["β"]):
-        del series["β"]
-    size = _CHART if len(series) == 4 else None  # two rows of two, or one row of three
+    size = _CHART if len(series) in (2, 4) else None  # rows of two, or one row of three
     try:
         return [
             _twice(partial(_curve, seen, name, values, size), f"{name} against the images seen.")

@@ -1,4 +1,4 @@
-"""A finished run, opened for judging: model, data, records, and its terms on a sample."""
+"""A finished run of any method, opened for judging: model, data, and its terms on a sample."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from betavae.errors import InputError
 from betavae.models.methods import Model
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
+from betavae.scales import Scale, measured_scale
 from betavae.training.checkpoint import Header, load_model
 from betavae.training.records import RECORDS, Record, read_records
 
@@ -31,20 +32,34 @@ class OpenRun:
         model: in eval mode, on the CPU.
         header: configuration, steps, time.
         dataset: the data set named in the configuration.
-        records: the lines of metrics.jsonl; empty when the file is not there.
-        distortion: nats per image, mean over `sample` images of the data set.
-        rates: (M,) rate of each latent in nats per image, over the same images.
+        records: a VAE's lines of metrics.jsonl; empty when the file is not there.
+        distortion: nats per image, mean over `sample` images of the data set; None for methods
+            without a likelihood.
+        scale: the units of the codes, and what each of them says: of a VAE its rate.
         sample: how many images that was.
     """
 
     folder: Path
-    model: VAE
+    model: Model
     header: Header
     dataset: Dataset
     records: list[Record]
-    distortion: float
-    rates: NDArray[np.float64]
+    distortion: float | None
+    scale: Scale
     sample: int
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """Rate of each latent (M,) in nats per image, over `sample` images.
+
+        Raises:
+            InputError: for methods without a prior on their codes.
+        """
+        if not self.scale.prior:
+            raise InputError(
+                f"{self.folder} is a run of method {self.header.config.method}, which has no rates"
+            )
+        return self.scale.amounts
 
     @property
     def images_seen(self) -> int:
@@ -81,36 +96,38 @@ def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
         seed: seed of their choice and of the posterior's noise.
 
     Raises:
-        InputError: when the folder is no run or not a VAE's, or its data is gone or has changed
-            shape.
+        InputError: when the folder is no run, or its data is gone or has changed shape.
     """
     model, header, dataset = load_run(folder)
-    if not isinstance(model, VAE):
-        raise InputError(
-            f"{folder} is a run of method {header.config.method}, which has no rates to show; "
-            "`betavae score` and `betavae traverse` work on it"
-        )
-    records = read_records(folder / RECORDS)
     count = min(sample, len(dataset.images))
+    if not isinstance(model, VAE):
+        scale = measured_scale(model, dataset, sample=count, seed=seed)
+        return OpenRun(folder, model, header, dataset, [], None, scale, count)
+    records = read_records(folder / RECORDS)
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(dataset.images), count, replace=False))
     distortion, rates = measure(model, dataset, rows, seed=seed)
-    return OpenRun(folder, model, header, dataset, records, distortion, rates, count)
+    scale = Scale.of_rates(rates)
+    return OpenRun(folder, model, header, dataset, records, distortion, scale, count)
 
 
 @torch.inference_mode()
 def measure(
     model: VAE, dataset: Dataset, rows: NDArray[np.int64], *, seed: int = 0, batch: int = 512
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`."""
+    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`.
+
+    The model is taken on the device where it is; the noise is the same on all of them.
+    """
+    device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
     for part in torch.split(torch.from_numpy(rows), batch):
-        images = dataset.images.batch(part)
-        noise = torch.randn(len(part), model.latents, generator=generator)
+        images = dataset.images.batch(part, device)
+        noise = torch.randn(len(part), model.latents, generator=generator).to(device)
         found = elbo_pass(model, images, noise)
         distortion += float(found.distortion) * len(part)
-        rates += found.rate_per_latent.double() * len(part)
+        rates += found.rate_per_latent.double().cpu() * len(part)
     return distortion / len(rows), (rates / len(rows)).numpy()
 
 

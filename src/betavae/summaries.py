@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from betavae.config import Config
+from betavae.config import METHOD_DEFAULTS, METHOD_TAKES, TAKEN_BY_ALL, Config
 from betavae.options import ObjectiveOptions
 from betavae.runs import OpenRun
 from betavae.scoretable import Tile
 from betavae.training.records import ACTIVE_NATS, COLLAPSED_NATS
 
+FITTED_AT_ONCE = ("pca", "ica")
 DATA_NAMES = {"shapes2d": "the 2D shapes"}
 TITLES = {
     "constrained": "Constrained β-VAE",
@@ -24,6 +25,7 @@ TITLES = {
     "infovae": "InfoVAE",
     "custom": "VAE with an objective of its own",
 }
+METHODS = {"infogan": "InfoGAN", "dcign": "DC-IGN", "pca": "PCA", "ica": "ICA"}
 ALWAYS_NAMED = (
     "objective",
     "network",
@@ -93,23 +95,38 @@ def last_beta(run: OpenRun) -> float:
     return run.header.config.resolved_beta(math.prod(run.header.image_shape))
 
 
+def model_name(config: Config, beta: float) -> str:
+    """Return what to call a VAE whose weight of the rate ended at `beta`.
+
+    >>> model_name(Config(beta=4), 4.0)
+    'β-VAE with β = 4'
+    """
+    objective = config.objective
+    if objective.name != "beta":
+        return f"{TITLES[objective.name]} ({objective})"
+    return "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
+
+
 def title(run: OpenRun) -> str:
     """Say what was trained on what."""
-    beta, objective = last_beta(run), run.header.config.objective
-    if objective.name != "beta":
-        model = f"{TITLES[objective.name]} ({objective})"
-    else:
-        model = "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
-    return f"{model} on {data_name(run.header.config.data)}"
+    config = run.header.config
+    if config.method != "vae":
+        return f"{METHODS[config.method]} on {data_name(config.data)}"
+    return f"{model_name(config, last_beta(run))} on {data_name(config.data)}"
 
 
 def lead(run: OpenRun) -> str:
     """Say in one sentence what the report is about."""
     config, (channels, height, width) = run.header.config, run.header.image_shape
     kind = "grey" if channels == 1 else "colour"
+    model = (
+        f"a variational autoencoder of {config.latents} latents ({config.network} network, "
+        f"{config.likelihood.capitalize()} likelihood)"
+        if config.method == "vae"
+        else f"{METHODS[config.method]} with {config.latents} latents"
+    )
     return (
-        f"What a variational autoencoder of {config.latents} latents ({config.network} network, "
-        f"{config.likelihood.capitalize()} likelihood) learned from {run.header.dataset_rows:,} "
+        f"What {model} learned from {run.header.dataset_rows:,} "
         f"{kind} images of {height} × {width} pixels."
     )
 
@@ -117,13 +134,14 @@ def lead(run: OpenRun) -> str:
 def warnings(run: OpenRun) -> list[str]:
     """Say what a reader must know before trusting the rest."""
     lines = []
-    if run.images_seen < run.header.config.images:
+    trained = run.header.config.method not in FITTED_AT_ONCE
+    if trained and run.images_seen < run.header.config.images:
         lines.append(
             f"Training is not finished: it stands at {run.images_seen:,} of "
             f"{run.header.config.images:,} images. "
             f"Go on with: betavae train --resume --out {shlex.quote(str(run.folder))}"
         )
-    if run.rates.sum() < COLLAPSED_NATS:
+    if run.scale.prior and run.rates.sum() < COLLAPSED_NATS:
         lines.append(
             f"The posterior collapsed: with a rate of {run.rates.sum():.3f} nats no latent says "
             "anything about the image. Try a smaller β, another seed or a longer run."
@@ -133,8 +151,16 @@ def warnings(run: OpenRun) -> list[str]:
 
 def tiles(run: OpenRun) -> list[Tile]:
     """Return the summary's figures besides the score."""
+    return [*_terms(run), *_effort(run)]
+
+
+def _terms(run: OpenRun) -> list[Tile]:
+    """Return the terms of a VAE; of another method how many latents there are."""
     config, pixels = run.header.config, math.prod(run.header.image_shape)
-    beta, active = last_beta(run), int((run.rates > ACTIVE_NATS).sum())
+    if run.distortion is None:
+        active = int(run.scale.active.sum())
+        return [Tile("Latents", f"{active}", f"of {config.latents}", "that move the picture")]
+    beta, active = last_beta(run), int(run.scale.active.sum())
     moving = config.beta_schedule != "constant"
     path = (
         f"from {number(config.beta_start)}, {config.beta_schedule}, over "
@@ -142,9 +168,6 @@ def tiles(run: OpenRun) -> list[Tile]:
         if moving
         else ""
     )
-    time, unit = duration(run.header.seconds)
-    speed = run.images_seen / run.header.seconds if run.header.seconds > 0 else 0
-    passes = run.images_seen / run.header.dataset_rows
     return [
         Tile("Distortion", _nats(run.distortion), "nats", "−log p(x|z) per image: what is lost"),
         Tile(
@@ -162,6 +185,20 @@ def tiles(run: OpenRun) -> list[Tile]:
         Tile(
             "β", f"{beta:.4g}", "", f"{path}normalised, βM/N: {beta * config.latents / pixels:.3g}"
         ),
+    ]
+
+
+def _effort(run: OpenRun) -> list[Tile]:
+    """Return how much the run saw, and how long that took."""
+    time, unit = duration(run.header.seconds)
+    if run.header.config.method in FITTED_AT_ONCE:
+        return [
+            Tile("Images seen", f"{run.header.dataset_rows:,}", "", "every image of the set, once"),
+            Tile("Fitting time", time, unit, "in one go"),
+        ]
+    speed = run.images_seen / run.header.seconds if run.header.seconds > 0 else 0
+    passes = run.images_seen / run.header.dataset_rows
+    return [
         Tile("Images seen", f"{run.images_seen:,}", "", f"{passes:.3g} passes over the set"),
         Tile("Training time", time, unit, f"{speed:,.0f} images a second"),
     ]
@@ -174,18 +211,30 @@ def _nats(value: float) -> str:
 
 
 def settings(config: Config) -> list[Setting]:
-    """Return the configuration, line by line, marking what differs from the defaults."""
+    """Return the configuration, line by line, marking what differs from the method's defaults.
+
+    Options that the method does not take have no value.
+    """
     lines = []
     for name, field in Config.model_fields.items():
-        value = getattr(config, name)
         description, _, default = (field.description or "").partition(" [default: ")
+        if not takes(config, name):
+            lines.append(Setting(name, _shown(None), description, False))
+            continue
+        value = getattr(config, name)
         shown = _shown(value)
         unused = config.beta_norm is not None or config.objective.name != "beta"
         if value is None and default and not (name == "beta" and unused):
             shown = default.rstrip("]")
-        changed = value != field.default and shown != default.rstrip("]")
+        usual = METHOD_DEFAULTS.get(config.method, {}).get(name, field.default)
+        changed = value != usual and shown != default.rstrip("]")
         lines.append(Setting(name, shown, description, changed))
     return lines
+
+
+def takes(config: Config, name: str) -> bool:
+    """Say whether the configured method has an option of this name."""
+    return config.method == "vae" or name in (*TAKEN_BY_ALL, *METHOD_TAKES[config.method])
 
 
 def setting_rows(configs: Sequence[Config]) -> list[SettingRow]:
@@ -222,7 +271,7 @@ def command(config: Config, out: Path) -> list[str]:
     """
     pieces = [["betavae", "train", config.data]]
     names = [*ALWAYS_NAMED, *(name for name in Config.model_fields if name not in ALWAYS_NAMED)]
-    for name in names:
+    for name in filter(lambda name: takes(config, name), names):
         value = getattr(config, name)
         if isinstance(value, ObjectiveOptions):
             pieces.append(["--objective", value.name])

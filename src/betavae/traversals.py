@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from betavae import figures
-from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.style import latent_name
 from betavae.models.methods import Model
-from betavae.models.vae import VAE
-from betavae.representation import represent
-from betavae.runs import load_run, open_run, seed_rows
-
-Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Codes (n, M) in, images (n, C, H, W) in [0, 1] out: how any method draws."""
+from betavae.runs import open_run, seed_rows
+from betavae.scales import Decode, Scale, decoder
 
 SHOWN = 16  # latents shown at most unless asked for: a page of them
 GIF_STEPS = 21  # values in one sweep of the animation: smooth, and about a megabyte
@@ -32,21 +26,23 @@ GIF_STEPS = 21  # values in one sweep of the animation: smooth, and about a mega
 
 @dataclass(frozen=True)
 class Traversals:
-    """Decoded traversals, latents in the order of their rate.
+    """Decoded traversals, latents in the order of what they say.
 
     Attributes:
         images: (L, S, T, C, H, W) float32 in [0, 1]: latent, seed image, value.
         values: (T,) the values that the latent takes.
         latents: (L,) index of each latent.
-        rates: (L,) nats per image.
+        amounts: (L,) what each says, as `Scale.amounts`.
+        unit: what that is counted in.
         inputs: (S, C, H, W) float32, the seed images.
-        codes: (S, M) float32, their posterior means.
+        codes: (S, M) float32, their codes.
     """
 
     images: NDArray[np.float32]
     values: NDArray[np.float64]
     latents: NDArray[np.int64]
-    rates: NDArray[np.float64]
+    amounts: NDArray[np.float64]
+    unit: str
     inputs: NDArray[np.float32]
     codes: NDArray[np.float32]
 
@@ -55,67 +51,52 @@ class Traversals:
 def traverse(
     model: Model,
     seeds: Tensor,
-    rates: NDArray[np.float64],
+    scale: Scale,
     *,
     span: float = 3.0,
     steps: int = 11,
     latents: Sequence[int] | None = None,
-    units: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     batch: int = 512,
 ) -> Traversals:
-    """Sweep each latent over [-span, span] from the posterior mean of every seed image.
+    """Sweep each latent over [-span, span] from the code of every seed image.
 
     Args:
         model: in eval mode.
         seeds: (S, C, H, W) in [0, 1], on the model's device.
-        rates: (M,) nats per image; the latents are ordered by it, the largest first.
-        span: how far from 0; the prior's standard deviation is 1.
+        scale: the units of the codes; the latents are ordered by its amounts, the largest first.
+        span: how far from the centre, in deviations of the prior, or of the codes without one.
         steps: values a sweep, both ends included.
         latents: which latents; all of them if None.
-        units: (M,) centres and (M,) scales that the values are counted in, for codes without a
-            prior; a centre of 0 and a scale of 1 if None.
         batch: images decoded at a time.
 
     Raises:
-        InputError: for fewer than 2 steps, a span that is not positive, no seeds, rates of
+        InputError: for fewer than 2 steps, a span that is not positive, no seeds, a scale of
             another length than the latents, or a latent that is not there.
 
     Source: Higgins et al. 2017, Section 4.1.
 
     >>> from betavae.config import Config
+    >>> from betavae.models.vae import VAE
     >>> vae = VAE.from_config(Config(network="patch", latents=3), (1, 32, 32)).eval()
-    >>> shown = traverse(vae, torch.zeros(2, 1, 32, 32), np.array([0.1, 2.0, 1.0]), steps=5)
+    >>> scale = Scale.of_rates(np.array([0.1, 2.0, 1.0]))
+    >>> shown = traverse(vae, torch.zeros(2, 1, 32, 32), scale, steps=5)
     >>> shown.images.shape, shown.latents.tolist()
     ((3, 2, 5, 1, 32, 32), [1, 2, 0])
     """
-    order = ranked(rates, model.latents, latents)
+    order = ranked(scale.amounts, model.latents, latents)
     values = sweep(span, steps)
     if seeds.ndim != 4 or len(seeds) == 0:
         raise InputError(f"seeds must be images (S, C, H, W), got shape {tuple(seeds.shape)}")
     means = model.code_means(seeds).float().cpu().numpy()
-    centres, scales = (np.zeros(model.latents), np.ones(model.latents)) if units is None else units
-    levels = centres[order, None] + scales[order, None] * values
     return Traversals(
-        images=sweep_images(decoder(model), means, order, levels, batch=batch),
+        images=sweep_images(decoder(model), means, order, scale.levels(values)[order], batch=batch),
         values=values,
         latents=order,
-        rates=np.asarray(rates, np.float64)[order],
+        amounts=scale.amounts[order],
+        unit=scale.unit,
         inputs=seeds.float().cpu().numpy(),
         codes=means,
     )
-
-
-def decoder(model: Model) -> Decode:
-    """Return a model's decoder as a function of arrays."""
-    weight = next(chain(model.parameters(), model.buffers()))
-
-    @torch.inference_mode()
-    def decode(codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        latents = torch.from_numpy(np.ascontiguousarray(codes)).to(weight)
-        images: NDArray[np.float32] = model.decode(latents).float().cpu().numpy()
-        return images
-
-    return decode
 
 
 def sweep_images(
@@ -200,16 +181,6 @@ def leading(rates: NDArray[np.float64], most: int = SHOWN) -> list[int]:
     return [int(k) for k in figures.by_rate(rates)[:most]]
 
 
-def code_units(
-    model: Model, dataset: Dataset, *, sample: int = 1024, seed: int = 0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean and the standard deviation of every code, each (M,), over some images."""
-    count = min(sample, len(dataset.images))
-    rows = np.random.default_rng(seed).choice(len(dataset.images), count, replace=False)
-    codes = represent(model, dataset, rows=np.sort(rows)).mean.astype(np.float64)
-    return codes.mean(axis=0), codes.std(axis=0)
-
-
 def write_traversals(
     run_folder: Path,
     out: Path | None = None,
@@ -239,30 +210,27 @@ def write_traversals(
         InputError: when the run, its data or an option cannot be used, or the disk is full.
     """
     sweep(span, steps)
-    model, _, dataset = load_run(run_folder)
-    if isinstance(model, VAE):
-        rates, units = open_run(run_folder, seed=seed).rates, None
-    else:
-        rates, units = np.zeros(model.latents), code_units(model, dataset, seed=seed)
-    latents = leading(rates) if latents is None else latents
-    images = dataset.images[seed_rows(dataset, seeds, np.random.default_rng(seed))]
-    still = traverse(model, images, rates, span=span, steps=steps, latents=latents, units=units)
+    run = open_run(run_folder, seed=seed)
+    scale = run.scale
+    latents = leading(scale.amounts) if latents is None else latents
+    images = run.dataset.images[seed_rows(run.dataset, seeds, np.random.default_rng(seed))]
+    still = traverse(run.model, images, scale, span=span, steps=steps, latents=latents)
     names = [latent_name(int(k)) for k in still.latents]
     figure = figures.traversal(
         still.images,
         still.values,
         names,
-        rates=still.rates if units is None else None,
+        rates=still.amounts,
+        unit=still.unit,
         inputs=still.inputs,
     )
-    moving = traverse(
-        model, images, rates, span=span, steps=GIF_STEPS, latents=latents, units=units
-    )
+    moving = traverse(run.model, images, scale, span=span, steps=GIF_STEPS, latents=latents)
     frames = traversal_frames(
         moving.images,
         moving.values,
         [f"z{k}" for k in moving.latents],
-        rates=moving.rates if units is None else None,
+        rates=moving.amounts,
+        unit=moving.unit,
         inputs=moving.inputs,
     )
     folder = run_folder if out is None else out

@@ -22,6 +22,7 @@ from betavae.app.explorer import Explorer, open_explorer
 from betavae.app.server import create_app
 from betavae.latent_names import read_names
 from betavae.report import write_report
+from betavae.scales import Scale
 from small_runs import load_synthetic, synthetic
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -63,8 +64,8 @@ def two_runs(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exp
         linear = next(m for m in run.model.decoder.modules() if isinstance(m, nn.Linear))
         with torch.no_grad():
             linear.weight.mul_(scale)
-    rates = np.array([0.5, 3.0, 0.01, 2.0])
-    return Explorer(tuple(dataclasses.replace(run, rates=rates) for run in explorer.runs))
+    scale = Scale.of_rates(np.array([0.5, 3.0, 0.01, 2.0]))
+    return Explorer(tuple(dataclasses.replace(run, scale=scale) for run in explorer.runs))
 
 
 @pytest.fixture(scope="module")

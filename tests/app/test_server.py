@@ -50,7 +50,7 @@ def test_the_session_lists_latents_by_rate(client: TestClient, explorer: Explore
     assert session["rows"] == 240
     assert session["shape"] == [1, 32, 32]
     (run,) = session["runs"]
-    rates = [latent["rate"] for latent in run["latents"]]
+    rates = [latent["amount"] for latent in run["latents"]]
     assert rates == sorted(explorer.runs[0].rates.tolist(), reverse=True)
     assert [latent["index"] for latent in run["latents"]] == np.argsort(
         -explorer.runs[0].rates, kind="stable"

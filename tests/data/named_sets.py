@@ -31,7 +31,7 @@ WRITERS: list[tuple[str, Callable[[Path], Original]]] = [
     ("dsprites", originals.dsprites_npz),
     ("dsprites", originals.dsprites_hdf5),
     ("shapes3d", originals.shapes3d),
-    ("mpi3d", originals.mpi3d),
+    ("mpi3d-toy", originals.mpi3d),
     ("cars3d", originals.cars3d),
     ("cars3d", lambda folder: originals.cars3d(folder, cells=True)),
     ("smallnorb", originals.smallnorb),

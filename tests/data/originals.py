@@ -127,7 +127,7 @@ def norb_matrix(values: np.ndarray) -> bytes:
     return header + values.astype(values.dtype.newbyteorder("<")).tobytes()
 
 
-def smallnorb(folder: Path, *, zipped: bool = True) -> Original:
+def smallnorb(folder: Path, *, zipped: bool = True, camera: int = 0) -> Original:
     """Two categories, two instances a part, two elevations, two azimuths, one light more."""
     grid = Factors(("category", "instance", "elevation", "azimuth", "lighting"), (2, 4, 2, 2, 2))
     table = grid.table()
@@ -151,7 +151,7 @@ def smallnorb(folder: Path, *, zipped: bool = True) -> Original:
                 (folder / f"{name}.gz").write_bytes(gzip.compress(content))
             else:
                 (folder / name).write_bytes(content)
-    return Original(folder, images[:, :1], table, grid.names)
+    return Original(folder, images[:, [camera]], table, grid.names)
 
 
 def idx(values: np.ndarray) -> bytes:

@@ -17,6 +17,7 @@ from betavae import data as datasets
 from betavae.data import numpy_files, prepared
 from betavae.data.pictures import fit_pixels
 from betavae.data.prepare import prepare
+from betavae.data.recipe import Options
 
 pytestmark = pytest.mark.usefixtures("small_grids")
 
@@ -41,14 +42,14 @@ def test_pixels_and_factors_come_back(
     assert (
         dataset.factor_names
         == tuple(renamed.get(original.names[k], original.names[k]) for k in varying)
-        or name == "mpi3d"
+        or name == "mpi3d-toy"
     )
     factors = dataset.factors(np.arange(len(dataset.images)))
     assert factors is not None
     if factors.shape[1] != len(varying):  # a grid that is given keeps constant factors
         varying = list(range(len(original.names)))
     np.testing.assert_array_equal(factors, original.factors[:, varying])
-    full_grids = {"dsprites", "shapes3d", "mpi3d", "cars3d", "smallnorb", "chairs"}
+    full_grids = {"dsprites", "shapes3d", "mpi3d-toy", "cars3d", "smallnorb", "chairs"}
     assert (dataset.grid is not None) == (name in full_grids)
 
 
@@ -86,7 +87,7 @@ def test_pickled_images_are_refused_and_do_not_run(folder: Path, tmp_path: Path)
     for file in ("d", "e"):
         assert "pickled Python objects" in line("dsprites", folder / f"{file}.npz")
     # Its count is refused before its values are looked at.
-    assert "got 4" in line("mpi3d", folder / "m.npz")
+    assert "got 4" in line("mpi3d-toy", folder / "m.npz")
     assert not trace.exists()
 
 
@@ -105,7 +106,7 @@ def test_mpi3d_is_streamed_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPat
         return read(file, count)
 
     monkeypatch.setattr(numpy_files, "read_exactly", watched)
-    prepare("mpi3d", original.path)
+    prepare("mpi3d-toy", original.path)
     assert longest == 4 * 64 * 64 * 3
 
 
@@ -136,3 +137,20 @@ def test_without_h5py_it_says_what_to_install(
     original = originals.shapes3d(folder)
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     assert line("shapes3d", original.path).endswith("pip install 'betavae[hdf5]'")
+
+
+def test_smallnorb_has_two_cameras(folder: Path) -> None:
+    left, right = (originals.smallnorb(folder, camera=camera) for camera in (0, 1))
+    size = 96 * 96
+    assert left.images.reshape(-1, size).tolist() != right.images.reshape(-1, size).tolist()
+    for cameras, wanted in (("left", left), ("right", right)):
+        prepare("smallnorb", folder, Options(cameras=cameras))
+        dataset = datasets.load("smallnorb")
+        assert dataset.factor_names == left.names
+        np.testing.assert_array_equal(dataset.images.data, fit_pixels(wanted.images, 64))
+    prepare("smallnorb", folder, Options(cameras="both"))
+    both = datasets.load("smallnorb")
+    assert both.grid is not None
+    assert both.grid.names == (*left.names, "camera")
+    for camera, wanted in enumerate((left, right)):  # the last factor, so rows take turns
+        np.testing.assert_array_equal(both.images.data[camera::2], fit_pixels(wanted.images, 64))

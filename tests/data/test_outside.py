@@ -50,7 +50,8 @@ def test_a_tensor_dataset_of_binary_images_is_packed() -> None:
 def test_a_hugging_face_dataset() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs, not ours
-        hf = pytest.importorskip("datasets", reason="needs Hugging Face datasets")
+        import datasets as hf
+
         features = hf.Features({
             "image": hf.Image(),
             "label": hf.ClassLabel(names=["x", "y"]),

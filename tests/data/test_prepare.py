@@ -39,7 +39,13 @@ def test_the_file_is_plain_safetensors_with_everything_in_its_header(folder: Pat
     assert header.source["bytes"] == original.path.stat().st_size
     digest = subprocess.run(["sha256sum", original.path], capture_output=True, text=True).stdout
     assert header.source["sha256"] == digest.split()[0]
-    assert header.preprocessing == {"size": 64, "channels": 3, "crop": 148, "grid": []}
+    assert header.preprocessing == {
+        "size": 64,
+        "channels": 3,
+        "crop": 148,
+        "grid": [],
+        "cameras": None,
+    }
     data = datasets.load("celeba").images.data
     assert isinstance(data, np.memmap)
     assert not data.flags.writeable
@@ -151,7 +157,7 @@ NAMES = {
     "shapes3d": originals.shapes3d,
     "cars3d": originals.cars3d,
     "smallnorb": originals.smallnorb,
-    "mpi3d": originals.mpi3d,
+    "mpi3d-toy": originals.mpi3d,
     "mnist": originals.mnist,
     "fashionmnist": originals.mnist,
 }
@@ -200,6 +206,8 @@ def test_wrong_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("prepare", "shapes2d", "--download"), "data set must be one of dsprites, chairs"),
         (("prepare", "mnist", "--from", path, "--crop", "9"), "crop is no option of mnist, only"),
         (("prepare", "chairs", "--from", path, "--lights", "2"), "lights is no option of chairs"),
+        (("prepare", "chairs", "--from", path, "--cameras", "both"), "cameras is no option of"),
+        (("prepare", "mpi3d-complex", "--download"), "through Google Drive only; get it from"),
     ):
         assert message in fails(capsys, "data", *arguments)
     assert not cache.cache_folder().exists()

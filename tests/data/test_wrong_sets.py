@@ -129,7 +129,7 @@ def test_sets_of_another_kind_are_one_line(folder: Path) -> None:
     with h5py.File(folder / "c.h5", "w") as file:
         file["images"] = np.zeros((3, 64, 64, 3), np.uint8)
         file["labels"] = np.zeros((3, 5))
-    assert "must hold 64 images, got 5" in line("mpi3d", folder / "a.npz")
+    assert "must hold 64 images, got 5" in line("mpi3d-toy", folder / "a.npz")
     assert "must hold arrays imgs and latents_classes, got images" in line(
         "dsprites", folder / "a.npz"
     )
@@ -139,7 +139,7 @@ def test_sets_of_another_kind_are_one_line(folder: Path) -> None:
     assert "dsprites needs a .npz or .hdf5 or .h5 file, got" in line("dsprites", folder / "b.txt")
     assert "is damaged or not a .txt file" in line("chairs", folder / "b.txt")
     assert "smallnorb needs the folder that holds its files" in line("smallnorb", folder / "b.txt")
-    for name in ("smallnorb", "mnist", "celeba", "cars3d", "mpi3d", "chairs"):
+    for name in ("smallnorb", "mnist", "celeba", "cars3d", "mpi3d-toy", "chairs"):
         empty = folder / f"empty-{name}"
         empty.mkdir()
         said = line(name, empty)

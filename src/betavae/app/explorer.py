@@ -18,14 +18,14 @@ from torch import Tensor
 from betavae.data.pictures import decode as decode_file
 from betavae.errors import InputError
 from betavae.figures.animation import gif_bytes
-from betavae.figures.arrays import mosaic, rgb_bytes
+from betavae.figures.arrays import by_rate, mosaic, rgb_bytes
 from betavae.latent_names import read_names
 from betavae.runs import OpenRun, open_run
+from betavae.scales import decoder
 from betavae.summaries import title
 from betavae.training.records import ACTIVE_NATS
-from betavae.traversals import decoder
 
-SPAN = 3.0  # how far sliders go: the prior's standard deviation is 1
+SPAN = 3.0  # how far sliders go, in standard deviations
 MOST_FRAMES = 121
 EXPORT_SIDE = 128  # pixels that small images are scaled up to in exports
 
@@ -40,6 +40,9 @@ class Upload(io.BytesIO):
 @dataclass(frozen=True)
 class Explorer:
     """One or two runs over images of one shape.
+
+    Codes that come and go count deviations from the centre of each latent: those of the prior,
+    or of the codes themselves where a method has no prior.
 
     Attributes:
         runs: the runs; images are picked from the first one's data set.
@@ -86,7 +89,12 @@ class Explorer:
 
     @torch.inference_mode()
     def _encoded(self, image: Tensor) -> dict[str, Any]:
-        codes = [run.model.encode(image).mean[0].tolist() for run in self.runs]
+        codes = [
+            (
+                (run.model.code_means(image)[0].numpy() - run.scale.centres) / run.scale.scales
+            ).tolist()
+            for run in self.runs
+        ]
         address = base64.b64encode(png(image[0].numpy())).decode()
         return {"picture": f"data:image/png;base64,{address}", "codes": codes}
 
@@ -127,10 +135,11 @@ class Explorer:
         """
         if not 0 <= run < len(self.runs):
             raise InputError(f"run must be in 0..{len(self.runs) - 1}, got {run}")
-        model = self.runs[run].model
+        model, scale = self.runs[run].model, self.runs[run].scale
         if any(len(code) != model.latents for code in codes):
             raise InputError(f"a code must have {model.latents} numbers")
-        return decoder(model)(np.asarray(codes, np.float32)).clip(0, 1)
+        own = scale.centres + scale.scales * np.asarray(codes, np.float64)
+        return decoder(model)(own.astype(np.float32)).clip(0, 1)
 
 
 def open_explorer(folders: Sequence[Path]) -> Explorer:
@@ -154,20 +163,24 @@ def open_explorer(folders: Sequence[Path]) -> Explorer:
 
 def _described(run: OpenRun) -> dict[str, Any]:
     names = read_names(run.folder)
-    order = np.argsort(-run.rates, kind="stable")
+    scale = run.scale
+    facts = "shares of all that the latents do to the picture"
+    if run.distortion is not None:
+        facts = f"distortion {run.distortion:.1f}, rate {run.rates.sum():.2f} nats"
     return {
         "title": title(run),
-        "folder": str(run.folder),
-        "rate": float(run.rates.sum()),
-        "distortion": run.distortion,
+        "facts": f"{run.folder} · {facts}",
+        "unit": "" if scale.prior else "σ",
+        "idle": f"under {ACTIVE_NATS:g} nats" if scale.prior else "without effect on the picture",
         "latents": [
             {
                 "index": int(k),
-                "rate": float(run.rates[k]),
-                "active": bool(run.rates[k] > ACTIVE_NATS),
+                "amount": float(scale.amounts[k]),
+                "said": f"{scale.amounts[k]:.2f} {scale.unit}",
+                "active": bool(scale.active[k]),
                 "name": names.get(int(k), ""),
             }
-            for k in order
+            for k in by_rate(scale.amounts)
         ],
     }
 

@@ -3,8 +3,8 @@
 One module a group of commands; importing it hangs its commands onto `app`.
 """
 
-from betavae.cli import data, judge, pictures, studies, train
+from betavae.cli import data, judge, pictures, share, studies, train
 from betavae.cli.apps import app
 from betavae.cli.entry import run
 
-__all__ = ["app", "data", "judge", "pictures", "run", "studies", "train"]
+__all__ = ["app", "data", "judge", "pictures", "run", "share", "studies", "train"]

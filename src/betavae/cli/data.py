@@ -24,12 +24,12 @@ def data_list() -> None:
     from betavae.data.sets import SETS
 
     state = "prepared" if shapes2d.cache_path().exists() else "rendered on first use"
-    print(f"{'shapes2d':13} 737,280 binary 64x64 ({state})")
+    print(f"{'shapes2d':15} 737,280 binary 64x64 ({state})")
     for name, recipe in SETS.items():
         sizes = ", ".join(map(str, prepared.find(name)))
         state = f"prepared, size {sizes}" if sizes else f"see: betavae data info {name}"
-        print(f"{name:13} {recipe.images} ({state})")
-    print(f"{'PATH':13} a .npy or .npz file, or a folder of PNG and JPEG images")
+        print(f"{name:15} {recipe.images} ({state})")
+    print(f"{'PATH':15} a .npy or .npz file, or a folder of PNG and JPEG images")
 
 
 @data_app.command(name="info")
@@ -89,6 +89,7 @@ def data_prepare(
     size: Literal[32, 64, 128] | None = None,
     colour: Annotated[bool | None, Parameter(negative="--grey")] = None,
     crop: int | Literal["whole"] | None = None,
+    cameras: Literal["left", "right", "both"] | None = None,
     identities: int | None = None,
     azimuths: int | None = None,
     elevations: int | None = None,
@@ -105,6 +106,7 @@ def data_prepare(
         size: Side of the images. [default: the set's own, mostly 64]
         colour: Make images RGB, or with --grey grey. [default: the set's own]
         crop: Side of the centre square to cut out, or whole to squeeze everything.
+        cameras: SmallNORB: whose images; with both, the camera is a factor. [default: left]
         identities: Faces: how many people.
         azimuths: Faces: how many turns of the head.
         elevations: Faces: how many heights of the camera.
@@ -115,7 +117,7 @@ def data_prepare(
     from betavae.data.cache import cache_folder
     from betavae.data.recipe import Options
 
-    options = Options(size, colour, crop, identities, azimuths, elevations, lights)
+    options = Options(size, colour, crop, cameras, identities, azimuths, elevations, lights)
     if source is None and not download and options == Options(size):
         _show(datasets.load(data, size=size))
         return

@@ -196,7 +196,7 @@ def fill_bytes(source: Source, out: NDArray[np.uint8]) -> None:
         out[first : first + len(images)] = images
 
 
-def to_store(values: NDArray[Any], what: str = "images") -> ImageStore:
+def to_store(values: NDArray[Any], what: str = "images", *, any_size: bool = False) -> ImageStore:
     """Turn an array of images into an ImageStore.
 
     Binary images (all values 0 or 1, or 0 or 255) are packed to a bit a pixel; grey and colour
@@ -207,6 +207,7 @@ def to_store(values: NDArray[Any], what: str = "images") -> ImageStore:
             bool, whole numbers in 0..255 or floats in [0, 1]. Where both the second and the last
             axis could be channels, the last is.
         what: what messages call it.
+        any_size: take images of any height and width, for the fully connected networks.
 
     Raises:
         InputError: for another shape or dtype, for NaN, infinite, negative or too large values.
@@ -217,13 +218,17 @@ def to_store(values: NDArray[Any], what: str = "images") -> ImageStore:
     """
     source = Source.from_array(values, what)
     shape = source.check()
-    check_side(shape[1], shape[2], None, what)
-    if survey(source).top is not None:
-        packed = np.empty((len(values), int(np.prod(shape)) // 8), np.uint8)
+    if not any_size:
+        check_side(shape[1], shape[2], None, what)
+    top, pixels = survey(source).top, int(np.prod(shape))
+    if top is not None and pixels % 8 == 0:
+        packed = np.empty((len(values), pixels // 8), np.uint8)
         fill_packed(source, packed)
         return ImageStore(packed, shape, packed=True)
-    if values.dtype == np.uint8:
+    if values.dtype == np.uint8 and top != 1:
         return ImageStore(arranged(values), shape, packed=False)
     data = np.empty((len(values), *shape), np.uint8)
     fill_bytes(source, data)
+    if top == 1:
+        np.multiply(data, 255, out=data)
     return ImageStore(data, shape, packed=False)

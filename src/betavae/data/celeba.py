@@ -116,4 +116,5 @@ RECIPE = Recipe(
     "list_eval_partition.txt in or beside it",
     read=read,
     crop=148,
+    no_remote="its authors hand it out through file-sharing pages, under an agreement",
 )

@@ -18,12 +18,13 @@ class ImageStore:
     """Images resident in their smallest form; ``store[rows]`` is a float batch in [0, 1].
 
     Three forms behind one interface: bit-packed binary images (8 pixels a byte, as
-    ``numpy.packbits``), uint8 arrays, and either of them memory-mapped. On an accelerator the
+    ``numpy.packbits``), uint8 arrays, and either of them memory-mapped. A fourth, float32, is
+    for rows of numbers that are no pixels: they are handed out as they are. On an accelerator the
     whole packed set is moved to the device once and unpacked there; on the CPU nothing is
     copied, so a memory-mapped file is read only where it is used.
 
     Args:
-        data: uint8; (N, C*H*W/8) when `packed`, else (N, C, H, W).
+        data: uint8, (N, C*H*W/8) when `packed`, else (N, C, H, W); or float32, (N, C, H, W).
         image_shape: (C, H, W).
         packed: whether `data` holds 8 pixels a byte.
 
@@ -36,13 +37,18 @@ class ImageStore:
     """
 
     def __init__(
-        self, data: NDArray[np.uint8], image_shape: tuple[int, int, int], *, packed: bool
+        self,
+        data: NDArray[np.uint8] | NDArray[np.float32],
+        image_shape: tuple[int, int, int],
+        *,
+        packed: bool,
     ) -> None:
         pixels = int(np.prod(image_shape))
         if packed and pixels % 8:
             raise InputError(f"bit-packed images need a multiple of 8 pixels, got {pixels}")
         expected = (pixels // 8,) if packed else tuple(image_shape)
-        if data.dtype != np.uint8 or data.shape[1:] != expected:
+        real = data.dtype == np.float32 and not packed
+        if not (data.dtype == np.uint8 or real) or data.shape[1:] != expected:
             raise InputError(
                 f"image data must be uint8 of shape (N, {', '.join(map(str, expected))}), "
                 f"got {data.dtype} {data.shape}"
@@ -56,6 +62,15 @@ class ImageStore:
     def from_uint8(cls, images: NDArray[np.uint8]) -> ImageStore:
         """Keep (N, C, H, W) uint8 images as they are; values 0..255 map to 0..1."""
         return cls(images, _image_shape(images), packed=False)
+
+    @classmethod
+    def from_rows(cls, rows: NDArray[np.float32]) -> ImageStore:
+        """Keep (N, d) float32 rows of numbers, of any range, as images (1, 1, d).
+
+        >>> ImageStore.from_rows(np.full((2, 3), -7, np.float32))[0]
+        tensor([[[[-7., -7., -7.]]]])
+        """
+        return cls(rows[:, None, None], (1, 1, rows.shape[1]), packed=False)
 
     @classmethod
     def from_binary(cls, images: NDArray[np.generic]) -> ImageStore:
@@ -117,13 +132,15 @@ class ImageStore:
         if data.is_contiguous() and data.device.type == "cpu":
             # numpy divides while it casts, in cache: the same floats as below in half the time,
             # and with no threads to wait for on a busy machine.
-            bytes_ = data.numpy().take(rows.numpy(), axis=0)
-            return torch.from_numpy(np.divide(bytes_, np.float32(255), dtype=np.float32))
+            picked_rows = data.numpy().take(rows.numpy(), axis=0)
+            if data.is_floating_point():
+                return torch.from_numpy(picked_rows)
+            return torch.from_numpy(np.divide(picked_rows, np.float32(255), dtype=np.float32))
         if data.is_contiguous():
             picked = data.index_select(0, rows)
         else:  # a view of channels-last memory: rows are whole only in its own order
             picked = data.movedim(1, -1).index_select(0, rows).movedim(-1, 1)
-        return picked.to(table.dtype).div_(255)
+        return picked if picked.is_floating_point() else picked.to(table.dtype).div_(255)
 
     def __getitem__(self, rows: object) -> Tensor:
         """Return images by row as `batch` does, on the CPU; an int gives a batch of one.
@@ -192,7 +209,7 @@ def _image_shape(images: NDArray[np.generic]) -> tuple[int, int, int]:
     return images.shape[1], images.shape[2], images.shape[3]
 
 
-def _writeable_view(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _writeable_view(array: NDArray[Any]) -> NDArray[Any]:
     """View read-only memory without copying it; nothing here ever writes to it."""
     interface = dict(array.__array_interface__)
     interface["data"] = (interface["data"][0], False)

@@ -87,7 +87,7 @@ MNIST = _recipe(
     "handwritten digits",
     "digit",
     "http://yann.lecun.com/exdb/mnist/",
-    "see the site",
+    "CC BY-SA 3.0, held by Y. LeCun and C. Cortes (as PyMVPA's page of it says)",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     Remote(
         "train-images-idx3-ubyte.gz",

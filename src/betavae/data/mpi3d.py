@@ -6,7 +6,7 @@ from pathlib import Path
 
 from betavae.data.factors import Factors
 from betavae.data.numpy_files import Archive
-from betavae.data.recipe import Chosen, Reading, Recipe, array_reading, one_file
+from betavae.data.recipe import Chosen, Reading, Recipe, Remote, array_reading, one_file
 from betavae.errors import InputError
 
 NAMES = (
@@ -44,15 +44,29 @@ def read(path: Path, chosen: Chosen) -> Reading:
     return array_reading(source, chosen, grid=grid)
 
 
-RECIPE = Recipe(
-    title="a robot arm holding an object: rendered (toy, realistic) or photographed (real)",
-    images="1,036,800 colour 64x64 (complex: 460,800)",
-    factors="object_color 6, object_shape 6, object_size 2, camera_height 3, background_color 3, "
-    "horizontal_axis 40, vertical_axis 40: a full grid (complex: 4 colours, 4 shapes)",
-    site="https://github.com/rr-learning/disentanglement_dataset",
-    licence="CC BY 4.0",
-    download="up to 12.7 GB each",
-    source="mpi3d_toy.npz, mpi3d_realistic.npz, mpi3d_real.npz or "
-    "real3d_complicated_shapes_ordered.npz",
-    read=read,
+ADDRESS = "https://storage.googleapis.com/mpi3d_disentanglement_dataset/data/"
+REST = "object_size 2, camera_height 3, background_color 3, horizontal_axis 40, vertical_axis 40"
+
+
+def _recipe(shown: str, file: str, public: str | None, kinds: int = 6) -> Recipe:
+    """Return one of the four sets; `kinds` of colours and of shapes each."""
+    return Recipe(
+        title=f"a robot arm holding an object, {shown}",
+        images=f"{kinds**2 * 28_800:,} colour 64x64",
+        factors=f"object_color {kinds}, object_shape {kinds}, {REST}: a full grid",
+        site="https://github.com/rr-learning/disentanglement_dataset",
+        licence="CC BY 4.0",
+        download=f"{kinds**2 * 28_800 * 64 * 64 * 3 / 1e9:.1f} GB",
+        source=file,
+        read=read,
+        remotes=() if public is None else (Remote(ADDRESS + public),),
+        no_remote="" if public else "its authors share it through Google Drive only",
+    )
+
+
+TOY = _recipe("rendered simply", "mpi3d_toy.npz", "mpi3d_toy.npz")
+REALISTIC = _recipe("rendered realistically", "mpi3d_realistic.npz", "mpi3d_realistic.npz")
+REAL = _recipe("photographed", "mpi3d_real.npz", "real.npz")
+COMPLEX = _recipe(
+    "photographed, with everyday objects", "real3d_complicated_shapes_ordered.npz", None, kinds=4
 )

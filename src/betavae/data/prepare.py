@@ -84,7 +84,7 @@ def download(name: str, folder: Path) -> Path:
     recipe = recipe_of(name)
     if not recipe.remotes:
         raise InputError(
-            f"{name} has no stable public address ({recipe.licence}); get it from {recipe.site}, "
+            f"{name} has no stable public address: {recipe.no_remote}; get it from {recipe.site}, "
             f"then: betavae data prepare {name} --from PATH"
         )
     for remote in recipe.remotes:
@@ -125,7 +125,7 @@ def choose(name: str, recipe: Recipe, options: Options) -> Chosen:
         InputError: for a bad value, or an option that means nothing to this set.
 
     >>> choose("mnist", recipe_of("mnist"), Options(colour=True))
-    Chosen(size=32, channels=3, crop=None, grid=())
+    Chosen(size=32, channels=3, crop=None, grid=(), cameras=None)
     """
     for field in fields(options):
         given = getattr(options, field.name)
@@ -141,7 +141,7 @@ def choose(name: str, recipe: Recipe, options: Options) -> Chosen:
     crop = recipe.crop if options.crop is None else options.crop
     asked = (options.identities, options.azimuths, options.elevations, options.lights)
     grid = tuple(own if one is None else one for own, one in zip(recipe.grid, asked, strict=False))
-    return Chosen(size, channels, crop, grid)
+    return Chosen(size, channels, crop, grid, options.cameras or recipe.cameras)
 
 
 File = tuple[str, Path, int, int]  # relative name, path, bytes, time of the last change in ns

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from betavae.data.progress import progress
 from betavae.errors import InputError
 
 Fill = Callable[[NDArray[np.uint8]], "str | None"]
+Cameras = Literal["left", "right", "both"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Options:
         size: side of the images, 32, 64 or 128.
         colour: RGB (True) or grey (False).
         crop: side of the centre square that is cut out first, or "whole" to squeeze everything.
+        cameras: of two cameras, whose images: left, right or both.
         identities, azimuths, elevations, lights: sizes of the grid of rendered faces.
     """
 
     size: int | None = None
     colour: bool | None = None
     crop: Crop = None
+    cameras: Cameras | None = None
     identities: int | None = None
     azimuths: int | None = None
     elevations: int | None = None
@@ -56,12 +60,14 @@ class Chosen:
         channels: 1 for grey, 3 for RGB.
         crop: see `Options`.
         grid: sizes of the grid of rendered faces, as its factors are ordered; else empty.
+        cameras: see `Options`; None for sets of one camera.
     """
 
     size: int
     channels: int
     crop: Crop
     grid: tuple[int, ...] = ()
+    cameras: Cameras | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class Recipe:
         images: how many images of which size, as published.
         factors: what is known of every image.
         site: where it is to be had.
-        licence: its terms, or that the site says them.
+        licence: its terms, and whose word that is where it is not the site's.
         download: size of what is downloaded, in words.
         source: what ``--from`` takes.
         read: the function that reads it.
@@ -126,7 +132,9 @@ class Recipe:
         crop: by default.
         takes: names of the `Options` that mean something here, besides size.
         grid: default sizes of a rendered grid.
+        cameras: of two cameras, whose images by default; None for sets of one.
         remotes: its files, where there are stable public addresses.
+        no_remote: otherwise why there are none.
     """
 
     title: str
@@ -142,11 +150,13 @@ class Recipe:
     crop: Crop = None
     takes: tuple[str, ...] = ("colour", "crop")
     grid: tuple[int, ...] = ()
+    cameras: Cameras | None = None
     remotes: tuple[Remote, ...] = ()
+    no_remote: str = ""
 
     def lines(self, name: str) -> list[str]:
         """Say in a few lines what the set is, where it is to be had, and how to prepare it."""
-        come = " or --download" if self.remotes else ""
+        come = " or --download" if self.remotes else f"; no --download: {self.no_remote}"
         return [
             f"{name}: {self.title}",
             f"images: {self.images}",

@@ -24,7 +24,10 @@ SETS: dict[str, Recipe] = {
     "shapes3d": shapes3d.RECIPE,
     "cars3d": cars3d.RECIPE,
     "smallnorb": smallnorb.RECIPE,
-    "mpi3d": mpi3d.RECIPE,
+    "mpi3d-toy": mpi3d.TOY,
+    "mpi3d-realistic": mpi3d.REALISTIC,
+    "mpi3d-real": mpi3d.REAL,
+    "mpi3d-complex": mpi3d.COMPLEX,
     "mnist": mnist.MNIST,
     "fashionmnist": mnist.FASHION,
 }

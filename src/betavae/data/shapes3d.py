@@ -37,7 +37,7 @@ RECIPE = Recipe(
     factors="floor_hue 10, wall_hue 10, object_hue 10, scale 8, shape 4, orientation 15: a full "
     "grid",
     site="https://github.com/google-deepmind/3d-shapes",
-    licence="see the site",
+    licence="Apache 2.0 (its repository)",
     download="268 MB",
     source="3dshapes.h5",
     read=read,

@@ -14,21 +14,26 @@ from betavae.data.progress import progress
 from betavae.data.recipe import Chosen, Reading, Recipe, Remote
 from betavae.errors import InputError
 
-NAMES = ("category", "instance", "elevation", "azimuth", "lighting")
+NAMES = ("category", "instance", "elevation", "azimuth", "lighting", "camera")
 PATTERN = re.compile(r"smallnorb-.*-(training|testing)-(dat|cat|info)\.mat(\.gz)?")
 BLOCK = 256  # image pairs read at a time
 
 
 def read(path: Path, chosen: Chosen) -> Reading:
-    """Read the left camera's images of a folder's files, training and testing, sorted by factors.
+    """Read a folder's files, training and testing, sorted by factors.
 
-    Both parts together are a full grid; one alone has five instances of each category.
+    Both parts together are a full grid; one alone has five instances of each category. With the
+    images of both cameras, the camera is the last factor: 0 left, 1 right.
 
     Raises:
         InputError: when files are missing or do not belong together.
     """
     parts = _parts(path)
+    views = {"left": [0], "right": [1], "both": [0, 1]}[chosen.cameras or "left"]
     labels = np.concatenate([_labels(part) for part in parts])
+    labels = np.column_stack(
+        [np.repeat(labels, len(views), axis=0), np.tile(np.arange(len(views)), len(labels))]
+    )
     pairs = [part["dat"] for part in parts]
     check_crop(chosen.crop, pairs[0].shape[2], pairs[0].shape[3], str(pairs[0].path))
     order = np.lexsort(labels.T[::-1])
@@ -40,9 +45,10 @@ def read(path: Path, chosen: Chosen) -> Reading:
         with progress("reading images", len(labels)) as advance:
             for pair in pairs:
                 for block in pair.blocks(BLOCK):
-                    left = fit_pixels(block[:, :1], chosen.size, chosen.crop)
-                    out[row[done : done + len(left)]] = to_channels(left, chosen.channels)
-                    done += len(left)
+                    images = block[:, views].reshape(-1, 1, *block.shape[2:])
+                    images = fit_pixels(images, chosen.size, chosen.crop)
+                    out[row[done : done + len(images)]] = to_channels(images, chosen.channels)
+                    done += len(images)
                     advance(done)
 
     shape = (chosen.channels, chosen.size, chosen.size)
@@ -87,15 +93,18 @@ def _labels(part: dict[str, Matrix]) -> NDArray[np.int64]:
 
 ADDRESS = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/smallnorb-5x"
 RECIPE = Recipe(
-    title="fifty toys of five categories, photographed (the left camera's images are used)",
-    images="48,600 grey 96x96",
-    factors="category 5, instance 10, elevation 9, azimuth 18, lighting 6: a full grid",
+    title="fifty toys of five categories, photographed by two cameras",
+    images="48,600 grey 96x96 a camera (left by default)",
+    factors="category 5, instance 10, elevation 9, azimuth 18, lighting 6, camera 2 where both: "
+    "a full grid",
     site="https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/",
-    licence="for research, not to be sold (see the site)",
+    licence="for research purposes; it cannot be sold",
     download="240 MB",
     source="the folder with its six .mat or .mat.gz files",
     read=read,
     channels=1,
+    takes=("colour", "crop", "cameras"),
+    cameras="left",
     remotes=tuple(
         Remote(f"{ADDRESS}{part}-{kind}.mat.gz")
         for part in ("46789x9x18x6x2x96x96-training", "01235x9x18x6x2x96x96-testing")

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from betavae import figures
-from betavae.drawings import images, scores
+from betavae.drawings import images, scores, studies
 from betavae.drawings.catalogue import check_name
 from betavae.drawings.method import open_method, open_whole_run
 from betavae.drawings.options import Drawn, Options
 from betavae.errors import InputError
+from betavae.figures.curves import panel_row
 from betavae.figures.files import FORMATS
 from betavae.files import write_json
-from betavae.training.records import ACTIVE_NATS
+from betavae.training.checkpoint import Header, read_header
+from betavae.training.records import ACTIVE_NATS, RECORDS, read_records, read_terms
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ def draw_figure(
 
     Args:
         name: one of `betavae.drawings.catalogue.FIGURES`.
-        paths: run folders, or .npz files of codes where codes are enough.
+        paths: run folders, or .npz files of codes where codes are enough; for figures of a study
+            its folder, or the JSON file with its outcome.
         out: a .png, .svg or .pdf file; the numbers go to the same name ending in .json.
         options: what the figures can be told.
 
@@ -60,6 +63,15 @@ def draw_figure(
 
 def _curves(paths: Sequence[Path], options: Options) -> Drawn:
     """Draw the terms of training."""
+    method = _header(paths[0], "curves").config.method
+    if method in ("pca", "ica"):
+        raise InputError(f"{paths[0]} is a run of method {method}, fitted in one go: no curves")
+    if method != "vae":
+        images_seen, terms = read_terms(paths[0] / RECORDS)
+        if not images_seen:
+            raise InputError(f"figure curves needs {paths[0] / RECORDS}, which is missing or empty")
+        titles = {name.replace("_", " ").capitalize(): line for name, line in terms.items()}
+        return Drawn(panel_row(images_seen, titles), {"images": images_seen, **terms})
     seen, columns = _recorded(paths[0], "curves")
     distortion, rate, loss, beta = (
         [getattr(record, name) for record in columns]
@@ -86,17 +98,21 @@ def _rates_training(paths: Sequence[Path], options: Options) -> Drawn:
 
 
 def _recorded(path: Path, name: str) -> tuple[list[int], list[Any]]:
-    """Return the images seen and the records of a run."""
-    from betavae.training.checkpoint import read_header
-    from betavae.training.records import RECORDS, read_records
-
-    if path.is_file():
-        raise InputError(f"figure {name} needs a run folder, {path} holds codes only")
-    read_header(path)
+    """Return the images seen and the records of a VAE's run."""
+    method = _header(path, name).config.method
+    if method != "vae":
+        raise InputError(f"{path} is a run of method {method}, which has no rates")
     records = read_records(path / RECORDS)
     if not records:
         raise InputError(f"figure {name} needs {path / RECORDS}, which is missing or empty")
     return [record.images for record in records], records
+
+
+def _header(path: Path, name: str) -> Header:
+    """Return what a run says of itself."""
+    if path.is_file():
+        raise InputError(f"figure {name} needs a run folder, {path} holds codes only")
+    return read_header(path)
 
 
 def _responses(paths: Sequence[Path], options: Options) -> Drawn:
@@ -119,14 +135,34 @@ def _importance(paths: Sequence[Path], options: Options) -> Drawn:
     return scores.importance(open_method(paths[0]), options)
 
 
+def _size_and_beta(paths: Sequence[Path], options: Options) -> Drawn:
+    if len(paths) == 1 and studies.is_study(paths[0], "latent-size"):
+        return studies.draw_study(paths[0], "latent-size", studies.sweep)
+    return scores.size_and_beta(paths, options)
+
+
 def _score_pairs(paths: Sequence[Path], options: Options) -> Drawn:
+    if len(paths) == 1 and studies.is_study(paths[0], "table"):
+        return studies.draw_study(paths[0], "table", studies.table_pairs)
     return scores.score_pairs([open_method(path) for path in paths], options)
+
+
+def _table(paths: Sequence[Path], options: Options) -> Drawn:
+    return studies.draw_study(paths[0], "table", studies.table)
+
+
+def _rate_distortion(paths: Sequence[Path], options: Options) -> Drawn:
+    return studies.draw_study(paths[0], "rate-distortion", studies.rate_distortion)
+
+
+def _dual(paths: Sequence[Path], options: Options) -> Drawn:
+    return studies.draw_study(paths[0], "dual", studies.dual)
 
 
 # A new figure: a function here, and its line in catalogue.FIGURES.
 DRAWINGS: dict[str, Drawing] = {
     "traversals": Drawing(_traversals, several=True),
-    "size-and-beta": Drawing(scores.size_and_beta, several=True),
+    "size-and-beta": Drawing(_size_and_beta, several=True),
     "responses": Drawing(_responses),
     "curves": Drawing(_curves),
     "rates": Drawing(_rates),
@@ -135,4 +171,7 @@ DRAWINGS: dict[str, Drawing] = {
     "information": Drawing(_information),
     "importance": Drawing(_importance),
     "score-pairs": Drawing(_score_pairs, several=True),
+    "table": Drawing(_table),
+    "rate-distortion": Drawing(_rate_distortion),
+    "dual": Drawing(_dual),
 }

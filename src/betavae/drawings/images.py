@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from betavae import figures
 from betavae.data.dataset import Dataset
@@ -17,7 +16,8 @@ from betavae.figures.style import latent_name
 from betavae.latent_names import read_names
 from betavae.representation import Representation
 from betavae.runs import seed_rows
-from betavae.traversals import Decode, sweep, sweep_images
+from betavae.scales import Decode, Scale, scale_of
+from betavae.traversals import sweep, sweep_images
 
 PAIRS = 18
 SHEET_STEPS = 5  # values in a traversal of the response sheet, which are drawn small
@@ -41,22 +41,21 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
                 f"got {dataset.images.image_shape} and {shape}"
             )
         codes = method.encode(rows).mean
-        measured = method.sample(SPREAD_ROWS, options.seed)
-        order, amounts, what = _ranked(measured)
-        order = order[: options.latents]
-        drawn = sweep_images(decode, codes, order, _levels(measured, values)[order])
-        priors.append(measured.log_var is not None)
+        scale = _scale(method.sample(SPREAD_ROWS, options.seed), decode, options.seed)
+        order = figures.by_rate(scale.amounts)[: options.latents]
+        drawn = sweep_images(decode, codes, order, scale.levels(values)[order])
+        priors.append(scale.prior)
         names = read_names(method.path) if method.path.is_dir() else {}
         title = method.name if method.name not in blocks else f"{method.name} ({number + 1})"
         blocks[title] = [
-            figures.Block(_called(int(k), names), f"{amounts[k]:.2f} {what}", block)
+            figures.Block(_called(int(k), names), f"{scale.amounts[k]:.2f} {scale.unit}", block)
             for k, block in zip(order, drawn, strict=True)
         ]
         numbers.append(
             {
                 "name": title,
                 "latents": order.tolist(),
-                what: amounts[order].tolist(),
+                "nats" if scale.prior else "percent": scale.amounts[order].tolist(),
                 "codes": codes.tolist(),
             }
         )
@@ -78,8 +77,9 @@ def responses(method: Method, options: Options) -> Drawn:
         values = sweep(options.span, SHEET_STEPS)
         row = seed_rows(method.dataset, 1, np.random.default_rng(options.seed))
         start = method.encode(row).mean
+        scale = _scale(codes, method.decode, options.seed)
         latents = np.arange(codes.mean.shape[1])
-        images = sweep_images(method.decode, start, latents, _levels(codes, values))[:, 0]
+        images = sweep_images(method.decode, start, latents, scale.levels(values))[:, 0]
     figure = figures.response_sheet(found, images=images, values=values, most=options.latents)
     numbers = {"rows": len(codes.mean), **found.to_dict()}
     return Drawn(figure, numbers)
@@ -129,25 +129,8 @@ def _images(method: Method, figure: str) -> Dataset:
     return method.dataset
 
 
-def _levels(codes: Representation, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values that each latent takes, (M, T).
-
-    A latent with a prior runs over `values`, the prior's deviation being 1. Codes of other
-    methods have any scale: they run over as many of their own deviations about their mean.
-    """
+def _scale(codes: Representation, decode: Decode, seed: int) -> Scale:
+    """Return the units of the codes: the prior's, or their own where they have none."""
     if codes.log_var is not None:
-        return np.broadcast_to(values, (codes.mean.shape[1], len(values)))
-    own = codes.mean.astype(np.float64)
-    levels: NDArray[np.float64] = own.mean(axis=0)[:, None] + own.std(axis=0)[:, None] * values
-    return levels
-
-
-def _ranked(
-    codes: Representation,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], str]:
-    """Return latents by what they carry, how much that is, and what it is counted in."""
-    if codes.log_var is None:
-        spread = codes.mean.var(axis=0, dtype=np.float64)
-        return figures.by_rate(spread), spread, "variance"
-    rates = codes.rate_per_latent()
-    return figures.by_rate(rates), rates, "nats"
+        return Scale.of_rates(codes.rate_per_latent())
+    return scale_of(codes.mean, decode, seed=seed)

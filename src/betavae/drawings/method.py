@@ -15,7 +15,7 @@ from betavae.errors import InputError
 from betavae.models.methods import Model
 from betavae.representation import Representation, represent
 from betavae.runs import OpenRun, load_run, open_run
-from betavae.traversals import Decode, decoder
+from betavae.scales import Decode, decoder
 
 Rows = NDArray[np.int64]
 

@@ -122,6 +122,8 @@ def size_and_beta(paths: Sequence[Path], options: Options) -> Drawn:
 def _scored(path: Path) -> dict[str, Any]:
     """Return beta_norm, size and score of a run; beta is the one training ended with."""
     header = read_header(path)
+    if header.config.method != "vae":
+        raise InputError(f"{path} is a run of method {header.config.method}, which has no beta")
     pixels = math.prod(header.image_shape)
     found = kept_scores(path)
     if not found:

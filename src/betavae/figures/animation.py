@@ -27,7 +27,13 @@ _MARGIN, _HEAD, _FOOT, _BETWEEN = 12, 40, 40, 14
 
 
 def traversal_frames(
-    images: Any, values: Any, labels: Sequence[str], *, rates: Any = None, inputs: Any = None
+    images: Any,
+    values: Any,
+    labels: Sequence[str],
+    *,
+    rates: Any = None,
+    unit: str = "nats",
+    inputs: Any = None,
 ) -> list[Image.Image]:
     """Draw one frame a value: a column a latent, a row a seed image, a slider for the value.
 
@@ -38,7 +44,8 @@ def traversal_frames(
         images: (M, S, T, C, H, W) in [0, 1].
         values: (T,) rising.
         labels: (M,) a name a latent.
-        rates: (M,) nats per image, written under the names; columns are then ordered by it.
+        rates: (M,) what each says, written under the names; columns are then ordered by it.
+        unit: what rates are counted in.
         inputs: (S, C, H, W) the seed images, shown left of their rows.
 
     Returns:
@@ -49,7 +56,7 @@ def traversal_frames(
     """
     blocks, steps, order, seeds = traversal_parts(images, values, labels, rates, inputs)
     names = [labels[int(k)] for k in order]
-    notes = ["" if rates is None else f"{float(rates[k]):.2f} nats" for k in order]
+    notes = ["" if rates is None else f"{float(rates[k]):.2f} {unit}" for k in order]
     images_side = blocks.shape[-1]
     blocks = shrunk(blocks[order], LARGEST)
     seeds = None if seeds is None else shrunk(seeds, LARGEST)

@@ -27,6 +27,7 @@ def traversal(
     labels: Sequence[str],
     *,
     rates: Any = None,
+    unit: str = "nats",
     inputs: Any = None,
     columns: int | None = None,
     theme: Theme = LIGHT,
@@ -37,7 +38,8 @@ def traversal(
         images: (M, S, T, C, H, W) in [0, 1]; the latent that moves, the seed image, its value.
         values: (T,) the values, rising.
         labels: (M,) a name a latent.
-        rates: (M,) nats per image, written beside each block; blocks are then ordered by it.
+        rates: (M,) what each says, written beside each block; blocks are then ordered by it.
+        unit: what rates are counted in.
         inputs: (S, C, H, W) the seed images, shown left of their rows.
         columns: blocks side by side; 2 when there are more than 3 if None.
         theme: colours.
@@ -78,7 +80,7 @@ def traversal(
             axes.tick_params(axis="x", length=2, pad=1, labelsize=6)
             if seeds is not None:
                 _note(axes, "input", (input_centre, 0), (0, -3), theme, ha="center", va="top")
-            rate = None if rates is None else f"{float(rates[k]):.2f}\nnats"
+            rate = None if rates is None else f"{float(rates[k]):.2f}\n{unit}"
             rise = 0 if rate is None else 1
             axes.annotate(
                 labels[int(k)],

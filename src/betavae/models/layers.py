@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import deepcopy
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Module = TypeVar("Module", bound=nn.Module)
 FEW = 4  # channels of an image, at most; features have more
 
 
@@ -61,6 +63,22 @@ def overlap_add(x: Tensor, weight: Tensor) -> Tensor:
     rows[:, 2, ..., :-1] += rows[:, 0, ..., 1:]
     quarters = rows[:, 1:3]  # (row parity, column parity, out, B, H, W)
     return quarters.permute(3, 2, 4, 0, 5, 1).reshape(batch, outputs, 2 * height, 2 * width)
+
+
+def plain(module: Module) -> Module:
+    """Return a copy in which every `Doubling` is torch's own layer, as exporters know it.
+
+    >>> type(plain(nn.Sequential(Doubling(3, 1)))[0]).__name__
+    'ConvTranspose2d'
+    """
+    copy = deepcopy(module)
+    for parent in list(copy.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, Doubling):
+                layer = nn.ConvTranspose2d(child.in_channels, child.out_channels, 4, 2, 1)
+                layer.load_state_dict(child.state_dict())
+                setattr(parent, name, layer)
+    return copy
 
 
 class _OverlapAdd(torch.autograd.Function):

@@ -40,9 +40,14 @@ class Gaussian:
 
     sigma rescales beta: halving sigma^2 doubles the weight of a squared error against the
     rate, so a beta is comparable only at the same sigma.
+
+    Attributes:
+        sigma: the standard deviation.
+        bounded: whether values are pixels, in [0, 1], or any numbers.
     """
 
     sigma: float = 0.1
+    bounded: bool = True
 
     def distortion(self, raw: Tensor, images: Tensor) -> Tensor:
         """Return -log p(x|z) in nats, summed over pixels, mean over the batch: a scalar."""
@@ -51,5 +56,5 @@ class Gaussian:
         return squares / (2 * self.sigma**2) + constant
 
     def mean(self, raw: Tensor) -> Tensor:
-        """Return the mean image, cut to [0, 1] for display."""
-        return raw.clamp(0, 1)
+        """Return the mean image; pixels are cut to [0, 1] for display."""
+        return raw.clamp(0, 1) if self.bounded else raw

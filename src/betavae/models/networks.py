@@ -51,6 +51,20 @@ def fc(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
     return encoder, decoder
 
 
+def mlp(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
+    """Ours, for rows of numbers and small images: FC 256, 256 ReLU, and the reverse."""
+    pixels = math.prod(image_shape)
+    encoder = nn.Sequential(
+        nn.Flatten(), *_dense([pixels, 256, 256], nn.ReLU), nn.Linear(256, 2 * latents)
+    )
+    decoder = nn.Sequential(
+        *_dense([latents, 256, 256], nn.ReLU),
+        nn.Linear(256, pixels),
+        nn.Unflatten(1, image_shape),
+    )
+    return encoder, decoder
+
+
 def _convolutional(
     image_shape: ImageShape, latents: int, channels: Sequence[int], dense: Sequence[int]
 ) -> tuple[nn.Module, nn.Module]:
@@ -117,7 +131,9 @@ NETWORKS: dict[str, Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]] = 
     "conv": conv,
     "burgess": burgess,
     "patch": patch,
+    "mlp": mlp,
 }
+ANY_SIZE = ("fc", "mlp")  # fully connected: images of any height and width, and rows of numbers
 
 
 def check_square(method: str, image_shape: ImageShape, multiple: int) -> None:
@@ -138,7 +154,8 @@ def build(name: str, image_shape: ImageShape, latents: int) -> tuple[nn.Module, 
     """Return (encoder, decoder) of network `name` for images (C, H, W).
 
     Raises:
-        InputError: for an unknown name, or images that are not square of side 32, 64 or 128.
+        InputError: for an unknown name, or, of the convolutional ones, images that are not square
+            of side 32, 64 or 128.
     """
     if name not in NETWORKS:
         raise InputError(
@@ -146,8 +163,9 @@ def build(name: str, image_shape: ImageShape, latents: int) -> tuple[nn.Module, 
             f"{did_you_mean(name, NETWORKS)}"
         )
     _, height, width = image_shape
-    if height != width or height not in SIZES:
+    if name not in ANY_SIZE and (height != width or height not in SIZES):
         raise InputError(
-            f"images must be square with side {', '.join(map(str, SIZES))}, got {height}x{width}"
+            f"images must be square with side {', '.join(map(str, SIZES))}, got {height}x{width}; "
+            f"networks {' and '.join(ANY_SIZE)} take any size"
         )
     return NETWORKS[name](image_shape, latents)

@@ -35,10 +35,15 @@ class VAE(nn.Module):
 
     @classmethod
     def from_config(cls, config: Config, image_shape: ImageShape) -> VAE:
-        """Build the configured network with torch's global generator seeded by the caller."""
+        """Build the configured network with torch's global generator seeded by the caller.
+
+        Rows of d numbers are images (1, 1, d), whose values a Gaussian does not take for pixels.
+        """
         encoder, decoder = build(config.network, image_shape, config.latents)
-        gaussian = config.likelihood == "gaussian"
-        return cls(encoder, decoder, Gaussian(config.sigma) if gaussian else Bernoulli())
+        if config.likelihood == "bernoulli":
+            return cls(encoder, decoder, Bernoulli())
+        bounded = image_shape[:2] != (1, 1)
+        return cls(encoder, decoder, Gaussian(config.sigma, bounded))
 
     def posterior_parameters(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and log variances of q(z|x), each (B, M), never in half precision."""

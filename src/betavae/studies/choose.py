@@ -16,10 +16,9 @@ from betavae.errors import InputError
 from betavae.files import write_json
 from betavae.metrics.higgins import higgins_score
 from betavae.metrics.udr import model_centrality, udr_scores
-from betavae.models.vae import VAE
 from betavae.representation import Representation, represent
-from betavae.runs import load_run, seed_rows
-from betavae.traversals import code_units, leading, traverse
+from betavae.runs import load_run, open_run, seed_rows
+from betavae.traversals import leading, traverse
 
 STRIPS = 6  # latents of each run shown side by side
 
@@ -132,16 +131,11 @@ def write_choice(choice: Choice, out: Path, *, seed: int = 0) -> list[Path]:
     _print(choice)
     sheets, titles = [], []
     for place, k in enumerate(choice.order(), start=1):
-        model, _, dataset = load_run(choice.runs[k])
-        row = seed_rows(dataset, 1, np.random.default_rng(seed))
-        if isinstance(model, VAE):
-            found = represent(model, dataset, rows=np.arange(min(512, len(dataset.images))))
-            rates, units = found.rate_per_latent(), None
-        else:
-            rates, units = np.zeros(model.latents), code_units(model, dataset, seed=seed)
+        run = open_run(choice.runs[k], sample=512, seed=seed)
+        row = seed_rows(run.dataset, 1, np.random.default_rng(seed))
         shown = traverse(
-            model, dataset.images[row], rates, steps=7, units=units,
-            latents=leading(rates, STRIPS),
+            run.model, run.dataset.images[row], run.scale, steps=7,
+            latents=leading(run.scale.amounts, STRIPS),
         )  # fmt: skip
         sheets.append(shown.images[:, 0])
         label = "" if choice.labelled is None else f"{100 * choice.labelled[k]:.1f} %, "

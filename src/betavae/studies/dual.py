@@ -24,6 +24,7 @@ from scipy.optimize import least_squares
 from betavae import data as datasets
 from betavae import figures
 from betavae.config import Config
+from betavae.drawings import studies
 from betavae.errors import InputError
 from betavae.files import write_json
 from betavae.studies.trained import tail, terms_of, trained
@@ -170,28 +171,17 @@ def run_dual(
     for row, slope, used in zip(rows, fitted.slope(rates), on_curve, strict=True):
         row |= {"slope": float(slope), "on_curve": bool(used)}
     ratios = [row["multiplier"] / row["slope"] for row in rows if row["on_curve"]]
+    ends = np.array([row["rate"] for row in rows if row["on_curve"]])
+    line = np.linspace(ends.min(), ends.max(), 51)
+    fit = {"rate": line, "gain": fitted(line), "slope": fitted.slope(line)}
     outcome = {
         "runs": rows,
+        "fit": {key: values.tolist() for key, values in fit.items()},
         "converged": converged,
         "median_multiplier_over_slope": float(np.median(ratios)),
         "images_per_run": images,
         "seed": seed,
     }
     write_json(out / "dual.json", outcome)
-    figures.save(draw(rows, fitted), out / "dual.png")
+    figures.save(studies.dual(outcome), out / "dual.png")
     return outcome
-
-
-def draw(rows: Sequence[dict[str, float]], fitted: Gain) -> Any:
-    """Return the figure of the study."""
-    rows = [row for row in rows if row["on_curve"]]
-    rate = np.array([row["rate"] for row in rows])
-    line = np.linspace(rate.min(), rate.max(), 100)
-    return figures.duality(
-        rate,
-        [-row["distortion"] for row in rows],
-        [row["multiplier"] for row in rows],
-        line,
-        fitted(line),
-        fitted.slope(line),
-    )

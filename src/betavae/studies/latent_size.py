@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from betavae import figures
+from betavae.drawings import studies
 from betavae.errors import InputError
 from betavae.files import write_json
 from betavae.models.vae import VAE
@@ -175,13 +176,8 @@ def write_outputs(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
             f"{100 * cell['score']:.0f} %\nM = {cell['latents']}\nβ norm {cell['beta_norm']:g}"
         )
     sheet = figures.labelled_rows(np.stack([images.numpy(), *rows]), ["input", *labels])
-    heat = figures.size_and_beta(
-        *([cell[key] for cell in cells] for key in ("beta_norm", "latents", "score")),
-        pixels=images[0].numel(),
-        title=f"Score ({outcome['protocol']}): best {100 * ranked[0]['score']:.1f} %",
-    )
     return [
-        figures.save(heat, folder / "heat.png"),
+        figures.save(studies.sweep(outcome), folder / "heat.png"),
         figures.save(figures.sweep_curves(norms, latents, grid), folder / "curves.png"),
         figures.save(sheet, folder / "reconstructions.png"),
     ]

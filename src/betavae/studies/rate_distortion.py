@@ -25,13 +25,13 @@ from typing import Any
 from betavae import data as datasets
 from betavae import figures
 from betavae.config import Config
+from betavae.drawings import studies
 from betavae.errors import InputError
 from betavae.files import write_json
 from betavae.studies.trained import chain, terms_of
 
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 SIGMA = 0.3
-KEYS = ("rate", "distortion", "beta")
 
 
 def run_rate_distortion(
@@ -41,7 +41,7 @@ def run_rate_distortion(
     betas: Sequence[float] = BETAS,
     images: int = 40_000,
     network: str = "patch",
-    batch: int = 64,
+    batch: int = 8,
     sigma: float = SIGMA,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -68,6 +68,7 @@ def run_rate_distortion(
     if len(set(betas)) < 2:
         raise InputError(f"the study needs at least two betas, got {list(betas)}")
     shared = {"data": data, "images": images, "network": network, "batch": batch, "seed": seed}
+    shared["learning_rate_schedule"] = "linear"  # each run ends where it has settled
     dataset = datasets.load(data)
     outcome: dict[str, Any] = {"images_per_run": images, "seed": seed, "sigma": sigma}
     for likelihood in ("bernoulli", "gaussian"):
@@ -80,10 +81,5 @@ def run_rate_distortion(
             points.append({"beta": change["beta"], "rate": rate, "distortion": distortion})
         outcome[likelihood] = points
     write_json(out / "rate_distortion.json", outcome)
-    titles = {"bernoulli": "Bernoulli, by β", "gaussian": f"Gaussian, σ = {sigma:g}, by β"}
-    curves = {
-        title: tuple([point[key] for point in outcome[name]] for key in KEYS)
-        for name, title in titles.items()
-    }
-    figures.save(figures.rate_distortion(curves), out / "rate_distortion.png")
+    figures.save(studies.rate_distortion(outcome), out / "rate_distortion.png")
     return outcome

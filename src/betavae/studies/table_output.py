@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 from betavae import figures
+from betavae.drawings import studies
 
 
 def print_table(outcome: Mapping[str, Any]) -> None:
@@ -45,26 +45,7 @@ def print_table(outcome: Mapping[str, Any]) -> None:
 
 def write_figures(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write table.png, ours beside the paper's, and pairs.png, the scores against L."""
-    rows = outcome["rows"]
-    beside = figures.table_of_scores(
-        [row["name"] for row in rows],
-        [[100 * score for score in row["scores"]] for row in rows],
-        [100 * row["score"] for row in rows],
-        [row["paper_percent"] for row in rows],
-        note="\n".join(part for line in outcome["scaled_down"] for part in wrap(line, 110)),
-    )
-    curves = {
-        row["name"]: {
-            int(pairs): [100 * score for score in scores]
-            for pairs, scores in row["against_pairs"].items()
-        }
-        for row in rows
-        if row["against_pairs"]
-    }
-    against = figures.pairs_panels(
-        curves, {row["name"]: row["paper_percent"][0] for row in rows}, stated=outcome["n_pairs"]
-    )
     return [
-        figures.save(beside, folder / "table.png"),
-        figures.save(against, folder / "pairs.png"),
+        figures.save(studies.table(outcome), folder / "table.png"),
+        figures.save(studies.table_pairs(outcome), folder / "pairs.png"),
     ]

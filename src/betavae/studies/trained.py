@@ -69,4 +69,6 @@ def tail(records: list[Record]) -> list[Record]:
 def terms_of(folder: Path) -> tuple[float, float]:
     """Return a run's distortion and rate, nats per image, on the same images for every run."""
     run = open_run(folder, sample=SAMPLE)
-    return run.distortion, float(run.rates.sum())
+    rate = float(run.rates.sum())
+    assert run.distortion is not None  # what has rates has a likelihood
+    return run.distortion, rate

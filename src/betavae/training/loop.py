@@ -16,14 +16,9 @@ from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
-from betavae.objectives.state import Stateful
 from betavae.objectives.terms import Objective, Step
 from betavae.training import checkpoint
-from betavae.training.configured import (
-    learning_rate_schedule,
-    make_objective,
-    make_optimiser,
-)
+from betavae.training.configured import learning_rate_schedule
 from betavae.training.distributed import (
     check_batch,
     connected,
@@ -32,6 +27,7 @@ from betavae.training.distributed import (
     ranks_here,
     shared,
 )
+from betavae.training.learner import Learner
 from betavae.training.log import Log
 from betavae.training.machine import (
     choose_threads,
@@ -63,11 +59,15 @@ RECORD_STEPS = 50  # steps between records; terms are read back from the device 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training: the model in eval mode, its configuration and its records."""
+    """A finished training: the model in eval mode, its configuration and its records.
+
+    `learner` is what would go on, the model in it.
+    """
 
     model: VAE
     config: Config
     records: list[Record]
+    learner: Learner
 
 
 def train_step(
@@ -133,20 +133,9 @@ def train(
     keep_heap()
     image_shape = dataset.images.image_shape
     pixels = math.prod(image_shape)
-    if objective is None:
-        objective = make_objective(config, pixels)
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = VAE.from_config(config, image_shape)
-    if config.init is not None and not resume:
-        checkpoint.start_from(Path(config.init), model)
-    model = model.to(device)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = make_optimiser(config, model, device)
-    generator = torch.Generator(device).manual_seed(config.seed)
-    if isinstance(objective, Stateful):
-        objective.start(model, config.seed)
+    learner = Learner.start(config, image_shape, device, objective, init=not resume)
+    model, optimiser, generator = learner.model, learner.optimiser, learner.generator
+    objective = learner.objective
     start, seconds = 0, 0.0
     if resume and out is not None:
         header = checkpoint.read_header(out)
@@ -226,4 +215,4 @@ def train(
             f"the posterior collapsed: rate {records[-1].rate:.3f} nats, no latent says anything "
             "about the image; try a smaller beta, another seed or a longer run"
         )
-    return Run(model.eval(), config, records)
+    return Run(model.eval(), config, records, learner)

@@ -36,13 +36,14 @@ def choose_device(name: str) -> torch.device:
 def choose_threads(config: Config) -> int:
     """Return the CPU threads to train with.
 
-    The patch network's layers are so small that at 32 images or fewer a second thread gains
+    The layers of patch and mlp are so small that at 32 images or fewer a second thread gains
     nothing, and on a machine that does something else as well its barriers cost several times
     the work (docs/performance.md).
     """
     if config.threads is not None:
         return config.threads
-    return 1 if config.network == "patch" and config.batch <= 32 else torch.get_num_threads()
+    small = config.network in ("patch", "mlp") and config.batch <= 32
+    return 1 if small else torch.get_num_threads()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from betavae.objectives.terms import Terms
 RECORDS = "metrics.jsonl"
 ACTIVE_NATS = 0.1  # a latent that carries less than this on average counts as inactive
 COLLAPSED_NATS = 0.1
+CLOCKS = ("images", "seconds", "images_per_second")  # of a line; its other numbers are terms
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,36 @@ def _record(line: str) -> Record | None:
         return Record(**json.loads(line))
     except (ValueError, TypeError):
         return None
+
+
+def read_terms(path: Path) -> tuple[list[int], dict[str, list[float]]]:
+    """Return the images seen and each term of a training that is not a VAE's, line by line.
+
+    None when the file is missing; a torn last line is left out.
+
+    Raises:
+        InputError: when a line before the last is not one of such a training.
+    """
+    if not path.exists():
+        return [], {}
+    seen: list[int] = []
+    terms: dict[str, list[float]] = {}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            found = json.loads(line)
+            images = int(found["images"])
+            values = {key: float(found[key]) for key in found if key not in CLOCKS}
+            if terms and values.keys() != terms.keys():
+                raise ValueError(f"terms {sorted(values)}")
+        except (ValueError, TypeError, KeyError):
+            if number == len(lines):
+                break
+            raise InputError(f"{path} is damaged: line {number} is not a record") from None
+        seen.append(images)
+        for key, value in values.items():
+            terms.setdefault(key, []).append(value)
+    return seen, terms
 
 
 class ProgressBar:

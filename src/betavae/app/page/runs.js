@@ -42,14 +42,13 @@ export class Run {
     this.canvas = this.find("canvas");
     [this.canvas.height, this.canvas.width] = shape.slice(1);
     this.find(".title").textContent = about.title;
-    this.find(".facts").textContent =
-      `${about.folder} · distortion ${about.distortion.toFixed(1)}, rate ${about.rate.toFixed(2)} nats`;
-    const largest = Math.max(...about.latents.map((latent) => latent.rate), 1e-9);
-    for (const latent of about.latents) this.add(latent, latent.rate / largest);
+    this.find(".facts").textContent = about.facts;
+    const largest = Math.max(...about.latents.map((latent) => latent.amount), 1e-9);
+    for (const latent of about.latents) this.add(latent, latent.amount / largest);
     const idle = about.latents.filter((latent) => !latent.active).length;
     this.find(".idle").hidden = idle === 0;
     this.find(".idle summary").textContent =
-      `${idle} inactive latent${idle === 1 ? "" : "s"}, under 0.1 nats`;
+      `${idle} inactive latent${idle === 1 ? "" : "s"}, ${about.idle}`;
     this.find(".idle").open = idle === about.latents.length;
     this.find(".reset").addEventListener("click", () => this.reset());
     for (const button of this.element.querySelectorAll(".save")) {
@@ -64,7 +63,7 @@ export class Run {
     row.querySelector(".symbol").innerHTML = "z<sub></sub>";
     row.querySelector("sub").textContent = latent.index;
     row.querySelector(".rate i").style.width = `${(100 * share).toFixed(1)}%`;
-    row.querySelector(".nats").textContent = `${latent.rate.toFixed(2)} nats`;
+    row.querySelector(".nats").textContent = latent.said;
     name.value = latent.name;
     name.setAttribute("aria-label", `Name of latent ${latent.index}`);
     this.rows.set(latent.index, { row, range, name, play, out: row.querySelector("output") });
@@ -142,7 +141,7 @@ export class Run {
   show(latent) {
     const { range, out } = this.rows.get(latent);
     range.value = this.code[latent];
-    out.textContent = signed(this.code[latent]);
+    out.textContent = signed(this.code[latent]) + this.about.unit;
   }
 
   describe() {

@@ -1,0 +1,1 @@
+"""Models leave the house: folders for the Hugging Face hub, ONNX and torch.export programs."""

@@ -1,0 +1,118 @@
+"""The model card: what was trained on what, how it scores, a picture, how to use it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from betavae import figures
+from betavae.config import Config
+from betavae.figures.style import latent_name
+from betavae.models.networks import ImageShape
+from betavae.models.vae import VAE
+from betavae.scales import decoder
+from betavae.summaries import data_name, model_name
+from betavae.training.records import Record
+from betavae.traversals import leading, sweep, sweep_images
+
+# What describes the machine that trained rather than the model.
+MACHINE = {"init", "device", "threads", "compile", "checkpoint_every", "tensorboard"}
+
+
+def prior_traversal(
+    model: VAE, rates: Sequence[float] | None = None, *, span: float = 3.0, steps: int = 11
+) -> Figure:
+    """Draw what each latent does when all others are 0: no image of the training set is shown.
+
+    Args:
+        model: in eval mode.
+        rates: (M,) nats per image, which order the latents; as they come if None.
+        span: latents run from -span to span.
+        steps: pictures a latent.
+    """
+    known = np.zeros(model.latents) if rates is None else np.asarray(rates, np.float64)
+    latents, values = leading(known), sweep(span, steps)
+    levels = np.broadcast_to(values, (len(latents), steps))
+    centre = np.zeros((1, model.latents), np.float32)
+    images = sweep_images(decoder(model), centre, latents, levels)
+    return figures.traversal(
+        images,
+        values,
+        [latent_name(k) for k in latents],
+        rates=None if rates is None else known[latents],
+    )
+
+
+def card_text(
+    config: Config,
+    image_shape: ImageShape,
+    record: Record | None,
+    scores: Mapping[str, float] | None,
+    picture: bool,
+) -> str:
+    """Return the card in the hub's Markdown, with its YAML head."""
+    table = image_shape[:2] == (1, 1)
+    beta = record.beta if record is not None else config.resolved_beta(math.prod(image_shape))
+    what = (
+        f"rows of {image_shape[2]} numbers" if table else "images {} x {} x {}".format(*image_shape)
+    )
+    parts = [
+        "---",
+        "library_name: betavae",
+        f"pipeline_tag: {'feature-extraction' if table else 'image-feature-extraction'}",
+        "tags: [betavae, beta-vae, vae, disentanglement, representation-learning]",
+        "---",
+        "",
+        f"# {model_name(config, beta)} on {data_name(config.data)}",
+        "",
+        f"A variational autoencoder of {config.latents} latents for {what}.",
+        "",
+    ]
+    if picture:
+        parts += [
+            "![What each latent does from -3 to 3, the others at 0](traversal.png)",
+            "",
+            "*Each row moves one latent from -3 to 3, the others stay at 0.*",
+            "",
+        ]
+    parts += _numbers(record, scores)
+    parts += ["## Settings", "", "| option | value |", "| --- | --- |"]
+    parts += [
+        f"| {name} | {value} |"
+        for name in Config.model_fields
+        if name not in MACHINE | {"data", "size", "method"}
+        and (value := getattr(config, name)) is not None
+    ]
+    parts += [
+        "",
+        "## Use",
+        "",
+        "```python",
+        "from betavae import BetaVAE",
+        "",
+        'vae = BetaVAE.from_pretrained("THIS/REPOSITORY")',
+        "codes = vae.transform(X)                # (N, latents): posterior means",
+        "again = vae.inverse_transform(codes)",
+        "```",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _numbers(record: Record | None, scores: Mapping[str, float] | None) -> list[str]:
+    """Return the section of scores, empty where nothing is known."""
+    rows = [(name, f"{value:.4g}") for name, value in (scores or {}).items()]
+    if record is not None:
+        rows += [
+            ("distortion, nats an image", f"{record.distortion:.4g}"),
+            ("rate, nats an image", f"{record.rate:.4g}"),
+            ("active latents", f"{record.active_latents}"),
+            ("training images", f"{record.images:,}"),
+        ]
+    if not rows:
+        return []
+    lines = [f"| {name} | {value} |" for name, value in rows]
+    return ["## Numbers", "", "| what | value |", "| --- | --- |", *lines, ""]

@@ -1,0 +1,232 @@
+"""Folders for the hub: what is written comes back, what is wrong is one line."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import create_autospec
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from betavae import BetaVAE
+from betavae.errors import InputError
+from betavae.sharing.pretrained import read_pretrained
+from betavae.sharing.runs import export_run
+from command_line import fails, run_quietly
+from small_runs import synthetic
+
+FILES = {"config.json", "model.safetensors", "README.md", "traversal.png"}
+
+
+@pytest.fixture(scope="module")
+def fitted() -> BetaVAE:
+    images = synthetic(64).images[np.arange(64)].numpy()
+    return BetaVAE(latents=3, beta=0.1, images=640, random_state=0).fit(images)
+
+
+@pytest.fixture
+def saved(fitted: BetaVAE, tmp_path: Path) -> Path:
+    return fitted.save_pretrained(tmp_path / "model")
+
+
+def change(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, **changes}))
+
+
+def test_what_is_saved_comes_back(fitted: BetaVAE, saved: Path) -> None:
+    assert {path.name for path in saved.iterdir()} == FILES
+    again = BetaVAE.from_pretrained(saved)
+    images = synthetic(8).images[np.arange(8)].numpy()
+    np.testing.assert_array_equal(again.transform(images), fitted.transform(images))
+    np.testing.assert_array_equal(again.sample(3), fitted.sample(3))
+    assert again.config_ == fitted.config_.replaced(data="array")
+    assert again.n_features_in_ == 1024
+    assert again.partial_fit(images).records_[-1].images == 8
+    again.set_params(images=64).fit(images)  # its arguments are those it was made with
+
+
+def test_tables_and_flat_images_come_back_in_their_form(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(np.random.default_rng(0).normal(5, 3, (40, 3)), columns=list("abc"))
+    vae = BetaVAE(latents=2, images=200, objective={"name": "dip", "kind": "i"}).fit(table)
+    again = BetaVAE.from_pretrained(vae.save_pretrained(tmp_path / "table"))
+    assert {path.name for path in (tmp_path / "table").iterdir()} == FILES - {"traversal.png"}
+    np.testing.assert_array_equal(again.transform(table), vae.transform(table))
+    assert list(again.feature_names_in_) == list("abc")
+    assert again.inverse_transform(vae.transform(table)).shape == (40, 3)
+    assert again.config_.objective == vae.config_.objective
+    rows = np.random.default_rng(0).integers(0, 2, (20, 48))
+    vae = BetaVAE(latents=2, images=100, image_shape=(6, 8)).fit(rows)
+    again = BetaVAE.from_pretrained(vae.save_pretrained(tmp_path / "rows"))
+    np.testing.assert_array_equal(again.transform(rows), vae.transform(rows))
+    assert again.inverse_transform(vae.transform(rows)).shape == (20, 48)
+    again.fit(rows)
+
+
+def test_the_card_shows_numbers_and_no_training_image(fitted: BetaVAE, tmp_path: Path) -> None:
+    fitted.save_pretrained(tmp_path, scores={"higgins2017": 0.9876})
+    card = (tmp_path / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: betavae\n")
+    for words in (
+        "| higgins2017 | 0.9876 |",
+        "β-VAE with β = 0.1",
+        "traversal.png",
+        "| latents | 3 |",
+    ):
+        assert words in card
+    assert str(tmp_path) not in card + (tmp_path / "config.json").read_text()
+    bare = BetaVAE.from_pretrained(tmp_path).save_pretrained(tmp_path / "again")
+    assert "## Numbers" not in (bare / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"image_shap": [1, 32, 32]}, "unknown key 'image_shap'; did you mean 'image_shape'"),
+        ({"image_shape": [1, 32]}, "image_shape.2"),
+        ({"image_shape": [1, 48, 48]}, "images must be square"),
+        ({"image_shape": [1, 64, 64]}, "'encoder.1.weight' must have shape"),
+        ({"library": "other"}, "library must be 'betavae', got 'other'"),
+        ({"format": 2}, "format must be 1, got 2"),
+        ({"config": {"latent": 3}}, "unknown option 'latent'; did you mean 'latents'"),
+        ({"config": {"latents": 10**12}}, "must have shape"),
+        ({"config": {"method": "pca"}}, "method must be vae, got pca"),
+    ],
+)  # fmt: skip
+def test_a_wrong_configuration_is_one_line(
+    saved: Path, changes: dict[str, Any], words: str
+) -> None:
+    change(saved, **changes)
+    with pytest.raises(InputError) as error:
+        BetaVAE.from_pretrained(saved)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_weights_are_one_line(saved: Path) -> None:
+    path = saved / "model.safetensors"
+    right = load_file(path)
+    first = next(iter(right))
+    for wrong, words in (
+        ({**right, "encoder.9.weight": torch.zeros(1)}, "unknown weights 'encoder.9.weight'"),
+        ({k: v for k, v in right.items() if k != first}, f"lacks the weights '{first}'"),
+        ({**right, first: right[first].double()}, "must be torch.float32, got torch.float64"),
+    ):
+        save_file(wrong, path)
+        with pytest.raises(InputError, match=words):
+            BetaVAE.from_pretrained(saved)
+    path.write_bytes(b"\x80\x04cos\nsystem\n")  # a pickle is not even looked at
+    with pytest.raises(InputError, match=r"cannot read .*model\.safetensors"):
+        BetaVAE.from_pretrained(saved)
+    path.unlink()
+    with pytest.raises(InputError, match=r"cannot read .*model\.safetensors"):
+        BetaVAE.from_pretrained(saved)
+    (saved / "config.json").write_text("[1]")
+    with pytest.raises(InputError, match="must hold a JSON object"):
+        BetaVAE.from_pretrained(saved)
+
+
+def test_a_run_becomes_a_folder(small_run: Path, tmp_path: Path) -> None:
+    (small_run / "score.json").write_text(
+        json.dumps({"higgins:higgins2017": {"score": 0.75, "details": {}}})
+    )
+    written = export_run(small_run, "hub", tmp_path)
+    assert {path.name for path in written} == FILES
+    assert "| higgins (higgins2017) | 0.75 |" in (tmp_path / "README.md").read_text()
+    images = synthetic(8).images[np.arange(8)].numpy()
+    found = read_pretrained(tmp_path)
+    assert found.config.data == "synthetic"
+    codes = BetaVAE.from_pretrained(tmp_path).transform(images)
+    with torch.no_grad():
+        expected = found.model.code_means(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(codes, expected, atol=1e-6)
+    ones = images.astype(np.uint8)  # as dSprites' own file has them: 1 is white
+    np.testing.assert_allclose(BetaVAE.from_pretrained(tmp_path).transform(ones), codes, atol=1e-6)
+
+
+def test_export_on_the_command_line(
+    squares_run: Path, squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_quietly("export", squares_run)
+    assert str(squares_run / "hub" / "config.json") in capsys.readouterr().out
+    run_quietly("train", squares, "--method", "pca", "--latents", 2, "--out", tmp_path / "pca")
+    assert "only VAEs can be exported" in fails(capsys, "export", tmp_path / "pca")
+    assert "flax" in fails(capsys, "export", squares_run, "--to", "flax")
+    assert "is not a run folder" in fails(capsys, "export", tmp_path)
+
+
+class FakeHub:
+    """The three calls made to the hub, on a folder; their arguments are checked for real."""
+
+    def __init__(self, root: Path) -> None:
+        import huggingface_hub
+
+        self.root = root
+        self.asked: dict[str, Any] = {}
+        self.HfApi = create_autospec(huggingface_hub.HfApi)
+        api = self.HfApi.return_value
+        api.create_repo.side_effect = self.create
+        api.upload_folder.side_effect = self.upload
+        self.fetch = inspect.signature(huggingface_hub.snapshot_download)
+
+    def create(self, repo_id: str, **options: Any) -> Any:
+        (self.root / repo_id).mkdir(parents=True)
+        self.asked["create"] = options
+        return SimpleNamespace(repo_id=repo_id)
+
+    def upload(self, *, repo_id: str, folder_path: Path, **options: Any) -> Any:
+        shutil.copytree(folder_path, self.root / repo_id, dirs_exist_ok=True)
+        self.asked["upload"] = options
+        return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1")
+
+    def snapshot_download(self, repo_id: str, **options: Any) -> str:
+        self.fetch.bind(repo_id, **options)
+        self.asked["download"] = options
+        if not (self.root / repo_id).is_dir():
+            raise OSError(f"404 {repo_id}\nsecond line")
+        return str(self.root / repo_id)
+
+
+def test_the_hub_takes_and_gives(
+    fitted: BetaVAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    fake = FakeHub(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "HfApi", fake.HfApi)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fake.snapshot_download)
+    where = fitted.push_to_hub("me/shapes", private=True, scores={"mig": 0.5}, branch="main")
+    assert where == "https://hub/me/shapes/commit/1"
+    assert {path.name for path in (tmp_path / "me" / "shapes").iterdir()} == FILES
+    assert fake.asked["create"] == {"private": True, "exist_ok": True}
+    assert fake.asked["upload"]["revision"] == "main"
+    again = BetaVAE.from_pretrained("me/shapes", revision="v1")
+    np.testing.assert_array_equal(again.sample(2), fitted.sample(2))
+    assert fake.asked["download"]["revision"] == "v1"
+    assert set(fake.asked["download"]["allow_patterns"]) == {"config.json", "model.safetensors"}
+    with pytest.raises(InputError, match=r"'me/nothing' is no folder here, .*: 404 me/nothing$"):
+        BetaVAE.from_pretrained("me/nothing")
+    fake.HfApi.return_value.create_repo.side_effect = OSError("401 no token")
+    with pytest.raises(InputError, match="cannot push to me/shapes: 401 no token"):
+        fitted.push_to_hub("me/shapes")
+
+
+def test_without_the_hub_s_library_one_line(
+    fitted: BetaVAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(InputError, match=r"pip install 'betavae\[hub\]'"):
+        fitted.push_to_hub("me/shapes")
+    with pytest.raises(InputError, match=r"pip install 'betavae\[hub\]'"):
+        BetaVAE.from_pretrained("me/shapes")
+    BetaVAE.from_pretrained(fitted.save_pretrained(tmp_path))  # folders need no hub
