@@ -2,11 +2,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench docs docs-test clean
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints-cpu.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints-cpu.txt -e '.[all,dev,docs]'
 	touch $@
 
 demo: $(STAMP)  ## the main job on real input: train, score and report, about ten minutes on two cores
@@ -26,6 +26,12 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## every benchmark; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)  ## the documentation site into site/; any warning fails
+	NO_COLOR=1 $(BIN)/zensical build --clean --strict
+
+docs-test: $(STAMP)  ## every code block and shell line of README.md and docs/; see docs/testing.md
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/run_documents.py
 
 clean:
 	rm -rf .venv

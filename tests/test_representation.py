@@ -72,6 +72,16 @@ def test_saved_and_loaded_is_the_same(
     assert again.factor_sizes == codes.factor_sizes
 
 
+def test_anybodys_codes_need_no_row_numbers(tmp_path: Path) -> None:
+    np.savez(tmp_path / "codes.npz", mean=np.eye(3), factors=np.arange(3)[:, None])
+    codes = Representation.load(tmp_path / "codes.npz")
+    assert codes.rows.tolist() == [0, 1, 2]
+    assert codes.log_var is None
+    np.savez(tmp_path / "other.npz", codes=np.eye(3))
+    with pytest.raises(InputError, match="cannot read the representation"):
+        Representation.load(tmp_path / "other.npz")
+
+
 def test_a_missing_or_foreign_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read the representation"):
         Representation.load(tmp_path / "none.npz")

@@ -65,7 +65,7 @@ class Representation:
 
     @classmethod
     def load(cls, path: Path) -> Representation:
-        """Read what `save` wrote.
+        """Read what `save` wrote, or `mean` and what else is known of anybody's codes.
 
         Raises:
             InputError: when the file is missing or is not a representation.
@@ -74,7 +74,7 @@ class Representation:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             mean, sizes = arrays["mean"], arrays.get("factor_sizes")
-            rows = np.arange(len(mean)) if sizes is not None else arrays["rows"]
+            rows = arrays.get("rows", np.arange(len(mean)))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"cannot read the representation {path}: {error}") from None
         names = tuple(str(name) for name in arrays.get("factor_names", ()))

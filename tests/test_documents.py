@@ -1,0 +1,175 @@
+"""Documents: what of them is run, and that nothing in them is passed over in silence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import run_documents
+from api_pages import fenced
+from documents import BadDocument, Block, blocks
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def only(text: str) -> Block:
+    (block,) = blocks(text, "page.md")
+    return block
+
+
+def test_python_is_one_piece_and_shell_goes_by_lines() -> None:
+    text = "Words.\n\n```python\na = 1\nb = 2\n```\n\n"
+    text += "```sh\none  # why\n\n# nothing\ntwo \\\n  --x 3\n```\n"
+    python, shell = blocks(text, "page.md")
+    assert python.commands == [(4, "a = 1\nb = 2")]
+    assert shell.commands == [(9, "one  # why"), (12, "two --x 3")]
+
+
+def test_a_block_in_a_list_loses_its_indentation() -> None:
+    assert only("- words\n\n  ```python\n  if 1:\n      a = 2\n  ```\n").code == "if 1:\n    a = 2"
+
+
+def test_only_what_is_typed_is_taken_from_a_session() -> None:
+    assert only("```console\n$ one\nits output\n$ two\n```\n").code == "one\ntwo"
+    assert only("```pycon\n>>> for k in x:\n...     y\n1\n```\n").code == "for k in x:\n    y"
+
+
+@pytest.mark.parametrize("comment", ["<!-- quick: 900 -> 9 -->", "<!-- quick:\n900 -> 9\n-->"])
+def test_quick_replaces_text_in_the_next_block_alone(comment: str) -> None:
+    text = f"{comment}\n```sh\nrun --n 900\n```\n\n```sh\nrun --n 900\n```\n"
+    assert [block.code for block in blocks(text, "page.md")] == ["run --n 9", "run --n 900"]
+
+
+def test_what_is_not_run_says_why() -> None:
+    block = only("<!-- not run: needs\na GPU -->\n```sh\none\ntwo\n```\n")
+    assert block.why_not == "needs a GPU"
+    assert len(block.commands) == 2
+
+
+def test_a_file_is_written_and_a_setup_is_run_unseen() -> None:
+    text = "<!-- file: run.toml -->\n```toml\nbeta = 4\n```\n\n<!-- setup\na = 1\nb = a\n-->\n"
+    file, setup = blocks(text, "page.md")
+    assert (file.file, file.code) == ("run.toml", "beta = 4")
+    assert (setup.line, setup.code, setup.hidden) == (7, "a = 1\nb = a", True)
+
+
+def test_what_is_shown_only_and_other_comments_are_left_alone() -> None:
+    assert (
+        blocks("<!-- a note -->\n```text\nbetavae\n```\n\n```toml\na = 1\n```\n", "page.md") == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```sh\nbetavae train\n", "page.md:1: this block of code does not end"),
+        ("<!-- not run: x\n", "page.md:1: this comment does not end"),
+        ("<!-- not run: -->\n```sh\na\n```\n", "page.md:1: say why this is not run"),
+        ("<!-- not run: x -->\nWords.\n", "page.md:1: no block of code follows"),
+        ("<!-- quick: x -->\n```sh\na\n```\n", "quick needs OLD -> NEW, got 'x'"),
+        ("<!-- quick: b -> c -->\n```sh\na\n```\n", "page.md:3: nothing in this block is 'b'"),
+        ("```shel\nbetavae train\n```\n", "the language of this block must be sh, python or"),
+        ("```\nbetavae train\n```\n", "got ''"),
+        ("<!-- not run: x -->\n```json\n1\n```\n", "without a comment before it, got 'json'"),
+        ("Words:\n\n    betavae train\n", "page.md:3: put this command into a ```sh block"),
+    ],
+)
+def test_nothing_is_passed_over_in_silence(text: str, message: str) -> None:
+    with pytest.raises(BadDocument, match=re.escape(message)):
+        blocks(text, "page.md")
+
+
+def run(tmp_path: Path, text: str) -> dict[str, object]:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    return run_documents.in_a_process(lambda: run_documents.run_page(page, blocks(text, "page.md")))
+
+
+def test_blocks_share_names_and_files_and_are_counted(tmp_path: Path) -> None:
+    text = (
+        "<!-- setup\nk = 3\n-->\n<!-- file: in.txt -->\n```text\nhello\n```\n"
+        "```python\nn = k + len(open('in.txt').read())\n```\n"
+        "```sh\ncp in.txt out.txt\ntest -f out.txt   # is there\n```\n"
+        "```python\nassert n == 9 and open('out.txt').read() == 'hello\\n'\n```\n"
+        "<!-- not run: no printer -->\n```sh\nlp out.txt\nlpq\n```\n"
+    )
+    assert run(tmp_path, text) == {
+        "run": 4, "left": ["line 20: no printer", "line 21: no printer"], "error": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "where", "what"),
+    [
+        ("```python\n\nraise ValueError('broken')\n```", "line 2", "ValueError: broken"),
+        ("```sh\ntrue\necho words; exit 3\n```", "line 3", "exit code 3"),
+        ("```sh\nbetavae score nowhere\n```", "line 2", "nowhere is not a run folder"),
+        ("```python\nimport os\nos._exit(9)\n```", "", "the page's process ended"),
+    ],
+)
+def test_a_failure_names_the_line_and_shows_what_was_printed(
+    tmp_path: Path, code: str, where: str, what: str
+) -> None:
+    error = str(run(tmp_path, code + "\n")["error"])
+    assert where in error
+    assert what in error
+
+
+def test_a_traceback_names_the_page_s_own_line(tmp_path: Path) -> None:
+    error = str(run(tmp_path, "Words.\n\n```python\na = 1\na.b\n```\n")["error"])
+    assert 'page.md", line 5' in error
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("train x --images=9000 --beta 4", "train x --beta 4 --images 64"),
+        ("train x --images 9000", "train x --images 64"),
+        ("train --help", "train --help"),
+        ("explore r --port 9000 --no-browser", "explore r --no-browser --port 0"),
+        ("study dual --out d", "study dual --out d --images 64"),
+        ("score r --images 9", "score r --images 9"),
+    ],
+)
+def test_long_commands_are_shortened_alike_everywhere(words: str, expected: str) -> None:
+    assert " ".join(run_documents.quick(words.split())[1]) == expected
+
+
+def test_what_testing_md_says_is_shortened_is_what_is() -> None:
+    rows = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8").splitlines()
+    for command, options in run_documents.QUICK.items():
+        (row,) = (row for row in rows if f"`betavae {command} ...`" in row)
+        for option, value in options.items():
+            assert f"{option} {value or ''}".strip() in row
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_can_be_followed_and_its_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    blocks(text, page.name)
+    shown = re.sub(r"```.*?```|<!--.*?-->|`[^`\n]*`", "", text, flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", shown):
+        if "://" not in link:
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_every_public_module_is_in_the_api() -> None:
+    pages = (ROOT / "docs" / "api").glob("*.md")
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"^::: betavae\.(\w+)$", page.read_text(), re.M)
+    }
+    there = {path.stem for path in (ROOT / "src" / "betavae").iterdir()}
+    there -= {"__init__", "__main__", "__pycache__", "py", "templates"}
+    assert named == there
+
+
+def test_examples_in_docstrings_become_code() -> None:
+    text = "Add one.\n\n>>> add(\n...     1)\n2\n\nSource: Peano.\n\n    >>> add(2)\n    3"
+    assert fenced(text) == (
+        "Add one.\n\n```pycon\n>>> add(\n...     1)\n2\n```\n\nSource: Peano.\n\n"
+        "    ```pycon\n    >>> add(2)\n    3\n    ```"
+    )
