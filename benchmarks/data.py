@@ -5,6 +5,8 @@ PNG files (chairs) and JPEG files (CelebA), and prepared by betavae. A batch is 
 floats on the CPU, what a training step asks for. Rounds alternate between all of them; each figure
 is the median over the rounds of a round's median. The bar is 0.5 ms.
 
+Every other form of a prepared file is measured beside it: bit-packed, grey, colour, each side.
+
 Run: python -m benchmarks data
 """
 
@@ -25,6 +27,7 @@ IMAGES = 12_000  # 147 MB as bytes: more than any cache of the processor
 ON_DISK = 1_000  # as PNG and JPEG files
 BATCH = 64
 ROUNDS = 5
+KIND_BYTES = 100 << 20  # of each form measured: more than the caches too
 
 
 def pictures(count: int) -> np.ndarray:
@@ -90,6 +93,31 @@ def readers(folder: Path) -> dict[str, tuple[int, Callable[[np.ndarray], Any]]]:
     }
 
 
+def kinds(folder: Path) -> dict[str, tuple[int, Callable[[np.ndarray], Any]]]:
+    """Return the same for memory maps of noise in each form that a prepared file has."""
+    import torch
+
+    from betavae.data.images import ImageStore
+
+    forms = {
+        f"{name} {side}": ((channels, side, side), name == "binary")
+        for side in (32, 64, 128)
+        for name, channels in (("binary", 1), ("grey", 1), ("colour", 3))
+    }
+    found: dict[str, tuple[int, Callable[[np.ndarray], Any]]] = {}
+    for name, (shape, packed) in forms.items():
+        pixels = int(np.prod(shape))
+        row = (pixels // 8,) if packed else shape
+        count = max(1000, min(100_000, KIND_BYTES // int(np.prod(row))))
+        path = folder / f"{name}.npy"
+        out = np.lib.format.open_memmap(path, "w+", np.uint8, (count, *row))
+        out[:] = np.random.default_rng(2).integers(0, 256, out.shape, np.uint8)
+        out.flush()
+        store = ImageStore(np.load(path, mmap_mode="r"), shape, packed=packed)
+        found[name] = (count, lambda rows, store=store: store.batch(torch.from_numpy(rows)))
+    return found
+
+
 def seconds(batch: Callable[[np.ndarray], Any], count: int, repeats: int, seed: int) -> float:
     """Return the median time of a batch of random rows."""
     batch(np.arange(BATCH))  # starts threads, opens files
@@ -116,11 +144,12 @@ def main() -> dict[str, Any]:
             started = time.perf_counter()
             found = readers(Path(name))
             preparing = time.perf_counter() - started
+            others = kinds(Path(name))
             repeats = {"hdf5": 1, "png": 10, "jpeg": 10}
             rounds: list[dict[str, float]] = []
             for seed in range(ROUNDS):
                 rounds.append({})
-                for key, (count, batch) in found.items():
+                for key, (count, batch) in (found | others).items():
                     rounds[-1][key] = seconds(batch, count, repeats.get(key, 200), seed)
         finally:
             if before is None:
@@ -131,8 +160,7 @@ def main() -> dict[str, Any]:
     share = times["prepared"] / LIMIT_SECONDS
     against = {
         key: statistics.median(row[key] / row["prepared"] for row in rounds)
-        for key in times
-        if key != "prepared"
+        for key in ("hdf5", "png", "jpeg")
     }
     print(
         f"data: a batch of {BATCH} colour 64x64 in {times['prepared'] * 1e3:.2f} ms from the "
@@ -142,6 +170,7 @@ def main() -> dict[str, Any]:
         )
         + f"; prepared {IMAGES / preparing:,.0f} images a second from HDF5"
     )
+    print("data, ms by form: " + ", ".join(f"{key} {1e3 * times[key]:.2f}" for key in others))
     return {
         "images": IMAGES,
         "milliseconds": {key: round(value * 1e3, 3) for key, value in times.items()},

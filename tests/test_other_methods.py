@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import betavae.data
+from betavae import figures
 from betavae.app.explorer import open_explorer
 from betavae.config import Config
 from betavae.drawings.draw import draw_figure
@@ -116,6 +117,16 @@ def test_a_latent_without_effect_is_idle_and_a_constant_one_has_a_scale() -> Non
     assert found.amounts.tolist() == [100, 0, 0]
     assert found.active.tolist() == [True, False, False]
     assert found.scales[1] == 1
+
+
+def test_responses_come_by_what_the_latents_do(runs: Path, tmp_path: Path) -> None:
+    """Whitened codes all have variance 1, so that it cannot rank them."""
+    _, numbers = draw_figure("responses", [runs / "pca"], tmp_path / "f.svg", FEW)
+    found = json.loads(numbers.read_text())
+    assert found["order"] == [0, 1, 2, 3, 4]
+    assert sum(found["shares"]) == pytest.approx(100)
+    with pytest.raises(InputError, match=r"shares must be \(2,\), one a latent"):
+        figures.responses(np.eye(2), np.eye(2), ("a", "b"), shares=[1.0])
 
 
 @pytest.mark.parametrize("method", METHODS)

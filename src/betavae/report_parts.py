@@ -193,7 +193,7 @@ def _responses(run: OpenRun) -> Chart | None:
     return _twice(
         lambda theme: figures.response_sheet(found, theme=theme),
         "For each latent: a map of its mean value over positions, curves of its mean value over "
-        "the other factors, and its learnt variance.",
+        "the other factors, and its learnt variance or its share in the picture.",
     )
 
 

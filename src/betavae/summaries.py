@@ -194,7 +194,7 @@ def _effort(run: OpenRun) -> list[Tile]:
     if run.header.config.method in FITTED_AT_ONCE:
         return [
             Tile("Images seen", f"{run.header.dataset_rows:,}", "", "every image of the set, once"),
-            Tile("Fitting time", time, unit, "in one go"),
+            Tile("Training time", time, unit, "fitted in one go"),
         ]
     speed = run.images_seen / run.header.seconds if run.header.seconds > 0 else 0
     passes = run.images_seen / run.header.dataset_rows

@@ -13,6 +13,7 @@ from PIL import Image
 from user_images import COLOUR, GREY, ROWS, floats, line, png_file, rgb, torch_equal, write
 
 from betavae import data as datasets
+from betavae.cli import run
 from betavae.data import cache, folder
 from betavae.errors import InputError
 
@@ -30,6 +31,18 @@ def test_a_folder_is_read_in_sorted_order_and_kept(
     monkeypatch.setattr(folder, "decode", lambda *a: pytest.fail("decoded again"))
     monkeypatch.setattr(folder, "read_head", lambda *a: pytest.fail("opened again"))
     assert torch_equal(datasets.load(str(shots)), dataset)
+
+
+@pytest.mark.parametrize("kind", ["folder", "npy"])
+def test_users_own_images_train_from_the_command_line(
+    shots: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = shots, tmp_path / "run"
+    if kind == "npy":
+        path = tmp_path / "images.npy"
+        np.save(path, GREY)
+    run(["train", str(path), "--images", "16", "--batch", "4", "--latents", "2", "--out", str(out)])
+    assert f"saved in {out}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("change", ["touch", "add", "remove", "rename", "size"])

@@ -63,6 +63,8 @@ def test_dual_runs_from_the_command_line_and_finds_its_runs_done(
     assert [row["epsilon"] for row in outcome["runs"]] == [4, 2.5, 1]
     assert (tmp_path / "dual.png").stat().st_size > 10_000
     assert "multiplier / slope" in capsys.readouterr().out
+    run(["figure", "dual", str(tmp_path), "-o", str(tmp_path / "again.png")])
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "dual.png").read_bytes()
     written = (tmp_path / "epsilon-1" / "checkpoint.safetensors").stat().st_mtime_ns
     run(line)
     assert json.loads((tmp_path / "dual.json").read_text()) == outcome
@@ -78,3 +80,6 @@ def test_rate_distortion_runs_from_the_command_line(squares: str, tmp_path: Path
         assert low["beta"] < high["beta"]
         assert low["rate"] > high["rate"]
     assert (tmp_path / "rate_distortion.png").stat().st_size > 10_000
+    run(["figure", "rate-distortion", str(tmp_path), "-o", str(tmp_path / "again.png")])
+    again = (tmp_path / "again.png").read_bytes()
+    assert again == (tmp_path / "rate_distortion.png").read_bytes()

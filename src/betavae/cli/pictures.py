@@ -52,7 +52,7 @@ def figure(
 
     Args:
         name: Which figure; see below.
-        runs: Run folders; or codes, as `betavae encode` writes them, where codes are enough.
+        runs: Run folders of any method, a study's folder, or codes as `betavae encode` writes.
         out: The picture to write: .png, .svg or .pdf.
         rows: Images encoded, about; on a full grid, thinned evenly.
         seeds: Images that traversals start from.

@@ -68,10 +68,7 @@ def train(
     methods.fit(settings, dataset, folder, resume=resume and there)
     if launched().rank > 0:
         return
-    if settings.method != "vae":
-        print(f"saved in {folder}; next: betavae score {folder}, betavae traverse {folder}")
-        return
-    if records := read_records(folder / RECORDS):
+    if settings.method == "vae" and (records := read_records(folder / RECORDS)):
         last = records[-1]
         print(
             f"{last.images:,} images in {last.seconds:,.0f} s: distortion {last.distortion:.1f}, "

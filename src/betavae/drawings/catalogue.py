@@ -6,7 +6,7 @@ from betavae.errors import InputError, did_you_mean
 
 FIGURES = {
     "traversals": "what each latent draws, methods side by side (the paper's Figs. 1-4)",
-    "size-and-beta": "score over beta_norm and latents, of runs or a study (Fig. 5, right)",
+    "size-and-beta": "score over beta_norm and latents, runs or a study (Fig. 5, right)",
     "responses": "what each latent answers to: position, scale, rotation, by shape (Fig. 6)",
     "curves": "distortion, rate and loss through training",
     "rates": "rate of each latent",
@@ -15,9 +15,9 @@ FIGURES = {
     "information": "mutual information of latents and factors",
     "importance": "DCI importance of latents for factors",
     "score-pairs": "the Higgins score against L, the pairs averaged into one point",
-    "table": "every method's score beside the paper's, from a table study (Fig. 5, left)",
+    "table": "scores beside the paper's, from a table study (Fig. 5, left)",
     "rate-distortion": "distortion against rate over beta, from a rate-distortion study",
-    "dual": "the slope of the best log likelihood and the multipliers, from a dual study",
+    "dual": "slope of the best likelihood and multipliers, from a dual study",
 }
 
 

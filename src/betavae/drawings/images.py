@@ -71,7 +71,7 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
 def responses(method: Method, options: Options) -> Drawn:
     """Draw what each latent answers to; with traversals where the method can draw."""
     codes = method.balanced(options.rows, options.seed)
-    found = answers(method, codes)
+    found = answers(method, codes, options.seed)
     images = values = None
     if method.decode is not None and method.dataset is not None:
         values = sweep(options.span, SHEET_STEPS)
@@ -85,14 +85,18 @@ def responses(method: Method, options: Options) -> Drawn:
     return Drawn(figure, numbers)
 
 
-def answers(method: Method, codes: Representation) -> figures.Responses:
+def answers(method: Method, codes: Representation, seed: int = 0) -> figures.Responses:
     """Average a method's codes over the factors of its data."""
+    shares = None
+    if codes.log_var is None and method.decode is not None:
+        shares = scale_of(codes.mean, method.decode, seed=seed).amounts
     known = method.dataset is not None and method.dataset.name == "shapes2d"
     return figures.responses(
         codes.mean,
         labelled(codes, "figure responses", method.path),
         codes.factor_names,
         log_var=codes.log_var,
+        shares=shares,
         group_names=SHAPES if known else (),
     )
 

@@ -127,6 +127,8 @@ def _rows(found: Responses, strips: list[NDArray[np.uint8]] | None, width: float
     rows += [_Row(name, name, _CURVE) for name in found.curves]
     if strips is not None:
         rows.append(_Row("traversal", "traversal", width * strips[0].shape[0] / strips[0].shape[1]))
+    if found.learnt_variance is None and found.shares is not None:
+        return [*rows, _Row("bar", "share of\npicture, %", _BAR)]
     if found.learnt_variance is None:
         return [*rows, _Row("bar", "variance\nof codes", _BAR)]
     return [*rows, _Row("bar", "learnt\nvariance", _BAR)]
@@ -180,7 +182,8 @@ def _curve(axes: Axes, lines: Floats, limit: float, theme: Theme, *, first: bool
 
 def _bar(axes: Axes, found: Responses, latent: int, theme: Theme) -> None:
     learnt = found.learnt_variance
-    all_values = found.code_variance if learnt is None else learnt
+    other = found.code_variance if found.shares is None else found.shares
+    all_values = other if learnt is None else learnt
     value = float(all_values[latent])
     top = max(1.0, float(all_values.max()))
     axes.bar([0], [value], width=0.5, color=theme.accent)

@@ -24,12 +24,13 @@ class Responses:
 
     Attributes:
         order: (M,) latents, the one that says the most first: by learnt variance rising, or,
-            for methods without a posterior, by the variance of the codes falling.
+            for methods without a posterior, by share falling, or by the variance of the codes.
         code_variance: (M,) variance of the codes over the rows.
         learnt_variance: (M,) mean posterior variance, or None.
         position: (M, H, W) mean code at each place, row 0 at the top, or None.
         curves: factor -> (M, G, V) mean code at each of its values, one line a group.
         groups: G names; one, "", where there are no groups.
+        shares: (M,) percent of all that the latents do to the picture, or None.
     """
 
     order: NDArray[np.int64]
@@ -38,10 +39,12 @@ class Responses:
     position: Floats | None
     curves: Mapping[str, Floats]
     groups: tuple[str, ...]
+    shares: Floats | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain lists, NaN as None, ready for JSON."""
         learnt = None if self.learnt_variance is None else self.learnt_variance.tolist()
+        shares = {} if self.shares is None else {"shares": self.shares.tolist()}
         return {
             "order": self.order.tolist(),
             "code_variance": self.code_variance.tolist(),
@@ -49,6 +52,7 @@ class Responses:
             "position": None if self.position is None else _without_nan(self.position),
             "curves": {name: _without_nan(curve) for name, curve in self.curves.items()},
             "groups": list(self.groups),
+            **shares,
         }
 
 
@@ -58,6 +62,7 @@ def responses(
     names: Sequence[str],
     *,
     log_var: Any = None,
+    shares: Any = None,
     group_names: Sequence[str] = (),
 ) -> Responses:
     """Average codes over factor values, everything else being averaged away.
@@ -70,6 +75,8 @@ def responses(
         factors: (N, K) whole numbers.
         names: K names.
         log_var: (N, M) log variances of the posterior, or None.
+        shares: (M,) without a posterior, what each latent does to the picture in percent of what
+            all do, or None.
         group_names: what to call the values of ``shape``; their numbers if empty.
 
     Raises:
@@ -95,7 +102,10 @@ def responses(
         if logs.shape != values.shape:
             raise InputError(f"log_var must have the codes' shape {values.shape}, got {logs.shape}")
         learnt = np.exp(logs).mean(axis=0)
-    ranks = -spread if learnt is None else learnt
+    moved = None if shares is None else numbers("shares", shares, 1)
+    if moved is not None and len(moved) != values.shape[1]:
+        raise InputError(f"shares must be ({values.shape[1]},), one a latent, got {moved.shape}")
+    ranks = learnt if learnt is not None else -spread if moved is None else -moved
     column = {name: np.unique(table[:, k], return_inverse=True)[1] for k, name in enumerate(names)}
     there = set(POSITION) <= column.keys()
     group = column.get(GROUP, np.zeros(len(values), np.int64))
@@ -110,6 +120,7 @@ def responses(
         position=_cell_means(values, column[POSITION[1]], column[POSITION[0]]) if there else None,
         curves={name: _cell_means(values, group, column[name]) for name in shown},
         groups=tuple(labels) if GROUP in column else ("",),
+        shares=moved,
     )
 
 
