@@ -41,6 +41,7 @@ QUICK = {
     "study dual": {"--images": "64"},
     "study rate-distortion": {"--images": "64"},
 }
+WITHOUT_LENGTH = {"pca", "ica"}  # methods of `train` that are not shortened
 UNTIL = {"explore": "http://"}  # commands that serve: stopped once they print this
 
 
@@ -141,7 +142,7 @@ def in_a_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def run_page(page: Path, found: list[Block]) -> dict[str, Any]:
     """Run a page's blocks in order, in one process and one new folder, up to the first failure."""
     run, left = 0, []
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(page)}
     with tempfile.TemporaryDirectory(prefix="docs-test-") as folder:
         os.chdir(folder)
         for block in found:
@@ -246,7 +247,7 @@ def quick(words: list[str]) -> tuple[str, list[str]]:
     ('train', ['train', 'shapes2d', '--beta', '4', '--images', '64'])
     """
     command = next((name for name in (" ".join(words[:2]), words[0]) if name in QUICK), words[0])
-    if "--help" in words:
+    if "--help" in words or WITHOUT_LENGTH & set(words):
         return command, words
     for option, value in QUICK.get(command, {}).items():
         kept: list[str] = []

@@ -149,6 +149,7 @@ def test_a_traceback_names_the_page_s_own_line(tmp_path: Path) -> None:
         ("train x --images=9000 --beta 4", "train x --beta 4 --images 64"),
         ("train x --images 9000", "train x --images 64"),
         ("train --help", "train --help"),
+        ("train x --method pca", "train x --method pca"),
         ("explore r --port 9000 --no-browser", "explore r --no-browser --port 0"),
         ("study dual --out d", "study dual --out d --images 64"),
         ("score r --images 9", "score r --images 9"),
