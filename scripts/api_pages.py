@@ -10,12 +10,20 @@ import griffe
 EXAMPLE = re.compile(r"^( *)>>> .*(?:\n\1\S.*|\n\1 +\S.*)*", re.MULTILINE)
 
 
-def fenced(text: str) -> str:
-    """Put every doctest of a docstring, up to its blank line, into a code block.
+CODE = re.compile(r"(```.*?```|``.*?``|`[^`\n]*`)", re.DOTALL)
+PRODUCT = re.compile(r"(?<=\w)\*(?=\w)")
 
-    Otherwise it would be taken for prose, in which `>>>` is a quotation and `[0.1]` a link.
+
+def readable(text: str) -> str:
+    """Make a docstring Markdown that reads as it was meant.
+
+    A doctest, up to its blank line, becomes a block of code: it would be taken for prose, in which
+    `>>>` is a quotation and `[0.1]` a link. In prose H*W*C is a product, not W in italics.
     """
-    return EXAMPLE.sub(lambda found: f"{found[1]}```pycon\n{found[0]}\n{found[1]}```", text)
+    text = EXAMPLE.sub(lambda found: f"{found[1]}```pycon\n{found[0]}\n{found[1]}```", text)
+    parts = CODE.split(text)
+    parts[::2] = [PRODUCT.sub(r"\*", prose) for prose in parts[::2]]
+    return "".join(parts)
 
 
 class ApiPages(griffe.Extension):
@@ -24,7 +32,7 @@ class ApiPages(griffe.Extension):
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite one docstring."""
         if obj.docstring is not None:
-            obj.docstring.value = fenced(obj.docstring.value)
+            obj.docstring.value = readable(obj.docstring.value)
 
     def on_module(self, *, mod: griffe.Module, **kwargs: Any) -> None:
         """Forget what a package passes on."""

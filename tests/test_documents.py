@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import run_documents
-from api_pages import fenced
+from api_pages import readable
 from documents import BadDocument, Block, blocks
 
 ROOT = Path(__file__).parents[1]
@@ -198,7 +198,13 @@ def test_every_public_module_is_in_the_api() -> None:
 
 def test_examples_in_docstrings_become_code() -> None:
     text = "Add one.\n\n>>> add(\n...     1)\n2\n\nSource: Peano.\n\n    >>> add(2)\n    3"
-    assert fenced(text) == (
+    assert readable(text) == (
         "Add one.\n\n```pycon\n>>> add(\n...     1)\n2\n```\n\nSource: Peano.\n\n"
         "    ```pycon\n    >>> add(2)\n    3\n    ```"
+    )
+
+
+def test_products_in_docstrings_are_no_italics() -> None:
+    assert readable("(N, H*W*C), `a*b*c`, ``d*e``, *so*") == (
+        r"(N, H\*W\*C), `a*b*c`, ``d*e``, *so*"
     )
