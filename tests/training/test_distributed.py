@@ -17,6 +17,7 @@ from rank import TRAINED, trained_config
 from test_loop import squares, weights
 
 import betavae.training.loop as loop
+from betavae.cli import run
 from betavae.config import Config
 from betavae.data import load
 from betavae.errors import InputError
@@ -206,3 +207,55 @@ def test_parts_and_their_gradients_make_the_whole() -> None:
     assert torch.equal(whole.grad, torch.full((6, 2), 1 / 3))
     alone = Ranks()
     assert alone.part(whole) is alone.gather(whole) is alone.average(whole) is whole
+
+
+def test_ranks_that_were_started_differently_say_in_what() -> None:
+    class Two(Ranks):
+        """Stands for two ranks of which the other one told `theirs`."""
+
+        def gather(self, part: torch.Tensor) -> torch.Tensor:
+            told.append(part)
+            return torch.cat((part, theirs if theirs is not None else part))
+
+    told: list[torch.Tensor] = []
+    theirs: torch.Tensor | None = None
+    config = Config()
+    distributed._check_alike(Two(0, 2), config, 96, 5)
+    for change, message in (
+        ((config.replaced(seed=1), 96, 5), "rank 1 has other settings: start all nodes with the"),
+        ((config, 95, 5), "rank 1 has other data: every node needs the same images"),
+        ((config, 96, 0), "rank 1 has other checkpoints: --out must be one folder that all nodes"),
+    ):
+        theirs = None
+        distributed._check_alike(Two(0, 2), *change)
+        theirs = told[-1]
+        with pytest.raises(InputError, match=message):
+            distributed._check_alike(Two(0, 2), config, 96, 5)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Run the command line, which must refuse; return what it says on stderr."""
+    with pytest.raises(SystemExit) as stop:
+        run([str(word) for word in words])
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_what_all_ranks_refuse_is_said_once_and_what_one_does_by_that_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], images: Path
+) -> None:
+    bad = ["train", images, "--batch", 5, "--out", images.parent / "run"]
+    as_rank(monkeypatch, 0, 2)
+    assert printed(capsys, *bad) == (
+        "betavae: batch must be a multiple of the 2 processes that share it, got 5\n"
+    )
+    assert printed(capsys, "score", "runs/a") == (
+        "betavae: torchrun started 2 processes, which only `betavae train` shares; run "
+        "`betavae score` without torchrun\n"
+    )
+    as_rank(monkeypatch, 1, 2)
+    assert printed(capsys, *bad) == printed(capsys, "train", "--bta", 4) == ""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    line = printed(capsys, "train", images, "--out", images.parent / "run")
+    assert line.startswith("betavae: rank 1: no GPU is left for rank 1: this machine has 1; ")
