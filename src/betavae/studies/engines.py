@@ -22,7 +22,8 @@ def engine(name: str, jobs: int | None, ray_address: str | None = None) -> Itera
 
     Args:
         name: ``local`` or ``ray``.
-        jobs: cells at a time; one a device, else one a core, if None.
+        jobs: cells at a time; one a device, else one a core, if None; with Ray, no more than it
+            has cores.
         ray_address: ``HOST:PORT`` of a running Ray; a local one is started if None.
 
     Raises:
@@ -41,8 +42,10 @@ def engine(name: str, jobs: int | None, ray_address: str | None = None) -> Itera
         with parallel_config(backend="loky", inner_max_num_threads=1):
             yield jobs or slots()
         return
-    with _ray(ray_address) as cores, parallel_config(backend="ray"):
-        yield jobs or cores
+    # A core each: Ray's workers ask for none, so it would start them all on one machine.
+    each = {"num_cpus": 1}
+    with _ray(ray_address) as cores, parallel_config(backend="ray", ray_remote_args=each):
+        yield min(jobs or cores, cores)  # a worker without a core would wait for ever
 
 
 @contextmanager
