@@ -58,7 +58,7 @@ def test_every_option_of_a_vae_is_an_argument_with_the_same_default() -> None:
 
 
 def test_fit_transform_inverse_score_sample(images: np.ndarray) -> None:
-    vae = BetaVAE(latents=3, beta=0.1, images=6400, batch=32, random_state=0).fit(images)
+    vae = BetaVAE(latents=3, beta=0.1, images=12_800, batch=32, random_state=0).fit(images)
     codes = vae.transform(images)
     assert codes.shape == (64, 3)
     back = vae.inverse_transform(codes)

@@ -64,7 +64,7 @@ def group_rows(column: Ints) -> Groups:
     rows, ends = _counting_sort(column, top + 1)
     counts = np.diff(ends)
     some = counts > 0
-    return Groups(rows, ends[:-1][some], counts[some])
+    return Groups(rows, ends[:-1][some].astype(np.int64), counts[some].astype(np.int64))
 
 
 def _grid_rows(column: Ints) -> Ints | None:
