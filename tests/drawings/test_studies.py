@@ -28,7 +28,6 @@ OUTCOMES: dict[str, tuple[str, dict[str, Any]]] = {
     "size-and-beta": (
         "sweep.json",
         {
-            "protocol": "higgins2017",
             "cells": [
                 {"beta_norm": norm, "latents": size, "score": score}
                 for size, norm, score in (
@@ -38,6 +37,7 @@ OUTCOMES: dict[str, tuple[str, dict[str, Any]]] = {
                     (10, 0.01, 0.99),
                 )
             ],
+            "protocol": "higgins2017",
         },
     ),
     "dual": (
