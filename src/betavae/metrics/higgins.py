@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,20 +132,27 @@ def higgins_score(
     check_count(seeds, "seeds")
     groups = thread_map(lambda k: group_rows(values[:, k]), range(n_factors))
     generator = as_generator(rng)
-    # Codes as under a unit-variance prior: an untrained network's are a hundredth of that, and in
-    # counted steps nothing would be learnt from them.
-    some = codes[generator.integers(len(codes), size=UNIT_ROWS)]
-    unit = float(np.sqrt(moments(some)[1].max())) or 1.0
+    unit = 1.0
+    if published:
+        # Codes as under a unit-variance prior: an untrained network's are a hundredth of that, and
+        # in counted steps nothing would be learnt from them.
+        some = codes[generator.integers(len(codes), size=UNIT_ROWS)]
+        unit = float(np.sqrt(moments(some)[1].max())) or 1.0
 
     def one_seed(own: np.random.Generator) -> tuple[Ints, int]:
         train, train_labels = draw_features(codes, groups, n_train, pairs, own)
+        draw_test = partial(draw_features, codes, groups, n_test, pairs, own)
         predict: Callable[[Array], Ints]
         if published:
             fit = train_softmax(train, train_labels, n_factors, rng=own, unit=unit)
             predict, taken = fit.predict, fit.steps
-        else:
-            predict, taken = _logistic_regression(train, train_labels)
-        test, test_labels = draw_features(codes, groups, n_test, pairs, own)
+            test, test_labels = draw_test()
+        else:  # this fit draws nothing, so the test points can be drawn beside it
+            jobs: list[Callable[[], Any]] = [
+                partial(_logistic_regression, train, train_labels),
+                draw_test,
+            ]
+            (predict, taken), (test, test_labels) = thread_map(lambda job: job(), jobs)
         counts = np.zeros((n_factors, n_factors), np.int64)
         np.add.at(counts, (test_labels, predict(test)), 1)
         return counts, taken
@@ -172,14 +180,13 @@ def draw_features(
     """Draw n points: features (n, M), the mean over L pairs of |difference|, sorted labels (n,)."""
     labels = np.sort(rng.integers(len(groups), size=n))
     # Pairs first: the mean over them then runs along whole lines.
-    first, second = np.empty((n_pairs, n), np.int64), np.empty((n_pairs, n), np.int64)
+    both = np.empty((2, n_pairs, n), np.int64)
 
     def pick(job: tuple[int, np.random.Generator]) -> None:
         k, own = job
         mine = slice(*np.searchsorted(labels, (k, k + 1)))
         values = groups[k].draw_values((n_pairs, mine.stop - mine.start), own)
-        first[:, mine] = groups[k].draw_rows(values, own)
-        second[:, mine] = groups[k].draw_rows(values, own)
+        both[:, :, mine] = groups[k].draw_rows(values, own, (2, *values.shape))
 
     thread_map(pick, list(enumerate(rng.spawn(len(groups)))))
     dtype = np.float64 if codes.dtype == np.float64 else np.float32
@@ -189,8 +196,7 @@ def draw_features(
     def fill(starts: range) -> None:
         for start in starts:
             part = slice(start, start + size)
-            one = codes.take(np.ascontiguousarray(first[:, part]), axis=0)
-            other = codes.take(np.ascontiguousarray(second[:, part]), axis=0)
+            one, other = codes.take(np.ascontiguousarray(both[:, :, part]), axis=0)
             if codes.dtype == np.uint8:
                 # Unsigned pixels wrap round when subtracted; a byte is a quarter of the traffic.
                 difference = np.maximum(one, other) - np.minimum(one, other)
