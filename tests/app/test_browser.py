@@ -229,7 +229,7 @@ def test_names_are_saved_and_come_back(page: Any, two_runs: Explorer, address: s
     folder = two_runs.runs[0].folder
     wait(lambda: read_names(folder).get(latent) == "how wide")
     assert read_names(two_runs.runs[1].folder) == {}
-    assert "how wide" in slider(page, latent).get_attribute("aria-label")
+    wait(lambda: "how wide" in slider(page, latent).get_attribute("aria-label"))
     page.get(address)
     wait(lambda: drawn_count(page) > 0)
     again = slider(page, latent).find_element("xpath", "../input[@class='name']")
