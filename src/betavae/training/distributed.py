@@ -139,6 +139,12 @@ class Agreement:
         before[1].wait()
         return bool(before[0])
 
+    def settle(self) -> None:
+        """Wait for the last answer: a process that ends while it is under way is aborted."""
+        if self._told is not None:
+            self._told[1].wait()
+            self._told = None
+
 
 @contextmanager
 def connected(
@@ -175,7 +181,9 @@ def connected(
             atexit.register(dist.destroy_process_group)
         _check_alike(ranks, config, rows, start)
         yield agreement
+        agreement.settle()
     except (Diverged, Interrupted):  # all ranks raise these, at the same step
+        agreement.settle()
         raise
     except BaseException as error:
         atexit.unregister(dist.destroy_process_group)  # which waits for the others
