@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from betavae.models.vae import VAE
     from betavae.objectives import Objective
+    from betavae.sharing.pretrained import Pretrained
     from betavae.training.learner import Learner
     from betavae.training.records import Record
 
@@ -287,20 +288,9 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         from pathlib import Path
 
-        from betavae.sharing.pretrained import Pretrained, write_pretrained
+        from betavae.sharing.pretrained import write_pretrained
 
-        check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        trained = Pretrained(
-            self.model_,
-            self.config_,
-            self.image_shape_,
-            self._form.flat,
-            self._form.binary,
-            None if names is None else tuple(map(str, names)),
-        )
-        last = self.records_[-1] if self.records_ else None
-        write_pretrained(Path(folder), trained, last, scores)
+        write_pretrained(Path(folder), self._pretrained(), self._last_record(), scores)
         return Path(folder)
 
     @classmethod
@@ -329,15 +319,15 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         from betavae.sharing.pretrained import read_pretrained
 
-        folder = Path(name)
-        if not folder.is_dir():
+        if Path(name).is_dir():
+            found = read_pretrained(Path(name))
+        else:
             from betavae.sharing.hub import download
 
-            folder = download(
+            found = download(
                 str(name), revision=revision, token=token, cache_dir=cache_dir,
                 local_files_only=local_files_only,
             )  # fmt: skip
-        found = read_pretrained(folder)
         options = found.config.model_dump(exclude={"data", "size", "method", "seed"})
         options["objective"] = found.config.objective.model_dump(exclude_none=True)
         form = Form(found.image_shape, found.flat, found.binary)
@@ -379,15 +369,12 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises:
             InputError: when the hub's library is missing, or the hub refuses.
         """
-        from tempfile import TemporaryDirectory
+        from betavae.sharing.hub import SharedVAE, upload
 
-        from betavae.sharing.hub import upload
-
-        with TemporaryDirectory() as folder:
-            return upload(
-                self.save_pretrained(folder, scores=scores), repo_id, private=private,
-                token=token, branch=branch, create_pr=create_pr, message=message,
-            )  # fmt: skip
+        return upload(
+            SharedVAE.of(self._pretrained(), self._last_record(), scores), repo_id, private=private,
+            token=token, branch=branch, create_pr=create_pr, commit_message=message,
+        )  # fmt: skip
 
     @property
     def _n_features_out(self) -> int:
@@ -404,6 +391,23 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if hasattr(self, "model_"):
             self.model_.cpu()
         return super().__getstate__()
+
+    def _pretrained(self) -> Pretrained:
+        from betavae.sharing.pretrained import Pretrained
+
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        return Pretrained(
+            self.model_,
+            self.config_,
+            self.image_shape_,
+            self._form.flat,
+            self._form.binary,
+            None if names is None else tuple(map(str, names)),
+        )
+
+    def _last_record(self) -> Record | None:
+        return self.records_[-1] if self.records_ else None
 
     def _device(self) -> torch.device:
         from betavae.training.machine import choose_device

@@ -166,18 +166,22 @@ def test_export_on_the_command_line(
 
 
 class FakeHub:
-    """The three calls made to the hub, on a folder; their arguments are checked for real."""
+    """The calls made to the hub, on a folder; their arguments are checked for real."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import huggingface_hub
+        from huggingface_hub import hub_mixin
 
         self.root = root
         self.asked: dict[str, Any] = {}
-        self.HfApi = create_autospec(huggingface_hub.HfApi)
-        api = self.HfApi.return_value
-        api.create_repo.side_effect = self.create
-        api.upload_folder.side_effect = self.upload
-        self.fetch = inspect.signature(huggingface_hub.snapshot_download)
+        self.api = create_autospec(huggingface_hub.HfApi)
+        self.api.return_value.create_repo.side_effect = self.create
+        self.api.return_value.upload_folder.side_effect = self.upload
+        self.one = inspect.signature(hub_mixin.hf_hub_download)
+        self.several = inspect.signature(huggingface_hub.snapshot_download)
+        monkeypatch.setattr(hub_mixin, "HfApi", self.api)
+        monkeypatch.setattr(hub_mixin, "hf_hub_download", self.hf_hub_download)
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", self.snapshot_download)
 
     def create(self, repo_id: str, **options: Any) -> Any:
         (self.root / repo_id).mkdir(parents=True)
@@ -189,42 +193,65 @@ class FakeHub:
         self.asked["upload"] = options
         return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1")
 
-    def snapshot_download(self, repo_id: str, **options: Any) -> str:
-        self.fetch.bind(repo_id, **options)
-        self.asked["download"] = options
+    def hf_hub_download(self, repo_id: str, filename: str, **options: Any) -> str:
+        self.one.bind(repo_id, filename, **options)
         if not (self.root / repo_id).is_dir():
             raise OSError(f"404 {repo_id}\nsecond line")
+        return str(self.root / repo_id / filename)
+
+    def snapshot_download(self, repo_id: str, **options: Any) -> str:
+        self.several.bind(repo_id, **options)
+        self.asked["download"] = options
         return str(self.root / repo_id)
 
 
 def test_the_hub_takes_and_gives(
     fitted: BetaVAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import huggingface_hub
-
-    fake = FakeHub(tmp_path)
-    monkeypatch.setattr(huggingface_hub, "HfApi", fake.HfApi)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fake.snapshot_download)
+    hub = FakeHub(tmp_path, monkeypatch)
     where = fitted.push_to_hub("me/shapes", private=True, scores={"mig": 0.5}, branch="main")
     assert where == "https://hub/me/shapes/commit/1"
     assert {path.name for path in (tmp_path / "me" / "shapes").iterdir()} == FILES
-    assert fake.asked["create"] == {"private": True, "exist_ok": True}
-    assert fake.asked["upload"]["revision"] == "main"
+    assert "| mig | 0.5 |" in (tmp_path / "me" / "shapes" / "README.md").read_text()
+    assert hub.asked["create"] == {"private": True, "exist_ok": True}
+    assert hub.asked["upload"]["revision"] == "main"
     again = BetaVAE.from_pretrained("me/shapes", revision="v1")
     np.testing.assert_array_equal(again.sample(2), fitted.sample(2))
-    assert fake.asked["download"]["revision"] == "v1"
-    assert set(fake.asked["download"]["allow_patterns"]) == {"config.json", "model.safetensors"}
+    assert hub.asked["download"]["revision"] == "v1"
+    assert set(hub.asked["download"]["allow_patterns"]) == {"config.json", "model.safetensors"}
     with pytest.raises(InputError, match=r"'me/nothing' is no folder here, .*: 404 me/nothing$"):
         BetaVAE.from_pretrained("me/nothing")
-    fake.HfApi.return_value.create_repo.side_effect = OSError("401 no token")
+    with pytest.raises(InputError, match="a/b/c/d"):
+        BetaVAE.from_pretrained("a/b/c/d")
+    hub.api.return_value.create_repo.side_effect = OSError("401 no token")
     with pytest.raises(InputError, match="cannot push to me/shapes: 401 no token"):
         fitted.push_to_hub("me/shapes")
+
+
+def test_the_hub_s_mixin_does_not_weaken_what_is_checked(
+    fitted: BetaVAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeHub(tmp_path, monkeypatch)
+    fitted.push_to_hub("me/shapes")
+    there = tmp_path / "me" / "shapes"
+    change(there, pooling="max")
+    with pytest.raises(InputError, match="unknown key 'pooling'"):
+        BetaVAE.from_pretrained("me/shapes")
+    fitted.save_pretrained(there)
+    weights = there / "model.safetensors"
+    save_file(dict(list(load_file(weights).items())[1:]), weights)
+    with pytest.raises(InputError, match="lacks the weights"):
+        BetaVAE.from_pretrained("me/shapes")
+    weights.rename(there / "pytorch_model.bin")  # what the mixin itself would unpickle
+    with pytest.raises(InputError, match=r"cannot read .*model\.safetensors"):
+        BetaVAE.from_pretrained("me/shapes")
 
 
 def test_without_the_hub_s_library_one_line(
     fitted: BetaVAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    monkeypatch.delitem(sys.modules, "betavae.sharing.hub", raising=False)
     with pytest.raises(InputError, match=r"pip install 'betavae\[hub\]'"):
         fitted.push_to_hub("me/shapes")
     with pytest.raises(InputError, match=r"pip install 'betavae\[hub\]'"):

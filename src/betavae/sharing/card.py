@@ -21,6 +21,12 @@ from betavae.traversals import leading, sweep, sweep_images
 # What describes the machine that trained rather than the model.
 MACHINE = {"init", "device", "threads", "compile", "checkpoint_every", "tensorboard"}
 
+# The last two are how the hub counts models shared through its mixin.
+TAGS = (
+    "betavae", "beta-vae", "vae", "disentanglement", "representation-learning",
+    "model_hub_mixin", "pytorch_model_hub_mixin",
+)  # fmt: skip
+
 
 def prior_traversal(
     model: VAE, rates: Sequence[float] | None = None, *, span: float = 3.0, steps: int = 11
@@ -63,7 +69,7 @@ def card_text(
         "---",
         "library_name: betavae",
         f"pipeline_tag: {'feature-extraction' if table else 'image-feature-extraction'}",
-        "tags: [betavae, beta-vae, vae, disentanglement, representation-learning]",
+        f"tags: [{', '.join(TAGS)}]",
         "---",
         "",
         f"# {model_name(config, beta)} on {data_name(config.data)}",

@@ -1,81 +1,115 @@
-"""The Hugging Face hub: folders up and down. The library is needed only here.
+"""The Hugging Face hub, through its own PyTorchModelHubMixin; the library is needed only here.
 
-The files are those of its PyTorchModelHubMixin. The mixin itself is not used: it has to be a base
-class when this package is imported, it drops keys of config.json that it does not know, does not
-mind weights that are missing, and takes a pickle where there are no safetensors.
+What the mixin saves and loads is replaced by `betavae.sharing.pretrained`, which is stricter: the
+mixin's own loading does not mind weights that are missing or keys that it does not know, and takes
+a pickle where there are no safetensors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from betavae.errors import InputError
-from betavae.sharing.pretrained import CONFIG, WEIGHTS
+from betavae.sharing.pretrained import (
+    CONFIG,
+    WEIGHTS,
+    Pretrained,
+    read_pretrained,
+    write_pretrained,
+)
+from betavae.training.records import Record
+
+try:
+    import huggingface_hub
+except ImportError:
+    raise InputError(
+        "the Hugging Face hub needs huggingface_hub: pip install 'betavae[hub]'"
+    ) from None
 
 
-def upload(
-    folder: Path,
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    token: str | bool | None = None,
-    branch: str | None = None,
-    create_pr: bool = False,
-    message: str = "Upload a betavae model",
-) -> str:
-    """Put a folder into a model repository, made where missing; return the commit's address.
+class SharedVAE(huggingface_hub.PyTorchModelHubMixin):
+    """A trained VAE with the hub's methods; the card and config.json are betavae's own.
+
+    Attributes:
+        trained: what is shared.
+        record: the last one of training, for the card.
+        scores: numbers for the card, by name.
+    """
+
+    trained: Pretrained
+    record: Record | None = None
+    scores: Mapping[str, float] | None = None
+
+    def __init__(self) -> None:
+        """Make an empty one: what a constructor takes, the mixin fills from config.json itself."""
+
+    @classmethod
+    def of(
+        cls,
+        trained: Pretrained,
+        record: Record | None = None,
+        scores: Mapping[str, float] | None = None,
+    ) -> SharedVAE:
+        """Make one that holds a model."""
+        shared = cls()
+        shared.trained, shared.record, shared.scores = trained, record, scores
+        return shared
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        write_pretrained(save_directory, self.trained, self.record, self.scores)
+
+    @classmethod
+    def _from_pretrained(
+        cls, *, model_id: str, force_download: bool = False, **options: Any
+    ) -> SharedVAE:
+        folder = huggingface_hub.snapshot_download(
+            model_id, force_download=force_download, allow_patterns=[CONFIG, WEIGHTS], **options
+        )
+        return cls.of(read_pretrained(Path(folder)))
+
+
+def upload(shared: SharedVAE, repo_id: str, **options: Any) -> str:
+    """Put a model into a repository, made where missing; return the commit's address.
+
+    Args:
+        shared: the model.
+        repo_id: USER/NAME.
+        options: of the mixin's ``push_to_hub``.
 
     Raises:
-        InputError: when the library is missing, or the hub refuses.
+        InputError: when the hub refuses.
     """
-    hub = _library()
-    api = hub.HfApi(token=token)
     try:
-        name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        commit = api.upload_folder(
-            repo_id=name, folder_path=folder, revision=branch, create_pr=create_pr,
-            commit_message=message,
-        )  # fmt: skip
+        commit = shared.push_to_hub(repo_id, **options)
+    except InputError:
+        raise
     except Exception as error:  # which ones there are differs from release to release
         raise InputError(f"cannot push to {repo_id}: {_line(error)}") from error
-    return str(commit.commit_url)
+    return str(getattr(commit, "commit_url", commit))
 
 
-def download(
-    repo_id: str,
-    *,
-    revision: str | None = None,
-    token: str | bool | None = None,
-    cache_dir: Path | str | None = None,
-    local_files_only: bool = False,
-) -> Path:
-    """Fetch config.json and model.safetensors, and nothing else; return their folder.
+def download(repo_id: str, **options: Any) -> Pretrained:
+    """Fetch config.json and model.safetensors, and nothing else, and read them.
+
+    Args:
+        repo_id: USER/NAME.
+        options: of the mixin's ``from_pretrained``.
 
     Raises:
-        InputError: when the library is missing, or the hub has no such model.
+        InputError: when the hub has no such model, or its files are not what they should be.
     """
-    hub = _library()
     try:
-        folder = hub.snapshot_download(
-            repo_id, revision=revision, token=token, cache_dir=cache_dir,
-            local_files_only=local_files_only, allow_patterns=[CONFIG, WEIGHTS],
-        )  # fmt: skip
+        shared = SharedVAE.from_pretrained(repo_id, **options)
+    except InputError:
+        raise
     except Exception as error:  # as above
         raise InputError(
             f"'{repo_id}' is no folder here, and the hub gives no such model: {_line(error)}"
         ) from error
-    return Path(folder)
-
-
-def _library() -> Any:
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise InputError(
-            "the Hugging Face hub needs huggingface_hub: pip install 'betavae[hub]'"
-        ) from None
-    return huggingface_hub
+    trained: Pretrained = shared.trained
+    return trained
 
 
 def _line(error: Exception) -> str:
