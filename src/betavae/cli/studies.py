@@ -11,7 +11,8 @@ from betavae.cli.apps import reproduce_app, study_app
 
 METHODS = (
     "Rows to run, with commas between: truth, pixels, pca, ica, dcign, infogan, untrained, vae, "
-    "beta-vae. [default: what the folder knows, else all]"
+    "beta-vae, and with the paper's own network and optimiser untrained-fc, vae-fc, beta-vae-fc. "
+    "[default: what the folder knows, else all]"
 )
 
 

@@ -37,7 +37,7 @@ class Row:
     repeated: bool = True
 
 
-# In the order of Fig. 5 (left).
+# In the order of Fig. 5 (left); then its last three with the paper's network and optimiser.
 ROWS = (
     Row("truth", "Ground truth", (100.0, 0.0), None, repeated=False),
     Row("pixels", "Raw pixels", (45.75, 0.8), None, repeated=False),
@@ -48,6 +48,9 @@ ROWS = (
     Row("untrained", "VAE untrained", (44.14, 2.5), presets.UNTRAINED),
     Row("vae", "VAE", (61.58, 0.5), presets.VAE),
     Row("beta-vae", "beta-VAE", (99.23, 0.1), presets.BETA_VAE),
+    Row("untrained-fc", "VAE untrained, FC", (44.14, 2.5), presets.PAPER_UNTRAINED),
+    Row("vae-fc", "VAE, FC", (61.58, 0.5), presets.PAPER_VAE),
+    Row("beta-vae-fc", "beta-VAE, FC", (99.23, 0.1), presets.PAPER_BETA_VAE),
 )
 KEYS = tuple(row.key for row in ROWS)
 
