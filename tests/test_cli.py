@@ -51,6 +51,24 @@ def test_train_score_traverse_report_encode(
         assert codes["mean"].shape == (128, 3)
 
 
+def test_a_folder_becomes_codes_and_a_report_in_one_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    (tmp_path / "mine").mkdir()
+    for k in range(12):
+        picture = np.roll(np.eye(40, dtype=np.uint8) * 255, k)
+        Image.fromarray(picture).save(tmp_path / "mine" / f"{k}.png")
+    out = tmp_path / "run"
+    line = ["train", tmp_path / "mine", "--size", 32, "--latents", 2, "--images", 64]
+    run_quietly(*line, "--report", "--out", out)
+    assert f"report: {out / 'report.html'}" in capsys.readouterr().out
+    assert "<html" in (out / "report.html").read_text()[:500]
+    with np.load(out / "representation.npz", allow_pickle=False) as codes:
+        assert codes["mean"].shape == (12, 2)
+
+
 def test_the_same_line_with_resume_after_kill_9(squares: Path, tmp_path: Path) -> None:
     line = ["train", squares, "--objective", "beta", "--beta", 2, "--images", 4800, "--seed", 3]
     line += ["--batch", 16, "--checkpoint-every", 800]

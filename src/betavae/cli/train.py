@@ -22,6 +22,7 @@ def train(
     out: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    report: bool = False,
     toml: Path | None = None,
     config: Annotated[Config | None, Parameter(name="*")] = None,
 ) -> None:
@@ -36,12 +37,14 @@ def train(
     `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
 
     Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
+    Example: betavae train my_images/ --size 64 --report
 
     Args:
         data: What to learn from. [default: shapes2d]
         out: Run folder. [default: runs/DATA-OBJECTIVE-BETA-SEED]
         resume: Go on from the run folder's last checkpoint.
         overwrite: Replace the run that the folder already holds.
+        report: Also write the codes, representation.npz, and report.html to the run folder.
         toml: Read options from this file; options on the command line win.
     """
     from betavae import data as datasets
@@ -74,7 +77,15 @@ def train(
             f"{last.images:,} images in {last.seconds:,.0f} s: distortion {last.distortion:.1f}, "
             f"rate {last.rate:.2f} nats an image, {last.active_latents} active latents"
         )
-    print(f"saved in {folder}; next: betavae score {folder}, betavae report {folder}")
+    if not report:
+        print(f"saved in {folder}; next: betavae score {folder}, betavae report {folder}")
+        return
+    from betavae.report import write_report
+    from betavae.studies.scoring import encode_run
+
+    codes = folder / "representation.npz"
+    encode_run(folder, device=settings.device).save(codes)
+    print(f"codes: {codes}\nreport: {write_report([folder])}")
 
 
 @app.command
