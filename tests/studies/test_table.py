@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from betavae.cli import run
+from betavae.config import Config
 from betavae.errors import InputError
 from betavae.studies import table, table_work
 from betavae.studies.choose import choose, rank_agreement
+from betavae.studies.latent_size import sweep_cells
 from betavae.studies.presets import BETA_VAE, scaled
 from betavae.studies.table import drop_lower_half, fit_cells, run_table, score_cells
 from betavae.studies.table_plan import ROWS, make_plan, scaled_down
@@ -112,7 +114,8 @@ def test_the_sweep_and_choosing_from_end_to_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "sweep"
-    run(["reproduce", "latent-size", "--out", str(out), "--quick", "--images", "64", "--jobs", "1"])
+    line = ["reproduce", "latent-size", "--out", str(out), "--quick", "--images", "64"]
+    run([*line, "--latents", "5", "10", "--beta-norms", "0.003", "0.01", "--jobs", "1"])
     outcome = json.loads((out / "sweep.json").read_text())
     assert np.array(outcome["grid"]).shape == (2, 2)
     assert {"heat.png", "curves.png", "reconstructions.png"} <= {p.name for p in out.iterdir()}
@@ -122,6 +125,14 @@ def test_the_sweep_and_choosing_from_end_to_end(
     kept = json.loads((tmp_path / "choice/choose.json").read_text())
     assert {entry["run"] for entry in kept["runs"]} == set(runs)
     assert (tmp_path / "choice/choose.png").exists()
+
+
+def test_the_sweep_takes_the_papers_network() -> None:
+    models, _ = sweep_cells(
+        [5], [0.01], replicas=1, images=100, rows=None, points=(10, 5), paper_network=True
+    )
+    config = Config.from_mapping(models[0].options["config"])
+    assert (config.network, config.optimiser, config.learning_rate) == ("fc", "adagrad", 0.01)
 
 
 def test_choosing_needs_two_runs() -> None:

@@ -16,12 +16,15 @@ METHODS = (
 )
 
 
+Several = Parameter(consume_multiple=True)
+
+
 @study_app.command(name="dual")
 def study_dual(
     *,
     out: Path = Path("runs/dual"),
     data: str = "shapes2d",
-    epsilons: tuple[float, ...] | None = None,
+    epsilons: Annotated[tuple[float, ...] | None, Several] = None,
     images: int = 60_000,
     network: Literal["fc", "conv", "burgess", "patch"] = "patch",
     seed: int = 0,
@@ -31,12 +34,12 @@ def study_dual(
     Trains constrained runs, each from the one before; writes dual.json and dual.png. The same
     line goes on with a study that was stopped.
 
-    Example: betavae study dual --out runs/dual --epsilons 18 --epsilons 12 --epsilons 6
+    Example: betavae study dual --out runs/dual --epsilons 18 12 6
 
     Args:
         out: Folder of the study.
         data: What to learn from.
-        epsilons: Rates to hold, nats per image, one option each. [default: 18 15 12 9 6]
+        epsilons: Rates to hold, nats per image. [default: 18 15 12 9 6]
         images: Length of a run; the first is three times as long.
         network: Network of all runs.
         seed: Seed of all runs.
@@ -157,9 +160,12 @@ def reproduce_table(
 def reproduce_latent_size(
     *,
     out: Path = Path("runs/latent-size"),
+    latents: Annotated[tuple[int, ...] | None, Several] = None,
+    beta_norms: Annotated[tuple[float, ...] | None, Several] = None,
     replicas: int = 1,
     images: int = 100_000,
     rows: int | None = None,
+    paper_network: bool = False,
     quick: bool = False,
     engine: Literal["local", "ray"] = "local",
     ray_address: str | None = None,
@@ -168,21 +174,26 @@ def reproduce_latent_size(
     """Train and score over normalised beta and the number of latents: Fig. 5 (right).
 
     Example: betavae reproduce latent-size --out runs/latent-size --jobs 2
+    Example: betavae reproduce latent-size --latents 5 10 --beta-norms 0.001 0.01 0.1
 
     Args:
         out: Folder of the study; finished cells are not done again.
+        latents: Numbers of latents. [default: 2 5 10 20 50]
+        beta_norms: Values of beta x latents / pixels. [default: 0.0003 to 0.1, six]
         replicas: Fits of each cell; scores are averaged.
         images: Length of training.
         rows: Random images to encode and score. [default: all 737,280]
+        paper_network: Train the paper's network and optimiser (Table 1) in the fast one's place.
         quick: A 2 x 2 grid of a few steps; the scores mean nothing then.
         engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
         ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
         jobs: Cells at a time. [default: one a GPU, else one a core]
     """
-    from betavae.studies.latent_size import run_latent_size, write_outputs
+    from betavae.studies.latent_size import BETA_NORMS, LATENTS, run_latent_size, write_outputs
 
     outcome = run_latent_size(
-        out, replicas=replicas, images=images, rows=rows, quick=quick, engine=engine,
+        out, latents=latents or LATENTS, beta_norms=beta_norms or BETA_NORMS, replicas=replicas,
+        images=images, rows=rows, paper_network=paper_network, quick=quick, engine=engine,
         ray_address=ray_address, jobs=jobs,
     )  # fmt: skip
     for path in (*write_outputs(outcome, out), out / "sweep.json"):

@@ -16,6 +16,7 @@ from betavae.files import write_json
 from betavae.models.vae import VAE
 from betavae.runs import load_run, seed_rows
 from betavae.studies.cells import Cell, finished, open_study, run_cells
+from betavae.studies.presets import PAPER_NETWORK
 from betavae.studies.table import CLASSIFIERS, PAIRS
 from betavae.studies.table_work import fit_work, score_work
 
@@ -33,6 +34,7 @@ def sweep_cells(
     images: int,
     rows: int | None,
     points: tuple[int, int],
+    paper_network: bool = False,
 ) -> tuple[list[Cell], list[Cell]]:
     """Return a cell a model and a cell a score of it, over the whole grid.
 
@@ -42,12 +44,15 @@ def sweep_cells(
     ('models/M5-b0.01/0', 'models/M5-b0.01/0')
     """
     models, scores = [], []
+    network = PAPER_NETWORK if paper_network else {}
     for size in latents:
         for norm in beta_norms:
             for replica in range(replicas):
                 name = f"M{size}-b{norm:g}/{replica}"
                 config = {"latents": size, "beta_norm": norm, "images": images, "seed": replica}
-                models.append(Cell(f"models/{name}", {"config": config, "rows": rows}))
+                models.append(
+                    Cell(f"models/{name}", {"config": {**network, **config}, "rows": rows})
+                )
                 options = {
                     "codes": f"models/{name}",
                     "replica": replica,
@@ -68,6 +73,7 @@ def run_latent_size(
     replicas: int = 1,
     images: int = 100_000,
     rows: int | None = None,
+    paper_network: bool = False,
     quick: bool = False,
     engine: str = "local",
     ray_address: str | None = None,
@@ -83,6 +89,7 @@ def run_latent_size(
         replicas: fits of each cell of the grid; their scores are averaged.
         images: training length.
         rows: random images to encode and score; all if None.
+        paper_network: train the paper's network with its optimiser (Table 1), not the fast one.
         quick: a 2 x 2 grid of a few steps, whose scores mean nothing.
         engine: ``local`` or ``ray``.
         ray_address: where Ray's head node is.
@@ -97,7 +104,7 @@ def run_latent_size(
         StudyStopped: after Ctrl-C; the same command goes on.
     """
     if quick:
-        latents, beta_norms = latents[1:3], beta_norms[2:4]
+        latents, beta_norms = latents[-4:][:2], beta_norms[-4:][:2]
         images, rows = min(images, 640), min(rows or 2000, 2000)
     for name, values in (("latents", latents), ("beta_norms", beta_norms)):
         if not values or min(values) <= 0:
@@ -106,10 +113,11 @@ def run_latent_size(
         if value < 1:
             raise InputError(f"{name} must be >= 1, got {value}")
     latents, beta_norms = sorted(set(latents)), sorted(set(beta_norms))
-    open_study(folder, STUDY_NAME, {"images": images, "rows": rows, "quick": quick})
+    settings = {"images": images, "rows": rows, "quick": quick, "paper_network": paper_network}
+    open_study(folder, STUDY_NAME, settings)
     models, scores = sweep_cells(
         latents, beta_norms, replicas=replicas, images=images, rows=rows,
-        points=(200, 100) if quick else (10_000, 5_000),
+        points=(200, 100) if quick else (10_000, 5_000), paper_network=paper_network,
     )  # fmt: skip
     for cell in (*models, *scores):  # a cell of other options is reported before any is run
         finished(folder, cell)
@@ -134,6 +142,7 @@ def run_latent_size(
         "protocol": "higgins2017",
         "n_pairs": PAIRS,
         "quick": quick,
+        "paper_network": paper_network,
         "images": images,
         "replicas": replicas,
         "rows": rows,
@@ -189,7 +198,8 @@ def _print(outcome: Mapping[str, Any], grid: Any) -> None:
 
     table = Table(
         title=f"Score %, {outcome['protocol']}, L = {outcome['n_pairs']}, "
-        f"{outcome['images']:,} images, {outcome['replicas']} fit(s) a cell",
+        f"{outcome['images']:,} images, {outcome['replicas']} fit(s) a cell"
+        + (", the paper's network" if outcome["paper_network"] else ""),
         title_justify="left",
     )
     table.add_column("latents \\ beta_norm")

@@ -16,15 +16,14 @@ VAE: dict[str, Any] = {"beta": 1.0, "images": 150_000}
 UNTRAINED: dict[str, Any] = {**VAE, "images": 0}
 
 # The paper's own network and optimiser (Table 1); batch and length are not stated there.
-_PAPER: dict[str, Any] = {
+PAPER_NETWORK: dict[str, Any] = {
     "network": "fc",
     "optimiser": "adagrad",
     "learning_rate": 1e-2,
     "batch": 64,
-    "images": 320_000,
 }
-PAPER_BETA_VAE: dict[str, Any] = {**_PAPER, "beta": 4.0}
-PAPER_VAE: dict[str, Any] = {**_PAPER, "beta": 1.0}
+PAPER_BETA_VAE: dict[str, Any] = {**PAPER_NETWORK, "beta": 4.0, "images": 320_000}
+PAPER_VAE: dict[str, Any] = {**PAPER_BETA_VAE, "beta": 1.0}
 PAPER_UNTRAINED: dict[str, Any] = {**PAPER_VAE, "images": 0}
 
 # The paper states no lengths for these; the recipes are in models/ and training/.
