@@ -13,8 +13,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from betavae.data import images
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
+from betavae.training.machine import cpu_threads
 
 N = 7
 RNG = np.random.default_rng(0)
@@ -109,6 +111,17 @@ def test_batch_and_indexing_agree_and_the_set_is_moved_once(
     kept = [resident for resident, _ in store._resident.values()]
     assert len({tensor.data_ptr() for tensor in kept}) == 1
     assert kept[0].data_ptr() == store.data.__array_interface__["data"][0], "copied on the CPU"
+
+
+def test_every_number_of_threads_gives_the_same_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, rows = ImageStore.from_uint8(GREY), torch.tensor([5, 0, 5])
+    batches = []
+    for many, threads in ((1, 1), (1, 2), (1 << 30, 2)):
+        monkeypatch.setattr(images, "MANY", many)
+        with cpu_threads(threads):
+            batches.append(store.batch(rows))
+    assert torch.equal(batches[0], batches[1])
+    assert torch.equal(batches[0], batches[2])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

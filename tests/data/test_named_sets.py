@@ -15,9 +15,9 @@ from written import Evil, Original
 
 from betavae import data as datasets
 from betavae.data import numpy_files, prepared
-from betavae.data.pictures import fit_pixels
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options
+from betavae.data.resize import fit_pixels
 
 pytestmark = pytest.mark.usefixtures("small_grids")
 

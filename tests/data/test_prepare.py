@@ -13,7 +13,7 @@ from written import file_content, noise, write_zip
 
 from betavae import data as datasets
 from betavae.cli import run
-from betavae.data import cache, mpi3d, prepared, sets
+from betavae.data import arrays, cache, mpi3d, prepared, sets
 from betavae.data.factors import Factors
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options, Reading
@@ -222,3 +222,36 @@ def test_every_recipe_says_what_it_must(capsys: pytest.CaptureFixture[str]) -> N
         for remote in recipe.remotes:
             assert remote.url.startswith("http")
             assert remote.sha256 is None or len(remote.sha256) == 64
+
+
+def test_pages_let_go_keep_what_was_written(tmp_path: Path) -> None:
+    data = np.memmap(tmp_path / "data", np.uint8, "w+", shape=(1 << 20,), offset=4096)
+    for first in range(0, len(data), 10_000):
+        data[first : first + 10_000] = first % 251
+        cache.let_go(data)
+    data.flush()
+    expected = np.arange(len(data)) // 10_000 * 10_000 % 251
+    np.testing.assert_array_equal(data, expected)
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "data", np.uint8, offset=4096), expected)
+    cache.let_go(np.zeros(3, np.uint8))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
+def test_a_set_is_written_in_little_memory(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mpi3d, "GRIDS", (Factors(mpi3d.NAMES, (1, 1, 1, 1, 1, 160, 100)),))
+    path = folder / "mpi3d_toy.npz"
+    np.savez(path, images=np.broadcast_to(noise(0, 1, 64, 64, 3), (16_000, 64, 64, 3)))
+    held: list[int] = []
+
+    def written_pages(out: np.ndarray) -> None:
+        let_go(out)
+        lines = Path("/proc/self/smaps").read_text().split("\n")
+        start = next(k for k, line in enumerate(lines) if "mpi3d-toy-64" in line)
+        held.append(next(int(line.split()[1]) for line in lines[start:] if "Rss:" in line))
+
+    let_go = cache.let_go
+    monkeypatch.setattr(arrays, "let_go", written_pages)
+    prepare("mpi3d-toy", path)
+    assert max(held) < 60_000  # kB, of 192,000 in the file

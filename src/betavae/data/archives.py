@@ -17,14 +17,14 @@ from betavae.data.arrays import (
     channel_axis,
     check_dtype,
     check_side,
-    fill_bytes,
-    fill_packed,
+    fill,
+    packed_bits,
     survey,
 )
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.data.numpy_files import Archive, Header, open_npy
-from betavae.data.pictures import fit_pixels
+from betavae.data.resize import fit_pixels
 from betavae.data.tables import with_factors
 from betavae.errors import InputError
 
@@ -109,23 +109,18 @@ def _stored(
         whole = mapped if mapped.nbytes > IN_MEMORY else np.array(mapped)
         return ImageStore(arranged(whole), shape, packed=False)
 
-    def fill(out: NDArray[np.uint8]) -> None:
+    def write(out: NDArray[np.uint8]) -> None:
         if packed:
-            fill_packed(source, out)
+            fill(source, out, packed_bits)
         elif size is not None and resized:
-            fill_resized(source, out, size, 255 if found.top == 1 else 1)
+            scale = np.uint8(255 if found.top == 1 else 1)
+            fill(source, out, lambda images: fit_pixels(images * scale, size))
         else:
-            fill_bytes(source, out)
+            fill(source, out)
 
     out_shape = (count, pixels // 8) if packed else (count, *shape)
     if math.prod(out_shape) > IN_MEMORY:
-        return ImageStore(cache.keep(kept, out_shape, fill), shape, packed=packed)
+        return ImageStore(cache.keep(kept, out_shape, write), shape, packed=packed)
     data = np.empty(out_shape, np.uint8)
-    fill(data)
+    write(data)
     return ImageStore(data, shape, packed=packed)
-
-
-def fill_resized(source: Source, out: NDArray[np.uint8], size: int, scale: int) -> None:
-    """Write a source as (N, C, size, size) bytes, cropped to the centre square and resized."""
-    for first, images in source.images():
-        out[first : first + len(images)] = fit_pixels(images * np.uint8(scale), size)

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae.config import SIZES
+from betavae.data.cache import let_go
+from betavae.data.cores import stream_on_all_cores
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
 
 SHAPES = "(N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3"
 PIECE = 1 << 23  # pixel values taken in at a time: bounds the float copies
+AHEAD = 4  # pieces read ahead of the threads that convert them
 
 
 def channel_axis(shape: tuple[int, ...]) -> int | None:
@@ -184,16 +187,34 @@ def survey(source: Source) -> Survey:
     return Survey(low == high, 1 if ones else 255 if ends else None)
 
 
-def fill_packed(source: Source, out: NDArray[np.uint8]) -> None:
-    """Write a binary source bit-packed into `out`, (N, C*H*W/8)."""
-    for first, images in source.images():
-        out[first : first + len(images)] = np.packbits(images.reshape(len(images), -1), axis=1)
+def fill(
+    source: Source,
+    out: NDArray[np.uint8],
+    make: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda images: images,
+) -> None:
+    """Write ``make(images)`` of every piece of a source into its rows of `out`.
+
+    The next piece is read and unpacked while threads convert and write those before; a progress
+    bar shows when it takes a while.
+
+    Args:
+        source: N images.
+        out: (N, ...), gets them.
+        make: turns (n, C, H, W) bytes into (n, ...), what `out` holds.
+    """
+
+    def one(piece: tuple[int, NDArray[np.uint8]]) -> int:
+        first, images = piece
+        out[first : first + len(images)] = make(images)
+        let_go(out)
+        return len(images)
+
+    stream_on_all_cores(source.images(), one, source.shape[0], "reading images", backlog=AHEAD)
 
 
-def fill_bytes(source: Source, out: NDArray[np.uint8]) -> None:
-    """Write a source as bytes into `out`, (N, C, H, W)."""
-    for first, images in source.images():
-        out[first : first + len(images)] = images
+def packed_bits(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pack (n, C, H, W) images of 0 and anything else into (n, C*H*W/8) bytes."""
+    return np.packbits(images.reshape(len(images), -1), axis=1)
 
 
 def to_store(values: NDArray[Any], what: str = "images", *, any_size: bool = False) -> ImageStore:
@@ -223,12 +244,12 @@ def to_store(values: NDArray[Any], what: str = "images", *, any_size: bool = Fal
     top, pixels = survey(source).top, int(np.prod(shape))
     if top is not None and pixels % 8 == 0:
         packed = np.empty((len(values), pixels // 8), np.uint8)
-        fill_packed(source, packed)
+        fill(source, packed, packed_bits)
         return ImageStore(packed, shape, packed=True)
     if values.dtype == np.uint8 and top != 1:
         return ImageStore(arranged(values), shape, packed=False)
     data = np.empty((len(values), *shape), np.uint8)
-    fill_bytes(source, data)
+    fill(source, data)
     if top == 1:
         np.multiply(data, 255, out=data)
     return ImageStore(data, shape, packed=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import re
 import sys
@@ -78,6 +79,16 @@ def keep(
     if found is None or found.shape != shape:
         raise InputError(f"cannot read back {path}: the disk changes what is written")
     return found
+
+
+def let_go(out: NDArray[np.uint8]) -> None:
+    """Hand the pages of a memory-mapped file back to the system, written ones unharmed.
+
+    They stay in its cache of the disk as long as it has room, but no longer count as ours: a set
+    larger than the memory is written in little of it. Does nothing for other arrays.
+    """
+    if isinstance(out.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        out.base.madvise(mmap.MADV_DONTNEED)
 
 
 def reserve(path: Path) -> None:

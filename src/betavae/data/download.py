@@ -96,14 +96,16 @@ def _download(url: str, part: Path, tag: Path, nbytes: int | None) -> None:
         whole = None if left is None else have + int(left)
         if whole is not None and (whole > MOST or nbytes not in (None, whole)):
             raise InputError(f"{url} must have {nbytes or MOST:,} bytes, got {whole:,}")
+        expected = whole if whole is not None else nbytes
         same = response.headers.get("ETag") or response.headers.get("Last-Modified")
         if same and not same.startswith("W/"):
             tag.write_text(same, encoding="utf-8")
         else:
             tag.unlink(missing_ok=True)
         with part.open("ab" if have else "wb") as file:
-            done = _copy(response, file, have, whole or nbytes or MOST, part.name)
-    expected = whole if whole is not None else nbytes
+            name = part.name.strip(".").removesuffix(".part")
+            long = f", {expected / 1e6:,.0f} MB" if expected else ""
+            done = _copy(response, file, have, expected or MOST, f"downloading {name}{long}")
     if done > (expected or MOST):
         part.unlink()
         raise InputError(f"{url} must have {expected or MOST:,} bytes, got more")
@@ -113,7 +115,7 @@ def _download(url: str, part: Path, tag: Path, nbytes: int | None) -> None:
 
 def _copy(response: IO[bytes], file: IO[bytes], done: int, most: int, title: str) -> int:
     """Copy what comes, at most one piece more than `most` bytes; return the length reached."""
-    with progress(f"downloading {title.strip('.').removesuffix('.part')}", most) as advance:
+    with progress(title, most) as advance:
         while done <= most and (piece := response.read(PIECE)):
             file.write(piece)
             done += len(piece)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from betavae.data import shapes2d
 from betavae.data.archives import DSPRITES_NAMES
+from betavae.data.arrays import AHEAD, packed_bits
+from betavae.data.cores import stream_on_all_cores
 from betavae.data.hdf5 import hdf5_array, hdf5_source
 from betavae.data.numpy_files import Archive
-from betavae.data.progress import progress
 from betavae.data.recipe import Chosen, Reading, Recipe, Remote, array_reading, one_file
 from betavae.errors import InputError
 
@@ -45,19 +46,22 @@ def read(path: Path, chosen: Chosen) -> Reading:
         return array_reading(source, chosen, labels=labels, names=names)
 
     def fill(out: NDArray[np.uint8]) -> str:
-        ours = 0
-        with progress("reading images", len(labels)) as advance:
-            for first, images in source.images():
-                last = first + len(images)
-                if images.max() > 1:
-                    raise InputError(f"{path} must hold 0 and 1, got {images.max()}")
-                out[first:last] = np.packbits(images.reshape(len(images), -1), axis=1)
-                same = shapes2d.render(labels[first:last]) == images[:, 0]
-                ours += int(same.all(axis=(1, 2)).sum())
-                advance(last)
-        if ours == len(labels):
+        differ: list[int] = []
+
+        def one(piece: tuple[int, NDArray[np.uint8]]) -> int:
+            first, images = piece
+            last = first + len(images)
+            if images.max() > 1:
+                raise InputError(f"{path} must hold 0 and 1, got {images.max()}")
+            out[first:last] = packed_bits(images)
+            other = shapes2d.render(labels[first:last]) != images[:, 0]
+            differ.append(int(other.any(axis=(1, 2)).sum()))
+            return len(images)
+
+        stream_on_all_cores(source.images(), one, len(labels), "reading images", backlog=AHEAD)
+        if not any(differ):
             return "equal to our rendering (shapes2d), bit for bit"
-        return f"{len(labels) - ours:,} of {len(labels):,} images differ from our rendering"
+        return f"{sum(differ):,} of {len(labels):,} images differ from our rendering"
 
     shape = (1, *side)
     return Reading(len(labels), shape, fill, packed=True, labels=labels, names=names)

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from betavae.data.cache import let_go
+from betavae.data.cores import on_all_cores
 from betavae.data.factors import Factors
 from betavae.data.matlab import read_mat
-from betavae.data.pictures import on_all_cores, to_channels
+from betavae.data.pictures import to_channels
 from betavae.data.rasterise import rasterise, vertex_normals
 from betavae.data.recipe import Chosen, Reading, Recipe, one_file
 from betavae.errors import InputError
@@ -236,6 +238,7 @@ def read(path: Path, chosen: Chosen) -> Reading:
             cells[identity, turn] = to_channels(flat, chosen.channels).reshape(
                 elevations, lightings, *out.shape[1:]
             )
+            let_go(out)
 
         on_all_cores(one, identities * azimuths, "rendering faces", unit=1)
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from betavae.data import cache
 from betavae.data.archives import load_npy, load_npz
 from betavae.data.arrays import check_side
+from betavae.data.cores import on_all_cores
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
-from betavae.data.pictures import decode, on_all_cores, read_head
+from betavae.data.pictures import decode, quiet_decoders, read_head
 from betavae.data.sets import SETS
 from betavae.data.tables import read_csv, with_factors
 from betavae.errors import InputError, did_you_mean
@@ -146,7 +147,8 @@ def _prepare(
 ) -> NDArray[np.uint8]:
     """Check every header, then decode everything into one file of the cache."""
     files = [folder / picture.name for picture in pictures]
-    heads = on_all_cores(lambda k: read_head(files[k]), len(files), "checking images")
+    with quiet_decoders():
+        heads = on_all_cores(lambda k: read_head(files[k]), len(files), "checking images")
     first = heads[0]
     for file, head in zip(files, heads, strict=True):
         check_side(head.height, head.width, size, str(file))
@@ -167,7 +169,8 @@ def _prepare(
             out[k] = pixels
             return int(pixels.min()), int(pixels.max())
 
-        ranges = np.array(on_all_cores(one, len(files), "decoding images"))
+        with quiet_decoders():
+            ranges = np.array(on_all_cores(one, len(files), "decoding images"))
         if ranges.min() == ranges.max():
             raise InputError(
                 f"images in {folder} must differ somewhere, got the value {ranges.min()} "

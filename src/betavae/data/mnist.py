@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from betavae.data.arrays import Source
 from betavae.data.idx import open_idx
-from betavae.data.pictures import fit_pixels, to_channels
-from betavae.data.recipe import Chosen, Reading, Recipe, Remote
+from betavae.data.recipe import Chosen, Reading, Recipe, Remote, array_reading
 from betavae.errors import InputError
 
 PARTS = ("train", "t10k")
@@ -38,14 +37,11 @@ def read(path: Path, chosen: Chosen, *, factor: str) -> Reading:
             )
         images.append(values.read().astype(np.uint8))
         labels.append(np.stack([kinds, np.full(len(kinds), index)], axis=1))
-    pixels = np.pad(np.concatenate(images), ((0, 0), (2, 2), (2, 2)))[:, None]
-
-    def fill(out: NDArray[np.uint8]) -> None:
-        out[...] = to_channels(fit_pixels(pixels, chosen.size), chosen.channels)
-
-    rows = np.concatenate(labels).astype(np.int64)
-    shape = (chosen.channels, chosen.size, chosen.size)
-    return Reading(len(pixels), shape, fill, labels=rows, names=(factor, "partition"))
+    pixels = np.pad(np.concatenate(images), ((0, 0), (2, 2), (2, 2)))
+    return array_reading(
+        Source.from_array(pixels), chosen,
+        labels=np.concatenate(labels).astype(np.int64), names=(factor, "partition"),
+    )  # fmt: skip
 
 
 def _pair(path: Path, part: str) -> tuple[Path, Path] | None:

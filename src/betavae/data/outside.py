@@ -11,8 +11,9 @@ from PIL import Image
 
 from betavae.data.arrays import check_dtype, check_side, to_bytes, to_store
 from betavae.data.dataset import Dataset
-from betavae.data.pictures import fit_pixels, flat, to_channels
+from betavae.data.pictures import flat, to_channels
 from betavae.data.progress import progress
+from betavae.data.resize import fit_pixels
 from betavae.data.tables import UNKNOWN, with_factors
 from betavae.errors import InputError
 

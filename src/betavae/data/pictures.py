@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from betavae.data.progress import progress
 from betavae.errors import InputError
 
 MAX_PIXELS = 1 << 26  # below Pillow's own warning; a photograph of 64 megapixels still passes
-BLOCK = 64  # files a thread takes at a time
-BACKLOG = 256  # pictures read ahead of the threads that decode them
+REDUCING_GAP = 3.0  # images more than this many times too large are first averaged in boxes
 
 Crop = int | Literal["whole"] | None  # side of the centre square to keep; None is the largest
 
@@ -35,9 +30,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -172,33 +164,20 @@ def fit(picture: Image.Image, size: int, crop: Crop = None) -> Image.Image:
         size: side of the result.
         crop: side of the square, None for the largest one; "whole" squeezes the whole picture.
     """
-    if crop != "whole":
-        side = min(picture.size) if crop is None else crop
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        # Not resize(box=...): its filter reaches over the box, so that what is cropped shines in.
-        picture = picture.crop((left, top, left + side, top + side))
+    # Not resize(box=...): its filter reaches over the box, so that what is cropped shines in.
+    picture = picture.crop(kept(picture.width, picture.height, crop))
     if picture.size == (size, size):
         return picture
-    return picture.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return picture.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
 
 
-def fit_pixels(images: NDArray[np.uint8], size: int, crop: Crop = None) -> NDArray[np.uint8]:
-    """Crop and resize (n, C, H, W) bytes to (n, C, size, size), as `fit`, on all cores.
-
-    >>> fit_pixels(np.full((2, 3, 100, 80), 7, np.uint8), 64).shape
-    (2, 3, 64, 64)
-    """
-    planes = images.reshape(-1, *images.shape[2:])
-    out = np.empty((len(planes), size, size), np.uint8)
-
-    def block(start: int) -> None:
-        for k in range(start, min(start + BLOCK, len(planes))):
-            picture = Image.fromarray(np.ascontiguousarray(planes[k]))
-            out[k] = np.asarray(fit(picture, size, crop))
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(block, range(0, len(planes), BLOCK)))
-    return out.reshape(len(images), -1, size, size)
+def kept(width: int, height: int, crop: Crop) -> tuple[int, int, int, int]:
+    """Return the part to keep: left, top, right, bottom."""
+    if crop == "whole":
+        return 0, 0, width, height
+    side = min(width, height) if crop is None else crop
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
 
 
 def to_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
@@ -218,71 +197,13 @@ def to_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     return luma.astype(np.uint8)[:, None]
 
 
-def on_all_cores(
-    work: Callable[[int], Result], count: int, title: str, unit: int = BLOCK
-) -> list[Result]:
-    """Return ``[work(0), ..., work(count - 1)]``, computed by a thread a core.
-
-    Shows a progress bar on stderr when it takes a while. The first error, in order, is
-    raised; what has not begun by then never does.
-    """
-    starts = range(0, count, unit)
-    Image.preinit()  # loads the decoders once, before threads race to
-
-    def block(start: int) -> list[Result]:
-        return [work(item) for item in range(start, min(start + unit, count))]
-
-    results: list[Result] = []
-    with _quiet_decoders(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(block, start) for start in starts]
-        try:
-            with progress(title, count) as advance:
-                for job in jobs:
-                    results += job.result()
-                    advance(len(results))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return results
-
-
-def stream_on_all_cores(
-    items: Iterable[Item],
-    work: Callable[[Item], object],
-    count: int,
-    title: str,
-    *,
-    backlog: int = BACKLOG,
-) -> None:
-    """Call ``work(item)`` for items that come one by one, by a thread a core.
-
-    No more than `backlog` items wait, so that an archive is never read into memory. The first
-    error, in order, is raised; what has not begun by then never does.
-    """
-    Image.preinit()
-    pending: deque[Future[object]] = deque()
-    done = 0
-    with _quiet_decoders(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            with progress(title, count) as advance:
-                for item in items:
-                    pending.append(pool.submit(work, item))
-                    if len(pending) > backlog:
-                        pending.popleft().result()
-                        done += 1
-                        advance(done)
-                while pending:
-                    pending.popleft().result()
-                    done += 1
-                    advance(done)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
 @contextmanager
-def _quiet_decoders() -> Iterator[None]:
-    """Silence Pillow's warnings of odd metadata; bombs, refused in `opened`, become errors."""
+def quiet_decoders() -> Iterator[None]:
+    """Make Pillow ready for threads that decode, and silence its warnings of odd metadata.
+
+    Its warnings of bombs, which `opened` refuses, become errors.
+    """
+    Image.preinit()  # loads the decoders once, before threads race to
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)

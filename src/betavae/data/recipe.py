@@ -11,19 +11,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.data.arrays import Source
+from betavae.data.arrays import Source, fill
+from betavae.data.cache import let_go
 from betavae.data.containers import Container
+from betavae.data.cores import stream_on_all_cores
 from betavae.data.factors import Factors
 from betavae.data.pictures import (
     Crop,
     check_crop,
     decode,
-    fit_pixels,
-    stream_on_all_cores,
+    quiet_decoders,
     to_channels,
 )
-from betavae.data.progress import progress
+from betavae.data.resize import fit_pixels
 from betavae.errors import InputError
+
+LET_GO = 1 << 10  # pictures after which what is written counts as ours no more
 
 Fill = Callable[[NDArray[np.uint8]], "str | None"]
 Cameras = Literal["left", "right", "both"]
@@ -187,19 +190,14 @@ def array_reading(
     """
     _, height, width = source.check()
     check_crop(chosen.crop, height, width, source.what)
-    count = source.shape[0]
 
-    def fill(out: NDArray[np.uint8]) -> None:
-        with progress("reading images", count) as advance:
-            for first, images in source.images():
-                wanted = to_channels(images, chosen.channels)
-                if wanted.shape[2:] != (chosen.size, chosen.size) or chosen.crop is not None:
-                    wanted = fit_pixels(wanted, chosen.size, chosen.crop)
-                out[first : first + len(images)] = wanted
-                advance(first + len(images))
+    def wanted(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return fit_pixels(to_channels(images, chosen.channels), chosen.size, chosen.crop)
 
-    shape = (chosen.channels, chosen.size, chosen.size)
-    return Reading(count, shape, fill, labels=labels, names=names, grid=grid)
+    return Reading(
+        source.shape[0], (chosen.channels, chosen.size, chosen.size),
+        lambda out: fill(source, out, wanted), labels=labels, names=names, grid=grid,
+    )  # fmt: skip
 
 
 def one_file(path: Path, suffixes: tuple[str, ...], what: str) -> Path:
@@ -235,11 +233,15 @@ def decode_all(
     """
     row = {name: index for index, name in enumerate(names)}
 
-    def one(item: tuple[str, bytes]) -> None:
+    def one(item: tuple[str, bytes]) -> int:
         name, content = item
+        if row[name] % LET_GO == 0:
+            let_go(out)
         out[row[name]] = decode(
             io.BytesIO(content), chosen.channels, chosen.size, crop=chosen.crop,
             name=f"{container.path}: {name}",
         )  # fmt: skip
+        return 1
 
-    stream_on_all_cores(container.stream(frozenset(names)), one, len(names), title)
+    with quiet_decoders():
+        stream_on_all_cores(container.stream(frozenset(names)), one, len(names), title)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from betavae.data.cache import let_go
+from betavae.data.cores import stream_on_all_cores
 from betavae.data.idx import Matrix, open_norb
-from betavae.data.pictures import check_crop, fit_pixels, to_channels
-from betavae.data.progress import progress
+from betavae.data.pictures import check_crop, to_channels
 from betavae.data.recipe import Chosen, Reading, Recipe, Remote
+from betavae.data.resize import fit_pixels
 from betavae.errors import InputError
 
 NAMES = ("category", "instance", "elevation", "azimuth", "lighting", "camera")
 PATTERN = re.compile(r"smallnorb-.*-(training|testing)-(dat|cat|info)\.mat(\.gz)?")
 BLOCK = 256  # image pairs read at a time
+AHEAD = 8  # blocks read ahead of the threads that resize them
 
 
 def read(path: Path, chosen: Chosen) -> Reading:
@@ -40,16 +44,23 @@ def read(path: Path, chosen: Chosen) -> Reading:
     row = np.empty(len(labels), np.int64)
     row[order] = np.arange(len(labels))
 
+    def blocks() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        first = 0
+        for pair in pairs:
+            for block in pair.blocks(BLOCK):
+                images = block[:, views].reshape(-1, 1, *block.shape[2:])
+                yield first, images
+                first += len(images)
+
     def fill(out: NDArray[np.uint8]) -> None:
-        done = 0
-        with progress("reading images", len(labels)) as advance:
-            for pair in pairs:
-                for block in pair.blocks(BLOCK):
-                    images = block[:, views].reshape(-1, 1, *block.shape[2:])
-                    images = fit_pixels(images, chosen.size, chosen.crop)
-                    out[row[done : done + len(images)]] = to_channels(images, chosen.channels)
-                    done += len(images)
-                    advance(done)
+        def one(item: tuple[int, NDArray[np.uint8]]) -> int:
+            first, images = item
+            images = fit_pixels(images, chosen.size, chosen.crop)
+            out[row[first : first + len(images)]] = to_channels(images, chosen.channels)
+            let_go(out)
+            return len(images)
+
+        stream_on_all_cores(blocks(), one, len(labels), "reading images", backlog=AHEAD)
 
     shape = (chosen.channels, chosen.size, chosen.size)
     sorted_labels = labels[order]
