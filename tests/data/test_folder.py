@@ -89,6 +89,10 @@ def animated(path: Path) -> None:
     frames[0].save(path, save_all=True, append_images=frames[1:])
 
 
+def printed(path: Path) -> None:
+    Image.new("CMYK", (32, 32)).save(path)
+
+
 def bomb(path: Path) -> None:
     path.write_bytes(png_file(60_000, 60_000, 8, 0, b""))
 
@@ -107,6 +111,7 @@ BAD_FILES: list[tuple[str, Callable[[Path], Any], str]] = [
     ("head.png", lambda p: cut(write(p, GREY[0]), 0.02), "is "),
     ("half.jpg", lambda p: cut(write(p, rgb(), quality=95), 0.5), "is damaged: image file is"),
     ("moves.png", animated, "is animated, expected one picture a file"),
+    ("print.jpg", printed, "is in CMYK, expected grey or RGB"),
     ("bomb.png", bomb, "refused as a possible decompression bomb"),
     ("small.png", lambda p: write(p, GREY[0][:16, :16]), "got 16x16"),
     ("wide.png", lambda p: write(p, np.zeros((32, 64), np.uint8)), "must be square"),

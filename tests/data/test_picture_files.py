@@ -64,7 +64,7 @@ def test_every_png_mode(tmp_path: Path, name: str, content: bytes, expected: np.
     np.testing.assert_array_equal(data[0], expected)
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_every_jpeg_mode(tmp_path: Path, mode: str) -> None:
     smooth = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8) * 4
     image = Image.merge("RGB", [Image.fromarray(smooth), Image.fromarray(smooth.T // 2),

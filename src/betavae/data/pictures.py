@@ -50,7 +50,7 @@ def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Imag
         name: what messages call it; a path names itself.
 
     Raises:
-        InputError: when the file is no PNG or JPEG, is damaged, animated, or larger than
+        InputError: when the file is no PNG or JPEG, is damaged, animated, in CMYK, or larger than
             MAX_PIXELS (a small file can claim to hold terabytes).
     """
     path = name or str(file)
@@ -61,6 +61,8 @@ def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Imag
             # A JPEG of several frames (MPO) is one picture with previews; an animated PNG is not.
             if image.format == "PNG" and getattr(image, "is_animated", False):
                 raise InputError(f"{path} is animated, expected one picture a file")
+            if image.mode == "CMYK":  # converted without the printer's profile, colours are wrong
+                raise InputError(f"{path} is in CMYK, expected grey or RGB; save it as RGB")
             yield image
     except (InputError, MemoryError):
         raise
@@ -104,8 +106,8 @@ def decode(
 ) -> NDArray[np.uint8]:
     """Decode one picture into (C, H, W) bytes, upright as its EXIF orientation says.
 
-    Sixteen bits become eight, rounded; palettes and CMYK become RGB; what is transparent lies
-    on white, as viewers show it.
+    Sixteen bits become eight, rounded; palettes become RGB; what is transparent lies on white, as
+    viewers show it.
 
     Args:
         file: a PNG or JPEG file, or its content.
