@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-MANY = 1 << 20  # values of a batch from which torch's threads gain more than they wait
+MANY = 1 << 19  # values of a batch from which torch's threads gain more than they wait
 
 
 class ImageStore:
