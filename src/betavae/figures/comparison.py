@@ -15,6 +15,7 @@ from betavae.figures.pictures import signed, step_centres, traversal_sheet
 from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing
 
 _EDGE, _HEAD, _LABEL, _FOOT, _BETWEEN = 0.03, 0.24, 0.16, 0.2, 0.14  # inches
+_WORD = 0.17  # inches from the inputs to the first value, so that a word fits under the inputs
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def traversals_compared(
                 axes.set_yticks([])
                 _caption(axes, block, theme)
                 if row == len(sheets[title]) - 1:
-                    _range(axes, steps, unit, shape[-1], seeds is not None, theme)
+                    _range(axes, steps, unit, shape[-1], width, seeds is not None, theme)
         return figure
 
 
@@ -120,22 +121,27 @@ def _caption(axes: Axes, block: Block, theme: Theme) -> None:
         )
 
 
-def _range(axes: Axes, steps: Any, unit: str, side: int, inputs: bool, theme: Theme) -> None:
-    """Write under the lowest block what its columns are."""
+def _range(
+    axes: Axes, steps: Any, unit: str, side: int, width: float, inputs: bool, theme: Theme
+) -> None:
+    """Write under the lowest block, so many inches wide, what its columns are."""
     centre, *centres = step_centres(side, len(steps), inputs)
-    marks = [(centres[0], signed(steps[0])), (centres[-1], signed(steps[-1]) + unit)]
+    marks = [
+        (centres[0], signed(steps[0]), "center"),
+        (1.0, signed(steps[-1]) + unit, "right"),  # centred, it could reach beyond the page
+    ]
     if len(steps) % 2:
-        marks.append((centres[len(steps) // 2], signed(steps[len(steps) // 2])))
-    if inputs:
-        marks.append((centre, "input"))
-    for place, text in marks:
+        marks.append((centres[len(steps) // 2], signed(steps[len(steps) // 2]), "center"))
+    if inputs and (centres[0] - centre) * width >= _WORD:
+        marks.append((centre, "input", "center"))
+    for place, text, align in marks:
         axes.annotate(
             text,
             (place, 0),
             xycoords="axes fraction",
             xytext=(0, -3),
             textcoords="offset points",
-            ha="center",
+            ha=align,
             va="top",
             fontsize=6,
             color=theme.muted,
