@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from written import left_behind
 
 from betavae import data as datasets
 from betavae.data import prepared, sets
+from betavae.data.cores import on_all_cores
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options, Reading
 from betavae.errors import InputError
@@ -158,3 +160,22 @@ def test_ctrl_c_leaves_nothing(folder: Path, own_cache: Path) -> None:
     assert errors.strip().splitlines()[-1] == "betavae: stopped"
     assert "Traceback" not in errors
     assert left_behind(own_cache) == []
+
+
+def test_ctrl_c_while_work_is_handed_out_cancels_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    hand_out = ThreadPoolExecutor.submit
+
+    def interrupted(pool: ThreadPoolExecutor, *job: Any) -> Any:
+        if job[-1] == 300:
+            raise KeyboardInterrupt
+        return hand_out(pool, *job)
+
+    def work(item: int) -> None:
+        begun.append(item)
+        time.sleep(0.02)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        on_all_cores(work, 1000, "working", unit=1)
+    assert len(begun) < 200

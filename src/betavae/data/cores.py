@@ -32,8 +32,8 @@ def on_all_cores(
 
     results: list[Result] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(block, start) for start in starts]
         try:
+            jobs = [pool.submit(block, start) for start in starts]
             with progress(title, count) as advance:
                 for job in jobs:
                     results += job.result()
