@@ -18,6 +18,8 @@ from betavae.models.methods import Model
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import gaussian_rate
 
+NAME = "representation.npz"  # in a run folder
+
 
 @dataclass(frozen=True)
 class Representation:

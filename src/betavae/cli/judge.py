@@ -103,9 +103,10 @@ def encode(
         out: The file to write. [default: RUN/representation.npz]
         device: Where to encode: auto, cpu, cuda or mps.
     """
+    from betavae import representation
     from betavae.studies.scoring import encode_run
 
-    path = out or run_folder / "representation.npz"
+    path = out or run_folder / representation.NAME
     codes = encode_run(run_folder, data=data, device=device)
     codes.save(path)
     print(f"{len(codes.mean):,} images, {codes.mean.shape[1]} latents: written to {path}")

@@ -14,9 +14,7 @@ METHODS = (
     "beta-vae, and with the paper's own network and optimiser untrained-fc, vae-fc, beta-vae-fc. "
     "[default: what the folder knows, else all]"
 )
-
-
-Several = Parameter(consume_multiple=True)
+SEVERAL = Parameter(consume_multiple=True)
 
 
 @study_app.command(name="dual")
@@ -24,7 +22,7 @@ def study_dual(
     *,
     out: Path = Path("runs/dual"),
     data: str = "shapes2d",
-    epsilons: Annotated[tuple[float, ...] | None, Several] = None,
+    epsilons: Annotated[tuple[float, ...] | None, SEVERAL] = None,
     images: int = 60_000,
     network: Literal["fc", "conv", "burgess", "patch"] = "patch",
     seed: int = 0,
@@ -160,8 +158,8 @@ def reproduce_table(
 def reproduce_latent_size(
     *,
     out: Path = Path("runs/latent-size"),
-    latents: Annotated[tuple[int, ...] | None, Several] = None,
-    beta_norms: Annotated[tuple[float, ...] | None, Several] = None,
+    latents: Annotated[tuple[int, ...] | None, SEVERAL] = None,
+    beta_norms: Annotated[tuple[float, ...] | None, SEVERAL] = None,
     replicas: int = 1,
     images: int = 100_000,
     rows: int | None = None,

@@ -80,10 +80,11 @@ def train(
     if not report:
         print(f"saved in {folder}; next: betavae score {folder}, betavae report {folder}")
         return
+    from betavae import representation
     from betavae.report import write_report
     from betavae.studies.scoring import encode_run
 
-    codes = folder / "representation.npz"
+    codes = folder / representation.NAME
     encode_run(folder, device=settings.device).save(codes)
     print(f"codes: {codes}\nreport: {write_report([folder])}")
 

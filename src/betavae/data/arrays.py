@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -209,6 +210,10 @@ def fill(
         let_go(out)
         return len(images)
 
+    if math.prod(source.shape) <= PIECE:  # one piece: a thread would only be started for it
+        for piece in source.images():
+            one(piece)
+        return
     stream_on_all_cores(source.images(), one, source.shape[0], "reading images", backlog=AHEAD)
 
 

@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from betavae.data.progress import progress
+from betavae.interrupts import stop_signals
 
 BLOCK = 64  # items a thread takes at a time
 BACKLOG = 256  # items that may wait for the threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def threads() -> Iterator[tuple[ThreadPoolExecutor, Callable[[], None]]]:
+    """Yield a pool of a thread a core, and a function to call after each piece of work.
+
+    In the middle of a pool's locks, Ctrl-C would leave one of them locked and the program waiting
+    for ever. So it is held back until that function is called, or the pool is left. After it, as
+    after an error, what has not begun never does.
+    """
+    with stop_signals() as asked:
+
+        def check() -> None:
+            if asked():
+                raise KeyboardInterrupt
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            try:
+                yield pool, check
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        check()
 
 
 def on_all_cores(
@@ -31,16 +56,11 @@ def on_all_cores(
         return [work(item) for item in range(start, min(start + unit, count))]
 
     results: list[Result] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            jobs = [pool.submit(block, start) for start in starts]
-            with progress(title, count) as advance:
-                for job in jobs:
-                    results += job.result()
-                    advance(len(results))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with threads() as (pool, check), progress(title, count) as advance:
+        for job in [pool.submit(block, start) for start in starts]:
+            results += job.result()
+            check()
+            advance(len(results))
     return results
 
 
@@ -66,17 +86,18 @@ def stream_on_all_cores(
     """
     pending: deque[Future[int]] = deque()
     done = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            with progress(title, count) as advance:
-                for item in items:
-                    pending.append(pool.submit(work, item))
-                    if len(pending) > backlog:
-                        done += pending.popleft().result()
-                        advance(done)
-                while pending:
-                    done += pending.popleft().result()
-                    advance(done)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with threads() as (pool, check), progress(title, count) as advance:
+
+        def wait_for_one() -> None:
+            nonlocal done
+            done += pending.popleft().result()
+            check()
+            advance(done)
+
+        for item in items:
+            check()
+            pending.append(pool.submit(work, item))
+            if len(pending) > backlog:
+                wait_for_one()
+        while pending:
+            wait_for_one()

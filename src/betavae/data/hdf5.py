@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae.data.arrays import Source, check_dtype
+from betavae.data.cores import threads
 from betavae.data.numpy_files import reading
 from betavae.errors import InputError
 
@@ -131,6 +130,6 @@ def _unzipped(data: Any, start: int, stop: int) -> NDArray[np.uint8]:
         chunk = np.frombuffer(content, np.uint8).reshape(data.chunks)
         there[...] = chunk[tuple(map(slice, there.shape))]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threads() as (pool, _):
         list(pool.map(one, product(*sides)))
     return out

@@ -9,8 +9,6 @@ its last value give the same picture: 18,432 pairs of identical images, kept as 
 from __future__ import annotations
 
 import hashlib
-import os
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae.data import cache
+from betavae.data.cores import threads
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
 from betavae.errors import InputError
@@ -161,19 +160,20 @@ def render_all(out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """
     packed = np.empty((len(FACTORS), SIDE * SIDE // 8), np.uint8) if out is None else out
     grid = packed.reshape(*FACTORS.sizes, -1)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threads() as (pool, check):
         jobs = [
             pool.submit(_render_block, shape, scale, grid[shape, scale])
             for shape, scale in product(range(3), range(6))
         ]
         for job in jobs:
             job.result()
+            check()
     return packed
 
 
 def digests(packed: NDArray[np.uint8]) -> tuple[str, ...]:
     """Return the SHA-256 of each shape's third of the packed set, computed on every core."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threads() as (pool, _):
         hashes = pool.map(lambda part: hashlib.sha256(part).hexdigest(), np.split(packed, 3))
         return tuple(hashes)
 

@@ -61,11 +61,9 @@ class SharedVAE(huggingface_hub.PyTorchModelHubMixin):
         write_pretrained(save_directory, self.trained, self.record, self.scores)
 
     @classmethod
-    def _from_pretrained(
-        cls, *, model_id: str, force_download: bool = False, **options: Any
-    ) -> SharedVAE:
+    def _from_pretrained(cls, *, model_id: str, **options: Any) -> SharedVAE:
         folder = huggingface_hub.snapshot_download(
-            model_id, force_download=force_download, allow_patterns=[CONFIG, WEIGHTS], **options
+            model_id, allow_patterns=[CONFIG, WEIGHTS], **options
         )
         return cls.of(read_pretrained(Path(folder)))
 

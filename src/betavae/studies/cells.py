@@ -19,6 +19,7 @@ from typing import Any
 
 from betavae.errors import InputError
 from betavae.files import read_json, write_json
+from betavae.interrupts import stop_signals
 from betavae.studies.board import Board
 from betavae.studies.engines import claimed_device, engine, one_thread
 
@@ -112,8 +113,6 @@ def run_cells(
         InputError: when a cell is there with other options, or the engine cannot be had.
     """
     from joblib import Parallel, delayed
-
-    from betavae.training.session import stop_signals
 
     done = {cell.name: found for cell in cells if (found := finished(folder, cell)) is not None}
     missing = [cell for cell in cells if cell.name not in done]

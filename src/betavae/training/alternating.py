@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.interrupts import stop_signals
 from betavae.models.methods import build_model
 from betavae.training import checkpoint
 from betavae.training.log import Log
@@ -27,7 +28,6 @@ from betavae.training.session import (
     divergence,
     how_to_resume,
     nothing,
-    stop_signals,
 )
 
 RECORD_STEPS = 20  # steps between records; terms are read back from the device only then

@@ -14,6 +14,7 @@ from torch import Tensor
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.interrupts import stop_signals
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective, Step
@@ -51,7 +52,6 @@ from betavae.training.session import (
     divergence,
     how_to_resume,
     nothing,
-    stop_signals,
 )
 
 RECORD_STEPS = 50  # steps between records; terms are read back from the device only then

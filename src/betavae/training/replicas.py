@@ -13,6 +13,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
+from betavae.interrupts import stop_signals
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Terms
@@ -38,7 +39,6 @@ from betavae.training.session import (
     check_same_run,
     divergence,
     how_to_resume,
-    stop_signals,
 )
 
 MAY_DIFFER = {"seed", "beta", "beta_norm", "beta_schedule", "beta_start", "beta_ramp"}
