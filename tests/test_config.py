@@ -13,7 +13,7 @@ from betavae import objectives
 from betavae.config import Config
 from betavae.errors import InputError
 from betavae.options import TAKES, Name, ObjectiveOptions
-from betavae.training.configured import FACTORIES, make_objective
+from betavae.training.configured import FACTORIES, learning_rate_schedule, make_objective
 
 NAMES = [name for name in get_args(Name) if name != "custom"]
 
@@ -89,6 +89,19 @@ def test_bad_objectives_are_one_line(options: dict[str, object], message: str) -
     with pytest.raises(InputError, match=message) as caught:
         Config.from_mapping(options)
     assert "\n" not in str(caught.value)
+
+
+def test_the_learning_rate_decays_over_the_whole_run_or_its_end() -> None:
+    end = {"images": 1000, "learning_rate": 0.1, "learning_rate_decay": 200}
+    for name, quarter in (("linear", 0.075), ("cosine", 0.0853553)):
+        rate = learning_rate_schedule(Config.from_mapping({**end, "learning_rate_schedule": name}))
+        expected = [0.1, 0.1, 0.1, quarter, 0.05, 0.0]
+        assert [rate(seen) for seen in (0, 500, 800, 850, 900, 1000)] == pytest.approx(expected)
+    for part in (None, 1000, 5000):
+        options = {**end, "learning_rate_schedule": "linear", "learning_rate_decay": part}
+        assert learning_rate_schedule(Config.from_mapping(options))(500) == pytest.approx(0.05)
+    with pytest.raises(InputError, match="learning_rate_decay needs learning_rate_schedule"):
+        Config.from_mapping(end)
 
 
 def test_toml_names_an_objective_or_gives_its_table(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from betavae.summaries import command, settings
         Config(beta=4, images=60_000, network="fc", learning_rate=1e-3),
         Config(data="my images/a.npy", beta_norm=0.0031, likelihood="gaussian", sigma=0.3),
         Config(beta_schedule="linear", beta_ramp=5000, bf16=True, size=64, seed=9),
+        Config(learning_rate_schedule="linear", learning_rate_decay=5000),
         Config(objective={"name": "dip", "kind": "i", "off_diagonal": 3.5}),
     ],
 )

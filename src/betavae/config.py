@@ -40,7 +40,8 @@ METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 # What the other methods take; the rest describes a VAE.
 TRAINED = (
-    "batch", "images", "learning_rate", "threads", "checkpoint_every", "device", "tensorboard",
+    "batch", "images", "learning_rate", "learning_rate_schedule", "learning_rate_decay",
+    "threads", "checkpoint_every", "device", "tensorboard",
 )  # fmt: skip
 METHOD_TAKES: dict[str, tuple[str, ...]] = {
     "infogan": TRAINED,
@@ -115,7 +116,10 @@ class Config(BaseModel):
     optimiser: Literal["adam", "adagrad"] = Field("adam", description="Optimiser.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="Decay of the learning rate to zero over the run, or none."
+        "constant", description="Decay of the learning rate to zero, or none."
+    )
+    learning_rate_decay: int | None = Field(
+        None, ge=1, description="Last images, over which it decays. [default: the whole run]"
     )
     batch: int = Field(8, ge=1, description="Images a step.")
     images: int = Field(
@@ -166,11 +170,13 @@ class Config(BaseModel):
         return config
 
     @model_validator(mode="after")
-    def _one_beta(self) -> Self:
+    def _consistent(self) -> Self:
         if self.beta is not None and self.beta_norm is not None:
             raise ValueError("give beta or beta_norm, not both")
         if self.beta_schedule == "exponential" and not self.beta_start > 0:
             raise ValueError("beta_start must be > 0 with beta_schedule=exponential, got 0")
+        if self.learning_rate_decay is not None and self.learning_rate_schedule == "constant":
+            raise ValueError("learning_rate_decay needs learning_rate_schedule=linear or cosine")
         name = self.objective.name
         if name != "beta":
             for key in BETA_OPTIONS:
@@ -210,6 +216,10 @@ class Config(BaseModel):
     def resolved_ramp(self) -> int:
         """Return the images over which beta moves."""
         return self.beta_ramp or max(1, round(0.4 * self.images))
+
+    def resolved_decay(self) -> int:
+        """Return the images at the end over which the learning rate decays."""
+        return min(self.learning_rate_decay or self.images, self.images)
 
     def resolved_beta(self, pixels: int) -> float:
         """Return the weight of the rate in nats for images of `pixels` values (N = C*H*W).

@@ -102,6 +102,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         optimiser: Literal["adam", "adagrad"] = "adam",
         learning_rate: float = 1e-3,
         learning_rate_schedule: Literal["constant", "linear", "cosine"] = "constant",
+        learning_rate_decay: int | None = None,
         init: str | None = None,
         device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
         threads: int | None = None,
@@ -129,6 +130,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.optimiser = optimiser
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
+        self.learning_rate_decay = learning_rate_decay
         self.init = init
         self.device = device
         self.threads = threads

@@ -35,7 +35,8 @@ def config(method: str, **options: object) -> Config:
 def test_an_interrupted_training_resumes_to_the_same_bits(
     tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit(config(method), grid_images(), tmp_path / "whole", progress=False)
+    options = config(method, learning_rate_schedule="linear", learning_rate_decay=64)
+    fit(options, grid_images(), tmp_path / "whole", progress=False)
     real = alternating.Parts
 
     def interrupting(model, optimiser, take_step):  # type: ignore[no-untyped-def]
@@ -49,9 +50,9 @@ def test_an_interrupted_training_resumes_to_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(f"betavae.training.{method}.Parts", interrupting)
         with pytest.raises(Interrupted, match="go on with: betavae train --resume"):
-            fit(config(method), grid_images(), tmp_path / "cut", progress=False)
+            fit(options, grid_images(), tmp_path / "cut", progress=False)
     assert checkpoint.read_header(tmp_path / "cut").steps == 8
-    fit(config(method), grid_images(), tmp_path / "cut", resume=True, progress=False)
+    fit(options, grid_images(), tmp_path / "cut", resume=True, progress=False)
     one = load_file(tmp_path / "whole" / checkpoint.NAME)
     two = load_file(tmp_path / "cut" / checkpoint.NAME)
     assert one.keys() == two.keys()

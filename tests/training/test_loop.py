@@ -84,7 +84,9 @@ def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
 def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path: Path, optimiser: str) -> None:
-    config = QUICK.replaced(optimiser=optimiser, learning_rate_schedule="cosine")
+    config = QUICK.replaced(
+        optimiser=optimiser, learning_rate_schedule="cosine", learning_rate_decay=400
+    )
     train(config, squares(), tmp_path / "whole", progress=False)
 
     def interrupt(model: VAE, images: torch.Tensor, step: Step) -> Terms:

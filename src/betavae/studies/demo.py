@@ -13,7 +13,7 @@ from betavae.files import write_json
 from betavae.metrics.higgins import HigginsResult
 from betavae.report import write_report
 from betavae.studies.cells import Cell, open_study, run_cells
-from betavae.studies.presets import BETA_VAE, VAE
+from betavae.studies.presets import BETA_VAE, VAE, scaled
 from betavae.studies.scoring import score_run
 from betavae.studies.trained import trained
 from betavae.traversals import write_traversals
@@ -51,9 +51,7 @@ def run_demo(
     open_study(out, STUDY_NAME, {"seed": seed, "quick": quick})
     cells = []
     for name, place, options, paper in MODELS:
-        config = {**options, "seed": seed}
-        if quick:
-            config["images"] //= 10
+        config = {**scaled(options, options["images"] // 10 if quick else None), "seed": seed}
         told = {"model": name, "paper_percent": paper}
         cells.append(Cell(place, {**told, "config": config, "rows": 20_000 if quick else None}))
     print("2D shapes: rendering or reading 737,280 images", file=sys.stderr)

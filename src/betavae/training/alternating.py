@@ -18,6 +18,7 @@ from betavae.errors import InputError
 from betavae.interrupts import stop_signals
 from betavae.models.methods import build_model
 from betavae.training import checkpoint
+from betavae.training.configured import learning_rate_schedule
 from betavae.training.log import Log
 from betavae.training.machine import choose_device, choose_threads, cpu_threads, keep_heap
 from betavae.training.records import ProgressBar
@@ -96,6 +97,8 @@ def run_steps(
     keep_heap()
     parts = prepare(config, dataset, device)
     model, optimiser = parts.model, parts.optimiser
+    shares = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
+    learning_rate = learning_rate_schedule(config)
     generator = torch.Generator(device).manual_seed(config.seed)
     start, before = 0, 0.0
     if resume and out is not None:
@@ -123,6 +126,8 @@ def run_steps(
         bar or nothing(),
     ):
         for index in range(start, total):
+            for group, share in zip(optimiser.param_groups, shares, strict=True):
+                group["lr"] = share * learning_rate(index * batch)
             terms = parts.take_step(index, generator)
             sums = sums + torch.stack([value.detach() for value in terms.values()])
             done = index + 1

@@ -66,11 +66,14 @@ def beta_schedule(config: Config, pixels: int) -> schedules.Schedule:
 
 def learning_rate_schedule(config: Config) -> schedules.Schedule:
     """Return the configured learning rate as a function of the images seen."""
+    peak, decay = config.learning_rate, config.resolved_decay()
+    if config.learning_rate_schedule == "constant":
+        return schedules.constant(peak)
     if config.learning_rate_schedule == "linear":
-        return schedules.linear(config.learning_rate, 0.0, config.images)
-    if config.learning_rate_schedule == "cosine":
-        return schedules.cosine(config.learning_rate, config.images)
-    return schedules.constant(config.learning_rate)
+        fall = schedules.linear(peak, 0.0, decay)
+    else:
+        fall = schedules.cosine(peak, decay)
+    return schedules.later(fall, config.images - decay)
 
 
 def make_optimiser(config: Config, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:

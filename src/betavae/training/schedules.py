@@ -23,6 +23,16 @@ def linear(start: float, end: float, images: int) -> Schedule:
     return lambda images_seen: start + (end - start) * min(1.0, images_seen / images)
 
 
+def later(schedule: Schedule, images: int) -> Schedule:
+    """Stay at the schedule's first value over `images`, then begin.
+
+    >>> fall = later(linear(1.0, 0.0, images=100), 50)
+    >>> fall(0), fall(50), fall(100), fall(150)
+    (1.0, 1.0, 0.5, 0.0)
+    """
+    return lambda images_seen: schedule(max(0, images_seen - images))
+
+
 def exponential(start: float, end: float, images: int) -> Schedule:
     """Move from `start` to `end` by a constant factor an image over `images`, then stay.
 
