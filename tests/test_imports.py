@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "betavae"
 
 # Data flows left to right; a part may import itself and what stands before it.
-LEAVES = {"errors", "config", "options", "files", "launch"}
+LEAVES = {"errors", "config", "options", "files", "launch", "interrupts"}
 ORDER = [
     "data", "models", "objectives", "training", "representation",
     "metrics", "figures", "scales", "runs", "latent_names", "traversals", "scoretable", "summaries",
