@@ -27,7 +27,8 @@ format: $(STAMP)
 bench: $(STAMP)  ## every benchmark; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
-docs: $(STAMP)  ## the documentation site into site/; any warning fails
+docs: $(STAMP)  ## the documentation site into site/, with Python 3.11 or newer; any warning fails
+	@test -x $(BIN)/zensical || { echo "make docs needs Python 3.11 or newer" >&2; exit 2; }
 	NO_COLOR=1 $(BIN)/zensical build --clean --strict
 
 docs-test: $(STAMP)  ## every code block and shell line of README.md and docs/; see docs/testing.md

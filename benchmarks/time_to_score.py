@@ -22,7 +22,7 @@ from betavae.config import Config
 from betavae.metrics.higgins import higgins_score
 from betavae.models.vae import VAE
 from betavae.representation import represent
-from betavae.studies.demo import BETA_VAE as DEMO_BETA_VAE
+from betavae.studies.presets import BETA_VAE, scaled
 from betavae.training.loop import train
 from betavae.training.records import Record
 
@@ -32,15 +32,27 @@ EVERY = 5_000
 
 # The newest preset first; the others are the steps that led to it (docs/preset.md).
 PRESETS: dict[str, dict[str, Any]] = {
-    "patch, batch 8, beta 24 -> 4": DEMO_BETA_VAE,
-    "patch, batch 8, beta 4": {"network": "patch", "batch": 8, "beta": 4.0},
-    "patch, batch 64, beta 4": {"network": "patch", "batch": 64, "beta": 4.0},
-    "burgess, batch 64, beta 4": {"network": "burgess", "batch": 64, "beta": 4.0},
+    "patch, batch 8, beta 24 -> 4, decay": BETA_VAE,
+    "patch, batch 8, beta 24 -> 4": {
+        "beta": 4.0,
+        "beta_schedule": "exponential",
+        "beta_start": 24.0,
+        "beta_ramp": 100_000,
+        "images": 150_000,
+    },
+    "patch, batch 8, beta 4": {"batch": 8, "beta": 4.0, "images": 150_000},
+    "patch, batch 64, beta 4": {"batch": 64, "beta": 4.0, "images": 150_000},
+    "burgess, batch 64, beta 4": {
+        "network": "burgess",
+        "batch": 64,
+        "beta": 4.0,
+        "images": 150_000,
+    },
 }
 
 
-def reach(options: dict[str, Any], seed: int, limit: int) -> dict[str, Any]:
-    """Train one seed until the target or `limit` images; return the scores on the way."""
+def reach(options: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Train one seed until the target or the preset's end; return the scores on the way."""
     dataset = datasets.load("shapes2d")
     rows = np.sort(np.random.default_rng(0).choice(len(dataset.images), 20_000, replace=False))
     scores: list[tuple[int, float]] = []
@@ -60,7 +72,7 @@ def reach(options: dict[str, Any], seed: int, limit: int) -> dict[str, Any]:
         judging += time.perf_counter() - began
         return result.score >= TARGET
 
-    config = Config.from_mapping({**options, "seed": seed, "images": limit})
+    config = Config.from_mapping({**options, "seed": seed})
     train(config, dataset, progress=False, watch=watch)
     seconds = time.perf_counter() - started - judging
     reached = scores[-1][1] >= TARGET
@@ -73,11 +85,11 @@ def reach(options: dict[str, Any], seed: int, limit: int) -> dict[str, Any]:
     }
 
 
-def measure(name: str, seeds: int, limit: int) -> dict[str, Any]:
+def measure(name: str, seeds: int, limit: int | None) -> dict[str, Any]:
     """Measure one preset over seeds 0, 1, ... and print its summary line."""
     runs = []
     for seed in range(seeds):
-        runs.append(reach(PRESETS[name], seed, limit))
+        runs.append(reach(scaled(PRESETS[name], limit), seed))
         print(f"{name}: {runs[-1]}", flush=True)
     seconds = [run["seconds"] for run in runs]
     images = [run["images"] for run in runs]
@@ -96,7 +108,7 @@ def measure(name: str, seeds: int, limit: int) -> dict[str, Any]:
 
 
 def main(
-    presets: Sequence[str] = (next(iter(PRESETS)),), seeds: int = 5, limit: int = 100_000
+    presets: Sequence[str] = (next(iter(PRESETS)),), seeds: int = 5, limit: int | None = None
 ) -> dict[str, Any]:
     """Measure the presets in one run, the newest alone by default."""
     return {name: measure(name, seeds, limit) for name in presets}
@@ -106,6 +118,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", nargs="+", choices=PRESETS, default=[next(iter(PRESETS))])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--limit", type=int, default=100_000)
+    parser.add_argument("--limit", type=int, help="images, in the place of the preset's own length")
     arguments = parser.parse_args()
     main(arguments.preset, arguments.seeds, arguments.limit)

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from betavae import BetaVAE
 from betavae.config import Config
@@ -43,7 +43,14 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return values[:600] / 16, labels[:600]
 
 
-@parametrize_with_checks([BetaVAE(latents=2, images=64)])
+# `parametrize_with_checks` of scikit-learn 1.7, the last for Python 3.10, gives pytest a generator,
+# which this pytest warns of.
+CHECKS = list(estimator_checks_generator(BetaVAE(latents=2, images=64)))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"), CHECKS, ids=[check.func.__name__ for _, check in CHECKS]
+)
 def test_scikit_learn_s_own_checks(estimator: BetaVAE, check: Any) -> None:
     check(estimator)
 
