@@ -30,24 +30,19 @@ TARGET = 0.99
 BAR_SECONDS = 600.0
 EVERY = 5_000
 
+CONSTANT: dict[str, Any] = {"beta": 4.0, "images": 150_000}
 # The newest preset first; the others are the steps that led to it (docs/preset.md).
 PRESETS: dict[str, dict[str, Any]] = {
     "patch, batch 8, beta 24 -> 4, decay": BETA_VAE,
     "patch, batch 8, beta 24 -> 4": {
-        "beta": 4.0,
+        **CONSTANT,
         "beta_schedule": "exponential",
         "beta_start": 24.0,
         "beta_ramp": 100_000,
-        "images": 150_000,
     },
-    "patch, batch 8, beta 4": {"batch": 8, "beta": 4.0, "images": 150_000},
-    "patch, batch 64, beta 4": {"batch": 64, "beta": 4.0, "images": 150_000},
-    "burgess, batch 64, beta 4": {
-        "network": "burgess",
-        "batch": 64,
-        "beta": 4.0,
-        "images": 150_000,
-    },
+    "patch, batch 8, beta 4": CONSTANT,
+    "patch, batch 64, beta 4": {**CONSTANT, "batch": 64},
+    "burgess, batch 64, beta 4": {**CONSTANT, "network": "burgess", "batch": 64},
 }
 
 

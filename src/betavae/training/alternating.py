@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from betavae.errors import InputError
 from betavae.interrupts import stop_signals
 from betavae.models.methods import build_model
 from betavae.training import checkpoint
-from betavae.training.configured import learning_rate_schedule
+from betavae.training.configured import learning_rate_schedule, set_learning_rate
 from betavae.training.log import Log
 from betavae.training.machine import choose_device, choose_threads, cpu_threads, keep_heap
 from betavae.training.records import ProgressBar
@@ -28,7 +29,6 @@ from betavae.training.session import (
     check_same_run,
     divergence,
     how_to_resume,
-    nothing,
 )
 
 RECORD_STEPS = 20  # steps between records; terms are read back from the device only then
@@ -97,7 +97,6 @@ def run_steps(
     keep_heap()
     parts = prepare(config, dataset, device)
     model, optimiser = parts.model, parts.optimiser
-    shares = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
     learning_rate = learning_rate_schedule(config)
     generator = torch.Generator(device).manual_seed(config.seed)
     start, before = 0, 0.0
@@ -123,11 +122,10 @@ def run_steps(
         stop_signals() as stopping,
         cpu_threads(choose_threads(config)),
         Log(out, start * batch if resume else None, tensorboard=config.tensorboard) as log,
-        bar or nothing(),
+        bar or nullcontext(),
     ):
         for index in range(start, total):
-            for group, share in zip(optimiser.param_groups, shares, strict=True):
-                group["lr"] = share * learning_rate(index * batch)
+            set_learning_rate(optimiser, learning_rate(index * batch))
             terms = parts.take_step(index, generator)
             sums = sums + torch.stack([value.detach() for value in terms.values()])
             done = index + 1

@@ -76,6 +76,12 @@ def learning_rate_schedule(config: Config) -> schedules.Schedule:
     return schedules.later(fall, config.images - decay)
 
 
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of parameters the rate, times the group's `share` of it if it has one."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group.get("share", 1.0)
+
+
 def make_optimiser(config: Config, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """Return Adam or Adagrad, fused where the device has it.
 

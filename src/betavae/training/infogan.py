@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.models.infogan import InfoGAN, information
 from betavae.training.alternating import Named, Parts, seeded_model
+from betavae.training.configured import set_learning_rate
 from betavae.training.order import DataOrder
 
 CRITIC_RATE = 0.2  # of the generator's: 2e-4 to 1e-3 (openai/InfoGAN)
@@ -25,11 +27,12 @@ def prepare(config: Config, dataset: Dataset, device: torch.device) -> Parts:
     """
     gan = seeded_model(config, dataset, device)
     assert isinstance(gan, InfoGAN)
-    groups = [
-        {"params": list(gan.generator.parameters()), "lr": config.learning_rate},
-        {"params": list(gan.critic_parameters()), "lr": config.learning_rate * CRITIC_RATE},
+    groups: list[dict[str, Any]] = [
+        {"params": list(gan.generator.parameters())},
+        {"params": list(gan.critic_parameters()), "share": CRITIC_RATE},
     ]
     optimiser = torch.optim.Adam(groups, betas=(0.5, 0.999))
+    set_learning_rate(optimiser, config.learning_rate)
     rows = len(dataset.images)
     order = DataOrder(rows, min(config.batch, rows), config.seed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective, Step
 from betavae.training import checkpoint
-from betavae.training.configured import learning_rate_schedule
+from betavae.training.configured import learning_rate_schedule, set_learning_rate
 from betavae.training.distributed import (
     check_batch,
     connected,
@@ -51,7 +52,6 @@ from betavae.training.session import (
     check_same_run,
     divergence,
     how_to_resume,
-    nothing,
 )
 
 RECORD_STEPS = 50  # steps between records; terms are read back from the device only then
@@ -170,7 +170,7 @@ def train(
         cpu_threads(choose_threads(config)),
         connected(ranks, device, config, rows=rows, start=start, out=out) as agreed,
         Log(home, start * batch if resume else None, tensorboard=config.tensorboard) as log,
-        bar or nothing(),
+        bar or nullcontext(),
     ):
         run = compiled(elbo_pass, device) if config.compile else elbo_pass
         elbo = shared(ranks, model, run)
@@ -181,8 +181,7 @@ def train(
             save(0)
         for index in range(start, total_steps):
             seen = index * batch
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(seen)
+            set_learning_rate(optimiser, learning_rate(seen))
             images, second = images_of(index), partial(images_of, index, second=True)
             step = Step(seen, generator, rows, second, elbo, ranks)
             beta = train_step(model, optimiser, objective, images, step, recorder, bf16=config.bf16)

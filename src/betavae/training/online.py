@@ -9,7 +9,7 @@ from torch import Tensor
 
 from betavae.data.dataset import Dataset
 from betavae.objectives.terms import Step
-from betavae.training.configured import learning_rate_schedule
+from betavae.training.configured import learning_rate_schedule, set_learning_rate
 from betavae.training.learner import Learner
 from betavae.training.loop import train_step
 from betavae.training.machine import choose_threads, cpu_threads
@@ -54,8 +54,7 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
 
     with cpu_threads(choose_threads(config)):
         for part, other in zip(parts, others, strict=True):
-            for group in learner.optimiser.param_groups:
-                group["lr"] = learning_rate(seen)
+            set_learning_rate(learner.optimiser, learning_rate(seen))
             step = Step(seen, learner.generator, rows, partial(batch, other))
             beta = train_step(
                 model, learner.optimiser, learner.objective, batch(part), step, recorder,

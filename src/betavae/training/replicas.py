@@ -22,6 +22,7 @@ from betavae.training.configured import (
     beta_schedule,
     learning_rate_schedule,
     make_optimiser,
+    set_learning_rate,
 )
 from betavae.training.loop import RECORD_STEPS
 from betavae.training.machine import (
@@ -216,8 +217,7 @@ class _Stack:
 
     def step(self, images: Tensor, noise: Tensor, betas: Tensor, rate: float) -> Tensor:
         """Move every replica once; return (R, 2 + M): loss, distortion, rate a latent."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self.optimiser, rate)
         distortion, rates = self.forward(self.weights, images, noise)
         losses = distortion + betas * rates.sum(dim=1)
         self.optimiser.zero_grad(set_to_none=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from betavae.config import Config
@@ -60,9 +58,3 @@ def resume_line(out: Path | None) -> str:
     place = launched()
     several = f"torchrun --nproc-per-node {place.local_count} -m betavae"
     return f"{'betavae' if place.count == 1 else several} train --resume --out {out}"
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    """Do nothing: what stands where there is no progress bar."""
-    yield
