@@ -176,7 +176,9 @@ class Config(BaseModel):
         if self.beta_schedule == "exponential" and not self.beta_start > 0:
             raise ValueError("beta_start must be > 0 with beta_schedule=exponential, got 0")
         if self.learning_rate_decay is not None and self.learning_rate_schedule == "constant":
-            raise ValueError("learning_rate_decay needs learning_rate_schedule=linear or cosine")
+            raise ValueError(
+                "learning_rate_decay needs learning_rate_schedule=linear or cosine, got constant"
+            )
         name = self.objective.name
         if name != "beta":
             for key in BETA_OPTIONS:
