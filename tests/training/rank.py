@@ -18,7 +18,7 @@ from betavae.objectives import Objective, Stateful, Step, Terms
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.ranks import Ranks
 from betavae.training.configured import make_objective
-from betavae.training.distributed import connected, ranks_here, shared
+from betavae.training.distributed import connected, disconnect, ranks_here, shared
 from betavae.training.loop import train
 
 GRADIENTS = (
@@ -99,6 +99,14 @@ def check_same_on_all(folder: Path, ranks: Ranks) -> None:
         assert all(torch.equal(weight, other) for other in everyone)
 
 
+def check_threads_end() -> None:
+    """No thread of gloo outlives the group: one that did could abort the process at its end."""
+    disconnect()
+    tasks = Path("/proc/self/task")
+    names = [(task / "comm").read_text() for task in tasks.iterdir()] if tasks.exists() else []
+    assert not [name for name in names if "gloo" in name], names
+
+
 if __name__ == "__main__":
     warnings.simplefilter("error")
     import betavae.training.loop as loop
@@ -109,4 +117,5 @@ if __name__ == "__main__":
         check_gradients(place)
     train_all(target)
     check_same_on_all(target / "same", place)
+    check_threads_end()
     (target / f"ended-{place.rank}").touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import hashlib
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # imported later, its defaults would keep the group alive
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -178,7 +180,7 @@ def connected(
         if not dist.is_initialized():
             # Once a process: a second group would read the first one's addresses in the store.
             dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-            atexit.register(dist.destroy_process_group)
+            atexit.register(disconnect)
         _check_alike(ranks, config, rows, start)
         yield agreement
         agreement.settle()
@@ -186,7 +188,7 @@ def connected(
         agreement.settle()
         raise
     except BaseException as error:
-        atexit.unregister(dist.destroy_process_group)  # which waits for the others
+        atexit.unregister(disconnect)  # which waits for the others
         if not _lost(error):
             raise
         there = out is not None and (out / checkpoint.NAME).exists()
@@ -196,6 +198,16 @@ def connected(
             f"lost the other processes of this training ({reason}); the report of torchrun says "
             f"which one ended first{kept}"
         ) from None
+
+
+def disconnect() -> None:
+    """Leave the other ranks and end gloo's threads; registered to run at the process's end.
+
+    A thread that still lets go of its last tensors while Python ends would abort the process.
+    """
+    if dist.is_initialized():
+        gc.collect()  # whatever still holds the group would keep its threads
+        dist.destroy_process_group()
 
 
 def of_first(ranks: Ranks, answer: bool) -> bool:
