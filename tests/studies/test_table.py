@@ -10,7 +10,7 @@ from betavae.cli import run
 from betavae.config import Config
 from betavae.errors import InputError
 from betavae.studies import table, table_work
-from betavae.studies.choose import choose, rank_agreement
+from betavae.studies.choose import choose
 from betavae.studies.latent_size import sweep_cells
 from betavae.studies.presets import BETA_VAE, scaled
 from betavae.studies.table import drop_lower_half, fit_cells, run_table, score_cells
@@ -133,16 +133,3 @@ def test_the_sweep_takes_the_papers_network() -> None:
     )
     config = Config.from_mapping(models[0].options["config"])
     assert (config.network, config.optimiser, config.learning_rate) == ("fc", "adagrad", 0.01)
-
-
-def test_choosing_needs_two_runs() -> None:
-    with pytest.raises(InputError, match="at least 2 runs, got 1"):
-        choose([Path("a")])
-
-
-def test_rank_agreement_is_spearmans() -> None:
-    from scipy.stats import spearmanr
-
-    rng = np.random.default_rng(0)
-    one, other = rng.normal(size=9), rng.integers(0, 4, 9)
-    assert rank_agreement(one, other) == pytest.approx(spearmanr(one, other).statistic)

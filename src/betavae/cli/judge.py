@@ -122,8 +122,9 @@ def choose_runs(
 ) -> None:
     """Rank runs with labels on a subset, and without labels, and say how far the two agree.
 
-    Without labels: UDR and ModelCentrality, which compare the runs with one another. Writes the
-    runs' traversals side by side.
+    Without labels: UDR and ModelCentrality, which compare the runs with one another, and among
+    runs that differ in their seed alone the objective itself, in nats per image, lower is better.
+    Writes the runs' traversals side by side.
 
     Example: betavae choose runs/b1 runs/b4 runs/b8 --out runs/choose
 

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae import figures
+from betavae.config import Config
 from betavae.errors import InputError
 from betavae.files import write_json
 from betavae.metrics.higgins import higgins_score
 from betavae.metrics.udr import model_centrality, udr_scores
 from betavae.representation import Representation, represent
-from betavae.runs import load_run, open_run, seed_rows
+from betavae.runs import open_run, seed_rows
+from betavae.summaries import last_beta
 from betavae.traversals import leading, traverse
 
 STRIPS = 6  # latents of each run shown side by side
@@ -32,8 +34,12 @@ class Choice:
         labelled: (R,) score of the metric on the subset, or None without labels.
         udr: (R,) unsupervised disentanglement ranking.
         centrality: (R,) ModelCentrality.
+        objective: (R,) what training minimised, distortion + beta x rate with the last beta, in
+            nats per image, on the same images and noise; NaN for other methods and objectives.
+            It ranks runs that differ in their seed alone.
         agreement: rank correlation (Spearman) of each label-free score with the labelled one;
-            empty without labels.
+            empty without labels. Of the objective: the mean over the settings with three runs or
+            more, and left out when there are none.
         rows: images compared.
     """
 
@@ -41,6 +47,7 @@ class Choice:
     labelled: NDArray[np.float64] | None
     udr: NDArray[np.floating[Any]]
     centrality: NDArray[np.floating[Any]]
+    objective: NDArray[np.float64]
     agreement: dict[str, float]
     rows: int
 
@@ -57,6 +64,7 @@ class Choice:
                 "labelled": None if self.labelled is None else float(self.labelled[k]),
                 "udr": float(self.udr[k]),
                 "model_centrality": float(self.centrality[k]),
+                "objective": None if np.isnan(self.objective[k]) else float(self.objective[k]),
             }
             for k in self.order()
         ]
@@ -85,16 +93,19 @@ def choose(
     if rows < 2:
         raise InputError(f"rows must be >= 2, got {rows}")
     codes: list[Representation] = []
-    names = []
-    for run in runs:
-        model, header, dataset = load_run(run)
-        names.append(header.config.data)
-        count = min(rows, len(dataset.images))
+    configs: list[Config] = []
+    objective = np.full(len(runs), np.nan)
+    for place, folder in enumerate(runs):
+        run = open_run(folder, sample=rows, seed=seed)
+        configs.append(run.header.config)
         rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.choice(len(dataset.images), count, replace=False))
-        codes.append(represent(model, dataset, rows=chosen))
-    if len(set(names)) > 1:
-        raise InputError(f"runs must be of one data set, got {', '.join(sorted(set(names)))}")
+        chosen = np.sort(rng.choice(len(run.dataset.images), run.sample, replace=False))
+        codes.append(represent(run.model, run.dataset, rows=chosen))
+        if run.distortion is not None and run.header.config.objective.name == "beta":
+            objective[place] = run.distortion + last_beta(run) * run.rates.sum()
+    names = {config.data for config in configs}
+    if len(names) > 1:
+        raise InputError(f"runs must be of one data set, got {', '.join(sorted(names))}")
     means = [found.mean for found in codes]
     variances = [found.log_var for found in codes]
     with_posterior = all(variance is not None for variance in variances)
@@ -110,7 +121,22 @@ def choose(
             "udr": rank_agreement(labelled, udr),
             "model_centrality": rank_agreement(labelled, central),
         }
-    return Choice(tuple(runs), labelled, udr, central, agreement, len(means[0]))
+        among = [
+            rank_agreement(labelled[same], -objective[same])
+            for same in _seeds_of_one(configs)
+            if len(same) > 2 and not np.isnan(objective[same]).any()
+        ]
+        if among:
+            agreement["objective"] = float(np.mean(among))
+    return Choice(tuple(runs), labelled, udr, central, objective, agreement, len(means[0]))
+
+
+def _seeds_of_one(configs: Sequence[Config]) -> list[list[int]]:
+    """Return the places of the configurations that differ in their seed alone, group by group."""
+    groups: dict[str, list[int]] = {}
+    for place, config in enumerate(configs):
+        groups.setdefault(config.model_dump_json(exclude={"seed"}), []).append(place)
+    return list(groups.values())
 
 
 def rank_agreement(one: Any, other: Any) -> float:
@@ -155,7 +181,7 @@ def _print(choice: Choice) -> None:
 
     table = Table(title=f"Runs from best to worst, on {choice.rows:,} images", title_justify="left")
     table.add_column("run")
-    for name in ("metric %", "UDR", "ModelCentrality"):
+    for name in ("metric %", "UDR", "ModelCentrality", "objective"):
         table.add_column(name, justify="right")
     for k in choice.order():
         table.add_row(
@@ -163,6 +189,7 @@ def _print(choice: Choice) -> None:
             "no labels" if choice.labelled is None else f"{100 * choice.labelled[k]:.2f}",
             f"{choice.udr[k]:.3f}",
             f"{choice.centrality[k]:.3f}",
+            "-" if np.isnan(choice.objective[k]) else f"{choice.objective[k]:.2f}",
         )
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(table)
@@ -171,4 +198,6 @@ def _print(choice: Choice) -> None:
             f"UDR {choice.agreement['udr']:+.2f}",
             f"ModelCentrality {choice.agreement['model_centrality']:+.2f}",
         ]
+        if "objective" in choice.agreement:
+            words.append(f"objective {choice.agreement['objective']:+.2f} (among seeds)")
         console.print(f"rank correlation (Spearman) with the metric: {', '.join(words)}")

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch.distributions import kl_divergence
+from torch.nn.functional import binary_cross_entropy
+
+from betavae.cli import run
+from betavae.errors import InputError
+from betavae.models.vae import VAE
+from betavae.runs import load_run
+from betavae.studies.choose import choose, rank_agreement
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three seeds at beta = 4, one run at beta = 1, and a PCA, on squares at 12 x 12 places."""
+    folder = tmp_path_factory.mktemp("runs")
+    places = np.stack(np.meshgrid(np.arange(12), np.arange(12), indexing="ij"), -1).reshape(-1, 2)
+    images = np.zeros((len(places), 32, 32), np.uint8)
+    for image, (x, y) in zip(images, 2 * places, strict=True):
+        image[y : y + 8, x : x + 8] = 255
+    np.savez(folder / "squares.npz", images=images, factors=places)
+    lines = {f"b4-s{seed}": ["--beta", "4", "--seed", str(seed)] for seed in range(3)}
+    lines |= {"b1": ["--beta", "1"], "pca": ["--method", "pca"]}
+    for name, options in lines.items():
+        length = [] if name == "pca" else ["--images", "640", "--batch", "32"]
+        data, out = str(folder / "squares.npz"), str(folder / name)
+        run(["train", data, "--latents", "3", *length, *options, "--out", out])
+    return [folder / name for name in lines]
+
+
+def objective_by_hand(folder: Path, beta: float) -> float:
+    """The loss with torch's own divergence, over noise of another seed."""
+    model, _, dataset = load_run(folder)
+    assert isinstance(model, VAE)
+    images = dataset.images[:]
+    torch.manual_seed(9)
+    with torch.no_grad():
+        posterior = model.encode(images)
+        prior = torch.distributions.Normal(0.0, 1.0)
+        rate = kl_divergence(posterior, prior).sum(1).mean()
+        drawn = model.decode(posterior.sample())
+    lost = binary_cross_entropy(drawn, images, reduction="sum") / len(images)
+    return float(lost + beta * rate)
+
+
+def test_the_objective_ranks_seeds_of_one_setting(runs: list[Path]) -> None:
+    choice = choose(runs, rows=144, pairs=5)
+    by_hand = [objective_by_hand(path, 4.0) for path in runs[:3]]
+    assert choice.objective[:3] == pytest.approx(by_hand, rel=1e-2)
+    assert choice.objective[3] == pytest.approx(objective_by_hand(runs[3], 1.0), rel=1e-2)
+    assert np.isnan(choice.objective[4])  # a PCA has none
+    assert choice.labelled is not None
+    expected = spearmanr(choice.labelled[:3], -choice.objective[:3]).statistic
+    assert choice.agreement["objective"] == pytest.approx(expected)
+    kept = {entry["run"]: entry["objective"] for entry in choice.to_dict()["runs"]}
+    assert kept[str(runs[4])] is None
+    assert kept[str(runs[0])] == choice.objective[0]
+
+
+def test_choosing_needs_two_runs() -> None:
+    with pytest.raises(InputError, match="at least 2 runs, got 1"):
+        choose([Path("a")])
+
+
+def test_rank_agreement_is_spearmans() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=9), rng.integers(0, 4, 9)
+    assert rank_agreement(one, other) == pytest.approx(spearmanr(one, other).statistic)
