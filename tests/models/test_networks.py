@@ -6,7 +6,7 @@ from torch import nn
 
 from betavae.config import Config
 from betavae.errors import InputError
-from betavae.models.networks import NETWORKS, build
+from betavae.models.networks import NETWORKS, build, plain
 from betavae.models.vae import VAE
 
 
@@ -17,7 +17,7 @@ def layers(module: nn.Module) -> list[tuple[object, ...]]:
 
 def test_fc_is_table_1() -> None:
     encoder, decoder = build("fc", (1, 64, 64), 10)
-    assert layers(encoder) == [(1200, 4096), (1200, 1200), (20, 1200)]
+    assert layers(plain(encoder)) == [(1200, 4096), (1200, 1200), (20, 1200)]
     assert layers(decoder) == [(1200, 10), (1200, 1200), (1200, 1200), (4096, 1200)]
     assert sum(isinstance(m, nn.ReLU) for m in encoder.modules()) == 2
     assert sum(isinstance(m, nn.Tanh) for m in decoder.modules()) == 3

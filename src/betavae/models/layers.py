@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Module = TypeVar("Module", bound=nn.Module)
 FEW = 4  # channels of an image, at most; features have more
 
 
@@ -34,6 +32,12 @@ class Doubling(nn.ConvTranspose2d):
             image: Tensor = _OverlapAdd.apply(x, self.weight)  # type: ignore[no-untyped-call]
             return image + bias
         return functional.conv_transpose2d(x, self.weight, stride=2, padding=1).add_(bias)
+
+    def plain(self) -> nn.ConvTranspose2d:
+        """Return torch's own layer with the same weights."""
+        layer = nn.ConvTranspose2d(self.in_channels, self.out_channels, 4, 2, 1)
+        layer.load_state_dict(self.state_dict())
+        return layer
 
 
 def overlap_add(x: Tensor, weight: Tensor) -> Tensor:
@@ -63,22 +67,6 @@ def overlap_add(x: Tensor, weight: Tensor) -> Tensor:
     rows[:, 2, ..., :-1] += rows[:, 0, ..., 1:]
     quarters = rows[:, 1:3]  # (row parity, column parity, out, B, H, W)
     return quarters.permute(3, 2, 4, 0, 5, 1).reshape(batch, outputs, 2 * height, 2 * width)
-
-
-def plain(module: Module) -> Module:
-    """Return a copy in which every `Doubling` is torch's own layer, as exporters know it.
-
-    >>> type(plain(nn.Sequential(Doubling(3, 1)))[0]).__name__
-    'ConvTranspose2d'
-    """
-    copy = deepcopy(module)
-    for parent in list(copy.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, Doubling):
-                layer = nn.ConvTranspose2d(child.in_channels, child.out_channels, 4, 2, 1)
-                layer.load_state_dict(child.state_dict())
-                setattr(parent, name, layer)
-    return copy
 
 
 class _OverlapAdd(torch.autograd.Function):

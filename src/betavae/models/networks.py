@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from itertools import pairwise
+from typing import TypeVar
 
 from torch import nn
 
 from betavae.config import SIZES
 from betavae.errors import InputError, did_you_mean
+from betavae.models.dense import Dense, DenseOfPixels
 from betavae.models.layers import Doubling
 
 ImageShape = tuple[int, int, int]
+Module = TypeVar("Module", bound=nn.Module)
+ARRANGED = (Dense, DenseOfPixels, Doubling)  # layers that torch has too, arranged for the CPU
 
 
 def _dense(widths: Sequence[int], activation: type[nn.Module]) -> list[nn.Module]:
@@ -41,13 +46,18 @@ def fc(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
     """Table 1, 2D shapes: FC 1200, 1200 ReLU; FC 1200 x3 tanh."""
     pixels = math.prod(image_shape)
     encoder = nn.Sequential(
-        nn.Flatten(), *_dense([pixels, 1200, 1200], nn.ReLU), nn.Linear(1200, 2 * latents)
+        nn.Flatten(),
+        DenseOfPixels(pixels, 1200),
+        nn.ReLU(),
+        Dense(1200, 1200),
+        nn.ReLU(),
+        nn.Linear(1200, 2 * latents),
     )
+    hidden = [m for _ in range(2) for m in (Dense(1200, 1200), nn.Tanh())]
     decoder = nn.Sequential(
-        *_dense([latents, 1200, 1200, 1200], nn.Tanh),
-        nn.Linear(1200, pixels),
-        nn.Unflatten(1, image_shape),
-    )
+        nn.Linear(latents, 1200), nn.Tanh(), *hidden,
+        Dense(1200, pixels), nn.Unflatten(1, image_shape),
+    )  # fmt: skip
     return encoder, decoder
 
 
@@ -169,3 +179,17 @@ def build(name: str, image_shape: ImageShape, latents: int) -> tuple[nn.Module, 
             f"networks {' and '.join(ANY_SIZE)} take any size"
         )
     return NETWORKS[name](image_shape, latents)
+
+
+def plain(module: Module) -> Module:
+    """Return a copy in which every layer is torch's own, as exporters know it.
+
+    >>> type(plain(nn.Sequential(Doubling(3, 1)))[0]).__name__
+    'ConvTranspose2d'
+    """
+    copy = deepcopy(module)
+    for parent in list(copy.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, ARRANGED):
+                setattr(parent, name, child.plain())
+    return copy

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from betavae.errors import InputError
 from betavae.files import write_beside
-from betavae.models.layers import plain
-from betavae.models.networks import ImageShape
+from betavae.models.networks import ImageShape, plain
 from betavae.models.vae import VAE
 
 
