@@ -34,7 +34,7 @@ Images: TypeAlias = "ImageStore | Dataset | NDArray[Any] | Sequence[Any]"
 Seed: TypeAlias = "int | np.random.RandomState | None"
 
 # The estimator's own arguments; every other one is an option of the configuration.
-OWN = ("image_shape", "random_state", "verbose")
+OWN = ("image_shape", "n_init", "random_state", "verbose")
 
 
 class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -56,6 +56,9 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         likelihood: bernoulli or gaussian; None takes bernoulli for images, gaussian for tables.
         objective: a name, a mapping of the name and its options, or a function, made by
             `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``.
+        n_init: seeds that `fit` trains one after another, to keep the one with the lowest loss on
+            the same images: the seed of `random_state` and the following ones. A seed in five
+            entangles what the others tell apart (docs/preset.md).
         random_state: decides weights, data order and noise: an int gives the run of that
             ``--seed``; None draws a seed, kept in ``config_.seed``.
         verbose: show a progress bar on stderr.
@@ -91,6 +94,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         objective: str | Mapping[str, Any] | Callable[..., Any] = "beta",
         images: int = 200_000,
         batch: int = 8,
+        n_init: int = 1,
         random_state: Seed = None,
         verbose: bool = False,
         sigma: float = 0.1,
@@ -119,6 +123,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.objective = objective
         self.images = images
         self.batch = batch
+        self.n_init = n_init
         self.random_state = random_state
         self.verbose = verbose
         self.sigma = sigma
@@ -151,13 +156,14 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             InputError: for options or data that cannot be used; what scikit-learn itself finds
                 wrong with a table is its own ValueError.
         """
-        from betavae.training.loop import train
+        from betavae.studies.restarts import best_run
 
         dataset = self._taken(X, reset=True, least=2)
-        self.config_ = self._config(dataset.name)
-        run = train(
-            self.config_, dataset, out, objective=self._own_objective(), progress=self.verbose
-        )
+        run = best_run(
+            self._config(dataset.name), dataset, self.n_init, out,
+            objective=self._own_objective(), progress=self.verbose,
+        )  # fmt: skip
+        self.config_ = run.config
         self.model_: VAE = run.model
         self.records_: list[Record] = run.records
         self._learner: Learner | None = run.learner

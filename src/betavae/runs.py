@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from betavae import data as datasets
+from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.errors import InputError
 from betavae.models.methods import Model
+from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.scales import Scale, measured_scale
@@ -62,9 +65,30 @@ class OpenRun:
         return self.scale.amounts
 
     @property
+    def beta(self) -> float:
+        """Weight of the rate at the end of training."""
+        return last_beta(self.records, self.header.config, self.header.image_shape)
+
+    @property
+    def objective(self) -> float | None:
+        """What training minimised at its end, nats per image, over `sample` images.
+
+        Distortion + beta x rate, which compares runs that differ in their seed alone; None for
+        other methods and objectives.
+        """
+        if self.distortion is None or self.header.config.objective.name != "beta":
+            return None
+        return self.distortion + self.beta * float(self.rates.sum())
+
+    @property
     def images_seen(self) -> int:
         """Images shown to the model in training."""
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
+
+
+def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float:
+    """Return the weight of the rate at the end of training; the configured one without records."""
+    return records[-1].beta if records else config.resolved_beta(math.prod(image_shape))
 
 
 def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Dataset]:

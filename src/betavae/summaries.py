@@ -88,13 +88,6 @@ def data_name(name: str) -> str:
     return DATA_NAMES.get(name, Path(name).name or name)
 
 
-def last_beta(run: OpenRun) -> float:
-    """Return the weight of the rate at the end of training."""
-    if run.records:
-        return run.records[-1].beta
-    return run.header.config.resolved_beta(math.prod(run.header.image_shape))
-
-
 def model_name(config: Config, beta: float) -> str:
     """Return what to call a VAE whose weight of the rate ended at `beta`.
 
@@ -112,7 +105,7 @@ def title(run: OpenRun) -> str:
     config = run.header.config
     if config.method != "vae":
         return f"{METHODS[config.method]} on {data_name(config.data)}"
-    return f"{model_name(config, last_beta(run))} on {data_name(config.data)}"
+    return f"{model_name(config, run.beta)} on {data_name(config.data)}"
 
 
 def lead(run: OpenRun) -> str:
@@ -160,7 +153,7 @@ def _terms(run: OpenRun) -> list[Tile]:
     if run.distortion is None:
         active = int(run.scale.active.sum())
         return [Tile("Latents", f"{active}", f"of {config.latents}", "that move the picture")]
-    beta, active = last_beta(run), int(run.scale.active.sum())
+    beta, active = run.beta, int(run.scale.active.sum())
     moving = config.beta_schedule != "constant"
     path = (
         f"from {number(config.beta_start)}, {config.beta_schedule}, over "

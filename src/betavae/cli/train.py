@@ -22,6 +22,8 @@ def train(
     out: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    restarts: int = 1,
+    jobs: int | None = None,
     report: bool = False,
     toml: Path | None = None,
     config: Annotated[Config | None, Parameter(name="*")] = None,
@@ -38,16 +40,21 @@ def train(
 
     Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
     Example: betavae train my_images/ --size 64 --report
+    Example: betavae train shapes2d --restarts 5 --out runs/best-of-5
 
     Args:
         data: What to learn from. [default: shapes2d]
         out: Run folder. [default: runs/DATA-OBJECTIVE-BETA-SEED]
         resume: Go on from the run folder's last checkpoint.
         overwrite: Replace the run that the folder already holds.
+        restarts: Train so many seeds side by side, from --seed on, and keep the one with the
+            lowest loss; all stay in the run folder's restarts/. The same line goes on with them.
+        jobs: Seeds at a time. [default: a device or a core each]
         report: Also write the codes, representation.npz, and report.html to the run folder.
         toml: Read options from this file; options on the command line win.
     """
     from betavae import data as datasets
+    from betavae.studies.restarts import forget_seeds, train_restarts
     from betavae.training import checkpoint, methods
     from betavae.training.records import RECORDS, read_records
 
@@ -62,13 +69,19 @@ def train(
             f"{folder} already holds a run; add --resume to go on with it, --overwrite to "
             "replace it, or choose another --out"
         )
-    if resume and there:
+    if resume and there and restarts == 1:
         options = _merged(_given(checkpoint.read_header(folder).config), options)
     settings = Config.from_mapping(options)
-    if resume and not there and launched().rank == 0:
-        print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
-    dataset = datasets.load(settings.data, size=settings.size)
-    methods.fit(settings, dataset, folder, resume=resume and there)
+    if restarts != 1:
+        seeds = train_restarts(settings, folder, restarts, jobs=jobs, overwrite=overwrite)
+        _print_seeds(seeds)
+    else:
+        if resume and not there and launched().rank == 0:
+            print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
+        dataset = datasets.load(settings.data, size=settings.size)
+        if overwrite and launched().rank == 0:
+            forget_seeds(folder)
+        methods.fit(settings, dataset, folder, resume=resume and there)
     if launched().rank > 0:
         return
     if settings.method == "vae" and (records := read_records(folder / RECORDS)):
@@ -103,6 +116,17 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -
     from betavae.studies.demo import run_demo
 
     run_demo(out, seed=seed, quick=quick)
+
+
+def _print_seeds(seeds: list[dict[str, Any]]) -> None:
+    """Print what each seed came to, the best first."""
+    print("nats an image, on the same images for all seeds:")
+    print("seed    loss  distortion    rate  active latents")
+    for row in seeds:
+        print(
+            f"{row['seed']:4d}{row['objective']:8.2f}{row['distortion']:12.2f}{row['rate']:8.2f}"
+            f"{row['active_latents']:16d}" + ("   kept" if row is seeds[0] else "")
+        )
 
 
 def _given(config: Config) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from betavae.metrics.higgins import higgins_score
 from betavae.metrics.udr import model_centrality, udr_scores
 from betavae.representation import Representation, represent
 from betavae.runs import open_run, seed_rows
-from betavae.summaries import last_beta
 from betavae.traversals import leading, traverse
 
 STRIPS = 6  # latents of each run shown side by side
@@ -101,8 +100,8 @@ def choose(
         rng = np.random.default_rng(seed)
         chosen = np.sort(rng.choice(len(run.dataset.images), run.sample, replace=False))
         codes.append(represent(run.model, run.dataset, rows=chosen))
-        if run.distortion is not None and run.header.config.objective.name == "beta":
-            objective[place] = run.distortion + last_beta(run) * run.rates.sum()
+        if run.objective is not None:
+            objective[place] = run.objective
     names = {config.data for config in configs}
     if len(names) > 1:
         raise InputError(f"runs must be of one data set, got {', '.join(sorted(names))}")

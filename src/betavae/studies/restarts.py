@@ -1,0 +1,173 @@
+"""Several seeds of one training, of which the one with the best loss is kept; no labels needed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from betavae import data as datasets
+from betavae.config import Config
+from betavae.data.dataset import Dataset
+from betavae.errors import InputError
+from betavae.files import write_beside, write_json
+from betavae.launch import launched
+from betavae.objectives.terms import Objective
+from betavae.runs import last_beta, measure, open_run
+from betavae.studies.cells import Cell, open_study, run_cells
+from betavae.studies.trained import trained
+from betavae.training import checkpoint
+from betavae.training.loop import Run, train
+from betavae.training.records import RECORDS
+
+STUDY_NAME = "restarts"
+FOLDER = "restarts"  # of the seeds' runs, in the run folder
+RESULT = "restarts.json"
+SAMPLE = 10_000  # images of the comparison, the same for all seeds, as is the noise
+
+
+def seeds_of(config: Config, count: int) -> list[Config]:
+    """Return the configuration with its seed and the following ones.
+
+    Raises:
+        InputError: for fewer than one, or a training whose losses do not compare.
+
+    >>> [config.seed for config in seeds_of(Config(seed=3), 2)]
+    [3, 4]
+    """
+    if count < 1:
+        raise InputError(f"restarts must be >= 1, got {count}")
+    name = config.objective.name if config.method == "vae" else config.method
+    if count > 1 and name != "beta":
+        raise InputError(
+            "restarts are compared by their loss, which only objective beta lets compare; "
+            f"got {name}"
+        )
+    return [config.replaced(seed=config.seed + place) for place in range(count)]
+
+
+def train_restarts(
+    config: Config,
+    out: Path,
+    count: int,
+    *,
+    jobs: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> list[dict[str, Any]]:
+    """Train seeds side by side, and make the one with the lowest loss the run of the folder.
+
+    The loss, distortion + beta x rate with the last beta, is measured on the same images and
+    noise for all. The seeds' own runs stay in ``restarts/``; the same call goes on with what is
+    missing there.
+
+    Args:
+        config: what is trained; its seed is the first.
+        out: run folder; gets ``restarts.json`` too.
+        count: how many seeds.
+        jobs: seeds at a time; a device or a core each if None.
+        overwrite: where the folder holds a finished run, begin anew; seeds that are under way
+            go on all the same.
+        progress: show the live table on stderr.
+
+    Returns:
+        A dictionary a seed, the best first: seed, objective, distortion, rate, active_latents,
+        all in nats per image.
+
+    Raises:
+        InputError: for options that do not fit, another training's folder, or seeds that failed.
+        StudyStopped: after Ctrl-C; the same call goes on.
+    """
+    configs = seeds_of(config, count)
+    if launched().count > 1:
+        raise InputError(
+            f"restarts train side by side by themselves, torchrun started {launched().count} "
+            "processes: start them without torchrun"
+        )
+    datasets.load(config.data, size=config.size)  # once, so that the seeds find it prepared
+    if overwrite and (out / checkpoint.NAME).exists():
+        forget_seeds(out)
+        (out / checkpoint.NAME).unlink()
+    folder = out / FOLDER
+    settings = config.model_dump(mode="json", exclude={"seed"})
+    open_study(folder, STUDY_NAME, settings)
+    cells = [Cell(f"seed-{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
+    done = run_cells(folder, cells, seed_work, title="seeds", jobs=jobs, progress=progress)
+    ranked = sorted((done[cell.name] for cell in cells), key=lambda row: float(row["objective"]))
+    write_json(out / RESULT, {"images_compared": ranked[0]["sample"], "seeds": ranked})
+    _keep(folder / f"seed-{ranked[0]['seed']}", out)
+    return ranked
+
+
+def seed_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Train one seed and measure its loss."""
+    config = Config.from_mapping(options["config"])
+    trained(config, datasets.load(config.data, size=config.size), folder, progress=False)
+    run = open_run(folder, sample=SAMPLE)
+    return {
+        "seed": config.seed,
+        "objective": run.objective,
+        "distortion": run.distortion,
+        "rate": float(run.rates.sum()),
+        "active_latents": int(run.scale.active.sum()),
+        "sample": run.sample,
+    }
+
+
+def best_run(
+    config: Config,
+    dataset: Dataset,
+    count: int,
+    out: Path | None = None,
+    *,
+    objective: Objective | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train seeds one after another in this process; return the run with the lowest loss.
+
+    Args:
+        config: what is trained; its seed is the first.
+        dataset: the images.
+        count: how many seeds.
+        out: run folder, laid out as by `train_restarts`.
+        objective: replaces the configured one, of one seed alone.
+        progress: show a bar for each.
+
+    Raises:
+        InputError: as `train_restarts`.
+    """
+    if count == 1:
+        return train(config, dataset, out, objective=objective, progress=progress)
+    rows = min(SAMPLE, len(dataset.images))
+    chosen = np.sort(np.random.default_rng(0).choice(len(dataset.images), rows, replace=False))
+    runs: list[tuple[float, Run]] = []
+    for seed in seeds_of(config, count):
+        home = None if out is None else _home(out, seed)
+        run = train(seed, dataset, home, progress=progress)
+        distortion, rates = measure(run.model, dataset, chosen)
+        beta = last_beta(run.records, seed, dataset.images.image_shape)
+        runs = [min([*runs, (distortion + beta * float(rates.sum()), run)], key=lambda one: one[0])]
+    best = runs[0][1]
+    if out is not None:
+        _keep(_home(out, best.config), out)
+    return best
+
+
+def forget_seeds(out: Path) -> None:
+    """Take what an earlier `train_restarts` left beside its best run out of a run folder."""
+    (out / RESULT).unlink(missing_ok=True)
+    shutil.rmtree(out / FOLDER, ignore_errors=True)
+
+
+def _home(out: Path, config: Config) -> Path:
+    return out / FOLDER / f"seed-{config.seed}"
+
+
+def _keep(best: Path, out: Path) -> None:
+    """Make one seed's run the folder's own; the checkpoint, which makes it a run, comes last."""
+    for name in (RECORDS, checkpoint.NAME):
+        if (best / name).exists():  # an untrained model has no records
+            with write_beside(out / name) as beside:
+                shutil.copyfile(best / name, beside)
