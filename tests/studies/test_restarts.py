@@ -90,6 +90,9 @@ def test_command(squares: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert f"saved in {out}" in printed
     assert "add --resume" in fails(capsys, *line, "--out", out)
     run_quietly(*line, "--out", out, "--resume")
+    (tmp_path / "best" / checkpoint.NAME).unlink()  # as while the seeds are under way
+    assert "--restarts N" in fails(capsys, "train", squares, "--resume", "--out", out)
+    run_quietly(*line, "--out", out)
     # A plain training in its place leaves no seeds behind that are not its own.
     plain = ["train", squares, "--images", "64", "--batch", "32", "--beta", "0", "--out", out]
     run_quietly(*plain, "--overwrite")

@@ -54,7 +54,7 @@ def train(
         toml: Read options from this file; options on the command line win.
     """
     from betavae import data as datasets
-    from betavae.studies.restarts import forget_seeds, train_restarts
+    from betavae.studies.restarts import check_no_seeds, forget_seeds, train_restarts
     from betavae.training import checkpoint, methods
     from betavae.training.records import RECORDS, read_records
 
@@ -76,6 +76,7 @@ def train(
         seeds = train_restarts(settings, folder, restarts, jobs=jobs, overwrite=overwrite)
         _print_seeds(seeds)
     else:
+        check_no_seeds(folder)
         if resume and not there and launched().rank == 0:
             print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
         dataset = datasets.load(settings.data, size=settings.size)

@@ -104,7 +104,7 @@ def lit_product(rows: Tensor, table: Tensor) -> Tensor:
     row, column = lit.nonzero().unbind(dim=1)
     starts = functional.pad(lit.sum(dim=1).cumsum(dim=0), (1, 0))
     return functional.embedding_bag(
-        column, table, starts, mode="sum", include_last_offset=True,
+        column, table.detach(), starts, mode="sum", include_last_offset=True,
         per_sample_weights=rows[row, column],
     )  # fmt: skip
 

@@ -155,6 +155,19 @@ def best_run(
     return best
 
 
+def check_no_seeds(out: Path) -> None:
+    """Refuse a folder whose seeds are under way, for a training of one seed.
+
+    Raises:
+        InputError: says how to go on with them.
+    """
+    if (out / FOLDER).exists() and not (out / checkpoint.NAME).exists():
+        raise InputError(
+            f"{out} holds seeds that are under way; go on with the line that started them "
+            "(--restarts N), or choose another --out"
+        )
+
+
 def forget_seeds(out: Path) -> None:
     """Take what an earlier `train_restarts` left beside its best run out of a run folder."""
     (out / RESULT).unlink(missing_ok=True)
