@@ -199,14 +199,14 @@ def test_the_board_estimates_the_time_left_group_by_group(tmp_path: Path) -> Non
     assert board.seconds_left() == pytest.approx((2 * 100 + 2 * 2) / 2)
     board.told("long/1", {"cell_seconds": 100.0}, None)
     board.told("short/1", None, "RuntimeError: no")
-    assert board.seconds_left() == pytest.approx((100 + 2) / 2)
+    assert board.seconds_left() == pytest.approx(100)  # the one that is left is not shared out
     from rich.console import Console
 
     console = Console(width=100)
     with console.capture() as shown:
         console.print(board.table())
     assert "2 of 3" in shown.get()
-    assert "about 0:51 left" in shown.get()
+    assert "about 1:40 left" in shown.get()
 
 
 def test_the_board_reads_how_far_a_training_is(tmp_path: Path) -> None:
@@ -219,3 +219,12 @@ def test_the_board_reads_how_far_a_training_is(tmp_path: Path) -> None:
     (tmp_path / "m/metrics.jsonl").write_text("".join(lines))
     assert board.seconds_left() == pytest.approx(75)
     assert board.table().columns[2]._cells == ["0:30 (25%)"]
+
+
+def test_a_training_under_way_speaks_for_those_that_wait(tmp_path: Path) -> None:
+    cells = [Cell(f"seed/{k}", {"config": {"images": 1000}}) for k in range(3)]
+    board = Board(tmp_path, cells, {}, title="t", jobs=2, shown=False)
+    (tmp_path / "seed/0").mkdir(parents=True)
+    (tmp_path / "seed/0/running").write_text(f"{time.time() - 25}")
+    (tmp_path / "seed/0/metrics.jsonl").write_text(json.dumps({"images": 250, "seconds": 25}))
+    assert board.seconds_left() == pytest.approx((75 + 2 * 100) / 2)

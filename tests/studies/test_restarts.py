@@ -37,7 +37,7 @@ def test_the_seed_with_the_lowest_loss_is_kept(squares: str, tmp_path: Path) -> 
     losses = [row["objective"] for row in ranked]
     assert losses == sorted(losses)
     for row in ranked:
-        opened = open_run(out / "restarts" / f"seed-{row['seed']}")
+        opened = open_run(out / "restarts" / f"seed/{row['seed']}")
         assert row["objective"] == pytest.approx(row["distortion"] + 4 * row["rate"])
         assert row["objective"] == pytest.approx(opened.objective)
     kept, header = checkpoint.load_model(out)
@@ -64,7 +64,7 @@ def test_the_same_call_does_what_is_missing(
         train_restarts(config.replaced(images=640), out, 3, jobs=1, progress=False)
     again = config.replaced(images=640)
     assert len(train_restarts(again, out, 2, jobs=1, overwrite=True, progress=False)) == 2
-    assert not (out / "restarts" / "seed-2").exists()
+    assert not (out / "restarts" / "seed" / "2").exists()
     assert checkpoint.read_header(out).config.images == 640
 
 

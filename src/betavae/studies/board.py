@@ -96,26 +96,31 @@ class Board:
     def seconds_left(self) -> float:
         """Estimate the time left: a training's from its records, others' from the cells done.
 
-        Cells done speak for those of their group, else for all.
+        Cells done speak for those of their group, then trainings under way for theirs, then
+        both for all. No more cells are taken to run at a time than there are.
         """
-        known: dict[str, list[float]] = defaultdict(list)
+        took: dict[str, list[float]] = defaultdict(list)
+        foreseen: dict[str, list[float]] = defaultdict(list)
+        to_come: dict[str, float] = {}
         for cell in self._cells:
             if cell.name in self._seconds:
-                known[cell.group].append(self._seconds[cell.name])
-        everything = [value for values in known.values() for value in values]
-        total = 0.0
-        for cell in self._cells:
-            if cell.name in self._seconds or cell.name in self._failed:
+                took[cell.group].append(self._seconds[cell.name])
                 continue
             record = self._last_record(cell)
             if record is not None and record["images"] and self._running_for(cell):
-                to_come = cell.options["config"]["images"] - record["images"]
-                total += max(0.0, to_come * record["seconds"] / record["images"])
+                whole = cell.options["config"]["images"] * record["seconds"] / record["images"]
+                foreseen[cell.group].append(whole)
+                to_come[cell.name] = max(0.0, whole - record["seconds"])
+        anywhere = [
+            value for known in (took, foreseen) for some in known.values() for value in some
+        ]
+        for cell in self._cells:
+            if cell.name in {*self._seconds, *self._failed, *to_come}:
                 continue
-            like = known.get(cell.group) or everything
+            like = took.get(cell.group) or foreseen.get(cell.group) or anywhere
             expected = sum(like) / len(like) if like else 0.0
-            total += max(0.0, expected - self._running_for(cell))
-        return total / self._jobs
+            to_come[cell.name] = max(0.0, expected - self._running_for(cell))
+        return max(sum(to_come.values()) / self._jobs, *to_come.values(), 0.0)
 
     def _look(self) -> None:
         """Take in cells that are done though nobody has told yet."""

@@ -93,11 +93,11 @@ def train_restarts(
     folder = out / FOLDER
     settings = config.model_dump(mode="json", exclude={"seed"})
     open_study(folder, STUDY_NAME, settings)
-    cells = [Cell(f"seed-{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
+    cells = [Cell(f"seed/{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
     done = run_cells(folder, cells, seed_work, title="seeds", jobs=jobs, progress=progress)
     ranked = sorted((done[cell.name] for cell in cells), key=lambda row: float(row["objective"]))
     write_json(out / RESULT, {"images_compared": ranked[0]["sample"], "seeds": ranked})
-    _keep(folder / f"seed-{ranked[0]['seed']}", out)
+    _keep(folder / f"seed/{ranked[0]['seed']}", out)
     return ranked
 
 
@@ -175,7 +175,7 @@ def forget_seeds(out: Path) -> None:
 
 
 def _home(out: Path, config: Config) -> Path:
-    return out / FOLDER / f"seed-{config.seed}"
+    return out / FOLDER / f"seed/{config.seed}"
 
 
 def _keep(best: Path, out: Path) -> None:
