@@ -158,6 +158,8 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         from betavae.studies.restarts import best_run
 
+        if self.n_init < 1:
+            raise InputError(f"n_init must be >= 1, got {self.n_init}")
         dataset = self._taken(X, reset=True, least=2)
         run = best_run(
             self._config(dataset.name), dataset, self.n_init, out,

@@ -12,9 +12,11 @@ from betavae import BetaVAE, data
 from betavae.config import Config
 from betavae.errors import InputError
 from betavae.runs import open_run
+from betavae.studies import restarts
 from betavae.studies.restarts import best_run, seeds_of, train_restarts
 from betavae.training import checkpoint
 from betavae.training.loop import train
+from betavae.training.session import Diverged
 from command_line import fails, run_quietly
 from small_runs import grid_images
 
@@ -132,6 +134,37 @@ def test_in_one_process_as_side_by_side(squares: str, tmp_path: Path) -> None:
         assert torch.equal(value, theirs.state_dict()[name]), name
 
 
+def test_a_seed_that_diverges_is_left_out(
+    squares: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def training(bad: set[int], plain: Any) -> Any:
+        def fake(config: Config, *args: Any, **options: Any) -> Any:
+            if config.seed in bad:
+                raise Diverged("the loss is nan")
+            return plain(config, *args, **options)
+
+        return fake
+
+    config = Config(data=squares, **OPTIONS)
+    with monkeypatch.context() as patched:
+        patched.setattr(restarts, "trained", training({0}, restarts.trained))
+        patched.setattr(restarts, "train", training({0}, train))
+        ranked = train_restarts(config, tmp_path / "a", 2, jobs=1, progress=False)
+        assert [(row["seed"], row["objective"] is None) for row in ranked] == [
+            (1, False),
+            (0, True),
+        ]
+        assert checkpoint.read_header(tmp_path / "a").config.seed == 1
+        assert best_run(config, data.load(squares), 2, progress=False).config.seed == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(restarts, "trained", training({0, 1}, restarts.trained))
+        patched.setattr(restarts, "train", training({0, 1}, train))
+        with pytest.raises(Diverged, match="all 2 seeds diverged"):
+            train_restarts(config, tmp_path / "b", 2, jobs=1, progress=False)
+        with pytest.raises(Diverged, match="all 2 seeds diverged"):
+            best_run(config, data.load(squares), 2, progress=False)
+
+
 def test_estimator() -> None:
     images = grid_images().images[:].numpy()
     options = {"latents": 3, "images": 320, "batch": 32, "beta": 1.0}
@@ -141,7 +174,7 @@ def test_estimator() -> None:
     winner = alone[int(np.argmax(losses))]
     assert best.config_ == winner.config_
     assert np.array_equal(best.transform(images), winner.transform(images))
-    with pytest.raises(InputError, match="restarts must be >= 1, got 0"):
+    with pytest.raises(InputError, match="n_init must be >= 1, got 0"):
         BetaVAE(n_init=0, **options).fit(images)
 
 

@@ -124,6 +124,9 @@ def _print_seeds(seeds: list[dict[str, Any]]) -> None:
     print("nats an image, on the same images for all seeds:")
     print("seed    loss  distortion    rate  active latents")
     for row in seeds:
+        if row["objective"] is None:
+            print(f"{row['seed']:4d}   diverged")
+            continue
         print(
             f"{row['seed']:4d}{row['objective']:8.2f}{row['distortion']:12.2f}{row['rate']:8.2f}"
             f"{row['active_latents']:16d}" + ("   kept" if row is seeds[0] else "")

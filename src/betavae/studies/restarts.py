@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from betavae.studies.cells import Cell, open_study, run_cells
 from betavae.studies.trained import trained
 from betavae.training import checkpoint
 from betavae.training.loop import Run, train
-from betavae.training.records import RECORDS
+from betavae.training.records import RECORDS, warn
+from betavae.training.session import Diverged
 
 STUDY_NAME = "restarts"
 FOLDER = "restarts"  # of the seeds' runs, in the run folder
@@ -42,8 +44,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     name = config.objective.name if config.method == "vae" else config.method
     if count > 1 and name != "beta":
         raise InputError(
-            "restarts are compared by their loss, which only objective beta lets compare; "
-            f"got {name}"
+            f"seeds are compared by their loss, which only objective beta lets compare; got {name}"
         )
     return [config.replaced(seed=config.seed + place) for place in range(count)]
 
@@ -73,11 +74,12 @@ def train_restarts(
         progress: show the live table on stderr.
 
     Returns:
-        A dictionary a seed, the best first: seed, objective, distortion, rate, active_latents,
-        all in nats per image.
+        A dictionary a seed, the best first: seed, objective, distortion, rate (nats per image),
+        active_latents; of a seed that diverged, seed and an objective of None, last.
 
     Raises:
         InputError: for options that do not fit, another training's folder, or seeds that failed.
+        Diverged: when all seeds did.
         StudyStopped: after Ctrl-C; the same call goes on.
     """
     configs = seeds_of(config, count)
@@ -86,7 +88,7 @@ def train_restarts(
             f"restarts train side by side by themselves, torchrun started {launched().count} "
             "processes: start them without torchrun"
         )
-    datasets.load(config.data, size=config.size)  # once, so that the seeds find it prepared
+    dataset = datasets.load(config.data, size=config.size)  # the seeds then find it prepared
     if overwrite and (out / checkpoint.NAME).exists():
         forget_seeds(out)
         (out / checkpoint.NAME).unlink()
@@ -95,16 +97,25 @@ def train_restarts(
     open_study(folder, STUDY_NAME, settings)
     cells = [Cell(f"seed/{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
     done = run_cells(folder, cells, seed_work, title="seeds", jobs=jobs, progress=progress)
-    ranked = sorted((done[cell.name] for cell in cells), key=lambda row: float(row["objective"]))
-    write_json(out / RESULT, {"images_compared": ranked[0]["sample"], "seeds": ranked})
-    _keep(folder / f"seed/{ranked[0]['seed']}", out)
+    ranked = sorted(
+        ({k: v for k, v in done[cell.name].items() if k != "cell_seconds"} for cell in cells),
+        key=lambda row: math.inf if row["objective"] is None else row["objective"],
+    )
+    if ranked[0]["objective"] is None:
+        raise Diverged(f"all {count} seeds diverged; try a smaller learning rate")
+    write_json(out / RESULT, {"images_compared": min(SAMPLE, len(dataset.images)), "seeds": ranked})
+    _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out)
     return ranked
 
 
 def seed_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Train one seed and measure its loss."""
     config = Config.from_mapping(options["config"])
-    trained(config, datasets.load(config.data, size=config.size), folder, progress=False)
+    try:
+        trained(config, datasets.load(config.data, size=config.size), folder, progress=False)
+    except Diverged as error:
+        warn(f"seed {config.seed} is left out: {error}")
+        return {"seed": config.seed, "objective": None}
     run = open_run(folder, sample=SAMPLE)
     return {
         "seed": config.seed,
@@ -112,7 +123,6 @@ def seed_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         "distortion": run.distortion,
         "rate": float(run.rates.sum()),
         "active_latents": int(run.scale.active.sum()),
-        "sample": run.sample,
     }
 
 
@@ -136,20 +146,27 @@ def best_run(
         progress: show a bar for each.
 
     Raises:
-        InputError: as `train_restarts`.
+        InputError: for options that do not fit.
+        Diverged: when all seeds did.
     """
     if count == 1:
         return train(config, dataset, out, objective=objective, progress=progress)
     rows = min(SAMPLE, len(dataset.images))
     chosen = np.sort(np.random.default_rng(0).choice(len(dataset.images), rows, replace=False))
-    runs: list[tuple[float, Run]] = []
+    best, lowest = None, math.inf
     for seed in seeds_of(config, count):
-        home = None if out is None else _home(out, seed)
-        run = train(seed, dataset, home, progress=progress)
+        try:
+            run = train(seed, dataset, None if out is None else _home(out, seed), progress=progress)
+        except Diverged as error:
+            warn(f"seed {seed.seed} is left out: {error}")
+            continue
         distortion, rates = measure(run.model, dataset, chosen)
         beta = last_beta(run.records, seed, dataset.images.image_shape)
-        runs = [min([*runs, (distortion + beta * float(rates.sum()), run)], key=lambda one: one[0])]
-    best = runs[0][1]
+        loss = distortion + beta * float(rates.sum())
+        if best is None or loss < lowest:
+            best, lowest = run, loss
+    if best is None:
+        raise Diverged(f"all {count} seeds diverged; try a smaller learning rate")
     if out is not None:
         _keep(_home(out, best.config), out)
     return best
