@@ -83,9 +83,15 @@ def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
-def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path: Path, optimiser: str) -> None:
+@pytest.mark.parametrize("network", ["patch", "fc"])
+def test_an_interrupted_run_resumes_to_the_same_bits(
+    tmp_path: Path, optimiser: str, network: str
+) -> None:
     config = QUICK.replaced(
-        optimiser=optimiser, learning_rate_schedule="cosine", learning_rate_decay=400
+        network=network,
+        optimiser=optimiser,
+        learning_rate_schedule="cosine",
+        learning_rate_decay=400,
     )
     train(config, squares(), tmp_path / "whole", progress=False)
 
