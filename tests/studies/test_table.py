@@ -57,6 +57,21 @@ def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> N
         make_plan(tmp_path, replicas=0)
 
 
+def test_rows_that_another_command_was_given_meanwhile_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def other_command(folder: Path, cells: object, work: object, **options: object) -> None:
+        if not asked:
+            asked.append(make_plan(folder, methods=["truth"], replicas=1))
+
+    monkeypatch.setattr(table, "run_cells", other_command)
+    outcome = run_table(tmp_path, methods=["pixels"], replicas=1, rows=60, quick=True)
+    assert outcome["missing"] == ["Ground truth", "Raw pixels"]  # both are waited for
+    assert json.loads((tmp_path / "table.json").read_text()) == outcome
+
+
 def test_a_scaled_preset_scales_its_ramp() -> None:
     short = scaled(BETA_VAE, BETA_VAE["images"] // 10)
     assert short["beta_ramp"] == BETA_VAE["beta_ramp"] // 10

@@ -81,7 +81,8 @@ def run_table(
             folder, cells, work, title=title, jobs=jobs, engine_name=engine,
             ray_address=ray_address, progress=progress,
         )  # fmt: skip
-    outcome = summary(plan, folder)
+    # As the folder knows it now: another command may have been given rows meanwhile.
+    outcome = summary(make_plan(folder), folder)
     write_json(folder / "table.json", outcome)
     return outcome
 
