@@ -123,16 +123,22 @@ def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
         InputError: when the folder is no run, or its data is gone or has changed shape.
     """
     model, header, dataset = load_run(folder)
-    count = min(sample, len(dataset.images))
+    rows = sample_rows(dataset, sample, seed)
+    count = len(rows)
     if not isinstance(model, VAE):
         scale = measured_scale(model, dataset, sample=count, seed=seed)
         return OpenRun(folder, model, header, dataset, [], None, scale, count)
     records = read_records(folder / RECORDS)
-    rng = np.random.default_rng(seed)
-    rows = np.sort(rng.choice(len(dataset.images), count, replace=False))
     distortion, rates = measure(model, dataset, rows, seed=seed)
     scale = Scale.of_rates(rates)
     return OpenRun(folder, model, header, dataset, records, distortion, scale, count)
+
+
+def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return `count` random rows in order, all where there are fewer: the same for every run."""
+    rng = np.random.default_rng(seed)
+    rows = len(dataset.images)
+    return np.sort(rng.choice(rows, min(count, rows), replace=False))
 
 
 @torch.inference_mode()

@@ -97,7 +97,7 @@ class Board:
         """Estimate the time left: a training's from its records, others' from the cells done.
 
         Cells done speak for those of their group, then trainings under way for theirs, then
-        both for all. No more cells are taken to run at a time than there are.
+        both for all. It is never less than what the longest cell needs.
         """
         took: dict[str, list[float]] = defaultdict(list)
         foreseen: dict[str, list[float]] = defaultdict(list)

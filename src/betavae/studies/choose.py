@@ -18,7 +18,7 @@ from betavae.files import write_json
 from betavae.metrics.higgins import higgins_score
 from betavae.metrics.udr import model_centrality, udr_scores
 from betavae.representation import Representation, represent
-from betavae.runs import open_run, seed_rows
+from betavae.runs import open_run, sample_rows, seed_rows
 from betavae.traversals import leading, traverse
 
 STRIPS = 6  # latents of each run shown side by side
@@ -97,8 +97,7 @@ def choose(
     for place, folder in enumerate(runs):
         run = open_run(folder, sample=rows, seed=seed)
         configs.append(run.header.config)
-        rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.choice(len(run.dataset.images), run.sample, replace=False))
+        chosen = sample_rows(run.dataset, rows, seed)
         codes.append(represent(run.model, run.dataset, rows=chosen))
         if run.objective is not None:
             objective[place] = run.objective

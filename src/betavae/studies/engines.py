@@ -34,8 +34,7 @@ def engine(name: str, jobs: int | None, ray_address: str | None = None) -> Itera
 
     if name not in ENGINES:
         raise InputError(f"engine must be one of {', '.join(ENGINES)}, got '{name}'")
-    if jobs is not None and jobs < 1:
-        raise InputError(f"jobs must be >= 1, got {jobs}")
+    check_jobs(jobs)
     if name == "local":
         if ray_address is not None:
             raise InputError("ray_address goes with engine ray, not with engine local")
@@ -46,6 +45,16 @@ def engine(name: str, jobs: int | None, ray_address: str | None = None) -> Itera
     each = {"num_cpus": 1}
     with _ray(ray_address) as cores, parallel_config(backend="ray", ray_remote_args=each):
         yield min(jobs or cores, cores)  # a worker without a core would wait for ever
+
+
+def check_jobs(jobs: int | None) -> None:
+    """Refuse fewer than one cell at a time, before anything is written.
+
+    Raises:
+        InputError: when there are fewer.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs must be >= 1, got {jobs}")
 
 
 @contextmanager

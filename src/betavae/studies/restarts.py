@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from betavae import data as datasets
 from betavae.config import Config
 from betavae.data.dataset import Dataset
@@ -16,8 +14,9 @@ from betavae.errors import InputError
 from betavae.files import write_beside, write_json
 from betavae.launch import launched
 from betavae.objectives.terms import Objective
-from betavae.runs import last_beta, measure, open_run
+from betavae.runs import last_beta, measure, open_run, sample_rows
 from betavae.studies.cells import Cell, open_study, run_cells
+from betavae.studies.engines import check_jobs
 from betavae.studies.trained import trained
 from betavae.training import checkpoint
 from betavae.training.loop import Run, train
@@ -88,6 +87,7 @@ def train_restarts(
             f"restarts train side by side by themselves, torchrun started {launched().count} "
             "processes: start them without torchrun"
         )
+    check_jobs(jobs)
     dataset = datasets.load(config.data, size=config.size)  # the seeds then find it prepared
     if overwrite and (out / checkpoint.NAME).exists():
         forget_seeds(out)
@@ -102,7 +102,7 @@ def train_restarts(
         key=lambda row: math.inf if row["objective"] is None else row["objective"],
     )
     if ranked[0]["objective"] is None:
-        raise Diverged(f"all {count} seeds diverged; try a smaller learning rate")
+        raise Diverged(f"all {count} seeds diverged; try a smaller learning rate in another folder")
     write_json(out / RESULT, {"images_compared": min(SAMPLE, len(dataset.images)), "seeds": ranked})
     _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out)
     return ranked
@@ -151,8 +151,7 @@ def best_run(
     """
     if count == 1:
         return train(config, dataset, out, objective=objective, progress=progress)
-    rows = min(SAMPLE, len(dataset.images))
-    chosen = np.sort(np.random.default_rng(0).choice(len(dataset.images), rows, replace=False))
+    chosen = sample_rows(dataset, SAMPLE)
     best, lowest = None, math.inf
     for seed in seeds_of(config, count):
         try:
