@@ -223,6 +223,24 @@ class Config(BaseModel):
         """Return the images at the end over which the learning rate decays."""
         return min(self.learning_rate_decay or self.images, self.images)
 
+    def moves_with_length(self) -> str | None:
+        """Say what a longer training would do otherwise from its beginning; None if nothing.
+
+        >>> Config(images=1000).moves_with_length() is None
+        True
+        >>> Config(beta_schedule="linear").moves_with_length()
+        'beta_ramp is set'
+        """
+        if self.learning_rate_schedule != "constant":
+            return "the learning rate falls"
+        if self.beta_schedule != "constant" and self.beta_ramp is None:
+            return "beta_ramp is set"
+        if self.objective.name == "capacity" and self.objective.target_ramp is None:
+            return "objective.target_ramp is set"
+        if self.method == "dcign":
+            return "dcign's unsupervised start is set"
+        return None
+
     def resolved_beta(self, pixels: int) -> float:
         """Return the weight of the rate in nats for images of `pixels` values (N = C*H*W).
 

@@ -265,6 +265,44 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
         train(QUICK, squares(50), tmp_path, resume=True, progress=False)
 
 
+@pytest.mark.parametrize(
+    "schedule", [{}, {"beta_schedule": "linear", "beta_start": 1, "beta_ramp": 500}]
+)
+def test_a_finished_run_goes_on_to_a_greater_length_as_if_it_had_been_asked_for_at_once(
+    tmp_path: Path, schedule: dict[str, object]
+) -> None:
+    config = QUICK.replaced(**schedule)
+    train(config, squares(), tmp_path / "whole", progress=False)
+    train(config.replaced(images=320), squares(), tmp_path / "cut", progress=False)
+    run = train(config, squares(), tmp_path / "cut", resume=True, progress=False)
+    assert run.config.images == checkpoint.read_header(tmp_path / "cut").config.images == 640
+    one, two = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"learning_rate_schedule": "cosine"}, "the learning rate falls as a part of"),
+        ({"beta_schedule": "linear"}, "beta_ramp is set as a part of"),
+        ({"objective": "capacity"}, r"objective.target_ramp is set as a part of"),
+    ],
+)
+def test_a_length_that_schedules_are_a_part_of_stays(
+    tmp_path: Path, options: dict[str, object], why: str
+) -> None:
+    config = QUICK.replaced(**options)
+    train(config, squares(), tmp_path, progress=False)
+    with pytest.raises(InputError, match=f"images 640 -> 960: {why}"):
+        train(config.replaced(images=960), squares(), tmp_path, resume=True, progress=False)
+
+
+def test_a_length_that_the_run_has_passed_is_refused(tmp_path: Path) -> None:
+    train(QUICK, squares(), tmp_path, progress=False)
+    with pytest.raises(InputError, match="images must be > 640, which the run has seen, got 320"):
+        train(QUICK.replaced(images=320), squares(), tmp_path, resume=True, progress=False)
+
+
 def test_a_run_of_another_version_or_a_damaged_one_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a run folder"):
         checkpoint.read_header(tmp_path)

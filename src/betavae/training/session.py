@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from betavae.config import Config
@@ -20,17 +21,36 @@ class Diverged(InputError):
 
 
 def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) -> None:
-    """Refuse to resume with other settings or data: the result would be neither run's."""
+    """Refuse to resume with other settings or data: the result would be neither run's.
+
+    The length alone may change, where nothing moves over a part of it: the run then goes on
+    as one that was given the new length from its first step.
+    """
     may_differ = {"device", "threads", "compile", "checkpoint_every", "tensorboard"}
     old, new = header.config.model_dump(), config.model_dump()
     changed = [key for key in new if key not in may_differ and old[key] != new[key]]
-    if changed:
+    rows = len(dataset.images)
+    if changed == ["images"]:
+        _check_new_length(header, config, min(config.batch, rows))
+    elif changed:
         differences = ", ".join(f"{key} {old[key]} -> {new[key]}" for key in changed)
         raise InputError(f"cannot resume with other settings than the run's: {differences}")
-    if header.dataset_rows != len(dataset.images):
+    if header.dataset_rows != rows:
         raise InputError(
             f"cannot resume on other data: the run saw {header.dataset_rows} images, "
-            f"{dataset.name} has {len(dataset.images)}"
+            f"{dataset.name} has {rows}"
+        )
+
+
+def _check_new_length(header: checkpoint.Header, config: Config, batch: int) -> None:
+    if moving := config.moves_with_length():
+        raise InputError(
+            f"cannot resume with images {header.config.images} -> {config.images}: "
+            f"{moving} as a part of the run's length"
+        )
+    if math.ceil(config.images / batch) <= header.steps:
+        raise InputError(
+            f"images must be > {header.steps * batch}, which the run has seen, got {config.images}"
         )
 
 
