@@ -161,7 +161,7 @@ def reproduce_latent_size(
     latents: Annotated[tuple[int, ...] | None, SEVERAL] = None,
     beta_norms: Annotated[tuple[float, ...] | None, SEVERAL] = None,
     replicas: int = 1,
-    images: int = 100_000,
+    images: int = 300_000,
     rows: int | None = None,
     paper_network: bool = False,
     quick: bool = False,

@@ -16,7 +16,7 @@ from betavae.files import write_json
 from betavae.models.vae import VAE
 from betavae.runs import load_run, seed_rows
 from betavae.studies.cells import Cell, finished, open_study, run_cells
-from betavae.studies.presets import PAPER_NETWORK
+from betavae.studies.presets import PAPER_NETWORK, SWEEP
 from betavae.studies.table import CLASSIFIERS, PAIRS
 from betavae.studies.table_work import fit_work, score_work
 
@@ -44,14 +44,14 @@ def sweep_cells(
     ('models/M5-b0.01/0', 'models/M5-b0.01/0')
     """
     models, scores = [], []
-    network = PAPER_NETWORK if paper_network else {}
+    shared = PAPER_NETWORK if paper_network else SWEEP
     for size in latents:
         for norm in beta_norms:
             for replica in range(replicas):
                 name = f"M{size}-b{norm:g}/{replica}"
                 config = {"latents": size, "beta_norm": norm, "images": images, "seed": replica}
                 models.append(
-                    Cell(f"models/{name}", {"config": {**network, **config}, "rows": rows})
+                    Cell(f"models/{name}", {"config": {**shared, **config}, "rows": rows})
                 )
                 options = {
                     "codes": f"models/{name}",
@@ -71,7 +71,7 @@ def run_latent_size(
     latents: Sequence[int] = LATENTS,
     beta_norms: Sequence[float] = BETA_NORMS,
     replicas: int = 1,
-    images: int = 100_000,
+    images: int = 300_000,
     rows: int | None = None,
     paper_network: bool = False,
     quick: bool = False,

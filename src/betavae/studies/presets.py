@@ -32,6 +32,10 @@ PAPER_BETA_VAE: dict[str, Any] = {**PAPER_NETWORK, "beta": 4.0, "images": 320_00
 PAPER_VAE: dict[str, Any] = {**PAPER_BETA_VAE, "beta": 1.0}
 PAPER_UNTRAINED: dict[str, Any] = {**PAPER_VAE, "images": 0}
 
+# Smaller batches straighten and prune latents by themselves at any beta (docs/preset.md), which
+# hides what beta does.
+SWEEP: dict[str, Any] = {"batch": 64}
+
 # The paper states no lengths for these; the recipes are in models/ and training/.
 INFOGAN: dict[str, Any] = {"method": "infogan", "images": 500_000}
 DCIGN: dict[str, Any] = {"method": "dcign", **LENGTH}
