@@ -125,6 +125,29 @@ def test_the_table_from_end_to_end_and_again(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("rendered")
+def test_fits_go_on_to_a_greater_length_and_are_scored_anew(tmp_path: Path) -> None:
+    def made(out: Path, images: int, *methods: str) -> dict[str, object]:
+        found = run_table(
+            out, methods=methods, replicas=1, images=images, rows=300, quick=True, jobs=1,
+            progress=False,
+        )  # fmt: skip
+        return {row["method"]: row for row in found["rows"]}
+
+    made(tmp_path / "a", 64, "vae-fc", "infogan")
+    went_on = made(tmp_path / "a", 128, "vae-fc", "infogan")
+    at_once = made(tmp_path / "b", 128, "vae-fc", "infogan")
+    for method in ("vae-fc", "infogan"):
+        for key in ("scores", "against_pairs", "images"):
+            assert went_on[method][key] == at_once[method][key], (method, key)
+    made(tmp_path / "a", 64, "dcign")
+    before = json.loads((tmp_path / "a/models/dcign/0/cell.json").read_text())
+    with pytest.raises(InputError, match=r"models/dcign/0 was done with other options \(config\)"):
+        made(tmp_path / "a", 128, "dcign")
+    assert json.loads((tmp_path / "a/models/dcign/0/cell.json").read_text()) == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("rendered")
 def test_the_sweep_and_choosing_from_end_to_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

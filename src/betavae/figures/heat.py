@@ -163,7 +163,7 @@ def size_and_beta(
         axes.set_yticks(range(len(rows)), [f"{size:g}" for size in rows])
         axes.tick_params(axis="y", length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel(r"normalised $\beta$, $\beta M / N$")
+        axes.set_xlabel(r"normalised $\beta$, $\beta M / N$ ($\circ$ the best of each row)")
         axes.set_ylabel("latents, M")
         axes.set_title(title, pad=6 if pixels is None else 15)  # room for the line's name
         bar = figure.colorbar(picture, ax=axes, aspect=24, pad=0.02)

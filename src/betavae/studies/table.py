@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from betavae.config import Config
-from betavae.files import write_json
+from betavae.files import read_json, write_json
 from betavae.studies import presets
-from betavae.studies.cells import Cell, finished, run_cells
+from betavae.studies.cells import CELL, Cell, finished, run_cells
 from betavae.studies.table_plan import KEYS, STUDY_NAME, Plan, Row, make_plan, scaled_down
 from betavae.studies.table_work import SHAPES, fit_work, moments_work, score_work, together_work
 from betavae.training import checkpoint
@@ -38,6 +38,9 @@ def run_table(
     progress: bool = True,
 ) -> dict[str, Any]:
     """Fit every method, score its codes, and write table.json; finished cells are not done again.
+
+    Fits that are now asked to be longer go on from where they ended, if nothing in them moves over
+    a part of their length.
 
     Args:
         folder: the study's.
@@ -66,6 +69,7 @@ def run_table(
     if rescore:
         for path in [*folder.glob("scores/*/*/cell.json"), *folder.glob("curve/*/*/cell.json")]:
             path.unlink()
+    reopen_lengthened(asked, folder)
     stages = (
         ("moments", moment_cells(asked), moments_work),
         ("replicas", together_cells(asked, folder), together_work),
@@ -85,6 +89,28 @@ def run_table(
     outcome = summary(make_plan(folder), folder)
     write_json(folder / "table.json", outcome)
     return outcome
+
+
+def reopen_lengthened(plan: Plan, folder: Path) -> None:
+    """Take the results of fits that are to go on to a greater length, and their scores, away.
+
+    Their checkpoints stay. Fits that cannot go on are left for `finished` to refuse.
+    """
+    for cell in fit_cells(plan):
+        path = folder / cell.name / CELL
+        if not path.exists():
+            continue
+        asked, there = cell.options["config"], read_json(path)["options"]
+        before = there.get("config", {})
+        if (
+            {**before, "images": None} == {**asked, "images": None}
+            and before.get("images", 0) < asked.get("images", 0)
+            and Config.from_mapping(asked).moves_with_length() is None
+        ):
+            _, method, replica = cell.name.split("/")
+            scored = folder.glob(f"scores/{method}/{replica}/{CELL}")
+            for old in (*scored, *folder.glob(f"curve/{method}/{replica}-L*/{CELL}"), path):
+                old.unlink()
 
 
 def moment_cells(plan: Plan) -> list[Cell]:
