@@ -223,22 +223,22 @@ class Config(BaseModel):
         """Return the images at the end over which the learning rate decays."""
         return min(self.learning_rate_decay or self.images, self.images)
 
-    def moves_with_length(self) -> str | None:
-        """Say what a longer training would do otherwise from its beginning; None if nothing.
+    def part_of_length(self) -> str | None:
+        """Name what is a part of the run's length, so that a longer run begins otherwise.
 
-        >>> Config(images=1000).moves_with_length() is None
+        >>> Config(images=1000).part_of_length() is None
         True
-        >>> Config(beta_schedule="linear").moves_with_length()
-        'beta_ramp is set'
+        >>> Config(beta_schedule="linear").part_of_length()
+        'beta_ramp'
         """
         if self.learning_rate_schedule != "constant":
-            return "the learning rate falls"
+            return "the learning rate's decay"
         if self.beta_schedule != "constant" and self.beta_ramp is None:
-            return "beta_ramp is set"
+            return "beta_ramp"
         if self.objective.name == "capacity" and self.objective.target_ramp is None:
-            return "objective.target_ramp is set"
+            return "objective.target_ramp"
         if self.method == "dcign":
-            return "dcign's unsupervised start is set"
+            return "dcign's unsupervised start"
         return None
 
     def resolved_beta(self, pixels: int) -> float:

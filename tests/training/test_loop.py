@@ -283,9 +283,9 @@ def test_a_finished_run_goes_on_to_a_greater_length_as_if_it_had_been_asked_for_
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"learning_rate_schedule": "cosine"}, "the learning rate falls as a part of"),
-        ({"beta_schedule": "linear"}, "beta_ramp is set as a part of"),
-        ({"objective": "capacity"}, r"objective.target_ramp is set as a part of"),
+        ({"learning_rate_schedule": "cosine"}, "the learning rate's decay is a part of"),
+        ({"beta_schedule": "linear"}, "beta_ramp is a part of"),
+        ({"objective": "capacity"}, "objective.target_ramp is a part of"),
     ],
 )
 def test_a_length_that_schedules_are_a_part_of_stays(

@@ -45,7 +45,7 @@ def train(
     Args:
         data: What to learn from. [default: shapes2d]
         out: Run folder. [default: runs/DATA-OBJECTIVE-BETA-SEED]
-        resume: Go on from the run folder's last checkpoint.
+        resume: Go on from the run folder's last checkpoint, to a greater --images if asked.
         overwrite: Replace the run that the folder already holds.
         restarts: Train so many seeds side by side, from --seed on, and keep the one with the
             lowest loss; all stay in the run folder's restarts/. The same line goes on with them.

@@ -105,7 +105,7 @@ def reopen_lengthened(plan: Plan, folder: Path) -> None:
         if (
             {**before, "images": None} == {**asked, "images": None}
             and before.get("images", 0) < asked.get("images", 0)
-            and Config.from_mapping(asked).moves_with_length() is None
+            and Config.from_mapping(asked).part_of_length() is None
         ):
             _, method, replica = cell.name.split("/")
             scored = folder.glob(f"scores/{method}/{replica}/{CELL}")

@@ -43,10 +43,10 @@ def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) 
 
 
 def _check_new_length(header: checkpoint.Header, config: Config, batch: int) -> None:
-    if moving := config.moves_with_length():
+    if part := config.part_of_length():
         raise InputError(
             f"cannot resume with images {header.config.images} -> {config.images}: "
-            f"{moving} as a part of the run's length"
+            f"{part} is a part of the run's length"
         )
     if math.ceil(config.images / batch) <= header.steps:
         raise InputError(
