@@ -177,7 +177,7 @@ def reproduce_latent_size(
     Args:
         out: Folder of the study; finished cells are not done again.
         latents: Numbers of latents. [default: 2 5 10 20 50]
-        beta_norms: Values of beta x latents / pixels. [default: 0.0003 to 0.1, six]
+        beta_norms: Values of beta x latents / pixels. [default: 0.0003 to 1, eight]
         replicas: Fits of each cell; scores are averaged.
         images: Length of training.
         rows: Random images to encode and score. [default: all 737,280]

@@ -151,7 +151,7 @@ def sweep_curves(betas: Any, latents: Any, scores: Any, *, theme: Theme = LIGHT)
         axes.set_xlabel("normalised beta, βM/N")
         axes.set_ylabel(PERCENT)
         axes.grid(axis="y")
-        axes.legend(frameon=False, fontsize=6)
+        figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=6)
         return figure
 
 

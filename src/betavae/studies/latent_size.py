@@ -22,7 +22,7 @@ from betavae.studies.table_work import fit_work, score_work
 
 STUDY_NAME = "latent-size"
 LATENTS = (2, 5, 10, 20, 50)
-BETA_NORMS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)  # beta_norm = beta M / N (A.5)
+BETA_NORMS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # beta_norm = beta M / N (A.5)
 PICTURES = 8  # images reconstructed at the best and the worst score
 
 
