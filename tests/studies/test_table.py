@@ -142,7 +142,8 @@ def test_fits_go_on_to_a_greater_length_and_are_scored_anew(tmp_path: Path) -> N
     made(tmp_path / "a", 64, "dcign")
     before = json.loads((tmp_path / "a/models/dcign/0/cell.json").read_text())
     with pytest.raises(InputError, match=r"models/dcign/0 was done with other options \(config\)"):
-        made(tmp_path / "a", 128, "dcign")
+        made(tmp_path / "a", 256, "infogan", "dcign")
+    assert (tmp_path / "a/models/infogan/0/cell.json").exists()  # refused before anything is taken
     assert json.loads((tmp_path / "a/models/dcign/0/cell.json").read_text()) == before
 
 

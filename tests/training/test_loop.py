@@ -276,8 +276,7 @@ def test_a_finished_run_goes_on_to_a_greater_length_as_if_it_had_been_asked_for_
     train(config.replaced(images=320), squares(), tmp_path / "cut", progress=False)
     run = train(config, squares(), tmp_path / "cut", resume=True, progress=False)
     assert run.config.images == checkpoint.read_header(tmp_path / "cut").config.images == 640
-    one, two = weights(tmp_path / "whole"), weights(tmp_path / "cut")
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert_same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def run_table(
     if rescore:
         for path in [*folder.glob("scores/*/*/cell.json"), *folder.glob("curve/*/*/cell.json")]:
             path.unlink()
-    reopen_lengthened(asked, folder)
+    longer = lengthened_cells(asked, folder)
     stages = (
         ("moments", moment_cells(asked), moments_work),
         ("replicas", together_cells(asked, folder), together_work),
@@ -79,7 +79,10 @@ def run_table(
     )
     for _, cells, _ in stages:
         for cell in cells:  # a cell of other options is reported before any is run
-            finished(folder, cell)
+            if cell not in longer:
+                finished(folder, cell)
+    for cell in longer:
+        reopen(folder, cell)
     for title, cells, work in stages:
         run_cells(
             folder, cells, work, title=title, jobs=jobs, engine_name=engine,
@@ -91,26 +94,30 @@ def run_table(
     return outcome
 
 
-def reopen_lengthened(plan: Plan, folder: Path) -> None:
-    """Take the results of fits that are to go on to a greater length, and their scores, away.
-
-    Their checkpoints stay. Fits that cannot go on are left for `finished` to refuse.
-    """
+def lengthened_cells(plan: Plan, folder: Path) -> list[Cell]:
+    """Return the fits that ended at a smaller length than is asked for now, and can go on."""
+    cells = []
     for cell in fit_cells(plan):
         path = folder / cell.name / CELL
         if not path.exists():
             continue
-        asked, there = cell.options["config"], read_json(path)["options"]
-        before = there.get("config", {})
+        asked, before = cell.options["config"], read_json(path)["options"].get("config", {})
         if (
             {**before, "images": None} == {**asked, "images": None}
             and before.get("images", 0) < asked.get("images", 0)
             and Config.from_mapping(asked).part_of_length() is None
         ):
-            _, method, replica = cell.name.split("/")
-            scored = folder.glob(f"scores/{method}/{replica}/{CELL}")
-            for old in (*scored, *folder.glob(f"curve/{method}/{replica}-L*/{CELL}"), path):
-                old.unlink()
+            cells.append(cell)
+    return cells
+
+
+def reopen(folder: Path, fit: Cell) -> None:
+    """Take a fit's result and its scores away, the result last; its checkpoint stays."""
+    _, method, replica = fit.name.split("/")
+    scored = folder.glob(f"scores/{method}/{replica}/{CELL}")
+    against_pairs = folder.glob(f"curve/{method}/{replica}-L*/{CELL}")
+    for path in (*scored, *against_pairs, folder / fit.name / CELL):
+        path.unlink()
 
 
 def moment_cells(plan: Plan) -> list[Cell]:
