@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from betavae.files import read_json, write_json
+from betavae._system.files import read_json, write_json
 
 HERE = Path(__file__).parent
 NAMES = (

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 if __package__ in (None, ""):  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.files import write_json
 
 if TYPE_CHECKING:
     from betavae.data.dataset import Dataset

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from betavae.data import load
 from betavae.data.dataset import Dataset
-from betavae.metrics.groups import Groups, group_rows
+from betavae.metrics._shared.groups import Groups, group_rows
+from betavae.metrics._shared.softmax import train_softmax
 from betavae.metrics.higgins import draw_features
-from betavae.metrics.softmax import train_softmax
 from betavae.models.linear import moments, pca
 
 PCA = Path(__file__).resolve().parent.parent / ".peer" / "pca.npz"

@@ -40,12 +40,12 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     import torch
 
     from betavae.config import Config
+    from betavae.data.batches import DataOrder
     from betavae.data.images import ImageStore
     from betavae.models.vae import VAE
     from betavae.objectives import Stateful, Step
     from betavae.training.configured import make_objective, make_optimiser
     from betavae.training.loop import train_step
-    from betavae.training.order import DataOrder
     from betavae.training.records import Recorder
 
     config = Config.from_mapping(

@@ -26,7 +26,7 @@ from betavae.config import Config
 from betavae.metrics.higgins import higgins_score
 from betavae.models.methods import Model
 from betavae.models.vae import VAE
-from betavae.representation import represent
+from betavae.runs.representation import represent
 from betavae.studies.presets import BETA_VAE, scaled
 from betavae.studies.restarts import train_restarts
 from betavae.training.checkpoint import load_model

@@ -25,12 +25,12 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from betavae._system.files import write_json
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.files import write_json
 from betavae.models.methods import Model
-from betavae.representation import represent
-from betavae.runs import load_run
+from betavae.runs.opened import load_run
+from betavae.runs.representation import represent
 from betavae.training.loop import train
 
 LABELS = (10, 30, 100, 300, 1000)

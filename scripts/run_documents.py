@@ -85,8 +85,8 @@ def import_what_pages_need() -> None:
     import torch
 
     import betavae.cli
-    import betavae.report
-    import betavae.studies.scoring  # noqa: F401
+    import betavae.report.write
+    import betavae.runs.scoring  # noqa: F401
     from betavae import data
     from betavae.metrics import higgins
 
@@ -98,9 +98,9 @@ def import_what_pages_need() -> None:
 def small(load: Callable[..., Any]) -> Callable[..., Any]:
     """Return `betavae.data.load` with a few of the 2D shapes in the place of all of them."""
     from betavae.data import shapes2d
-    from betavae.data.arrays import to_store
     from betavae.data.dataset import Dataset
     from betavae.data.factors import Factors
+    from betavae.data.readers.arrays import to_store
 
     grid = Factors(shapes2d.FACTORS.names, SMALL)
     steps = [whole // few for whole, few in zip(shapes2d.FACTORS.sizes, SMALL, strict=True)]

@@ -70,10 +70,10 @@ def small_run(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def plain_run(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run whose reports have empty charts, for tests that look at something else."""
-    import betavae.report_parts
+    import betavae.report.parts
 
     monkeypatch.setattr(
-        betavae.report_parts, "figure_address", lambda figure: "data:image/svg+xml,"
+        betavae.report.parts, "figure_address", lambda figure: "data:image/svg+xml,"
     )
     return small_run
 

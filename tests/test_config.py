@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from betavae import objectives
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.options import TAKES, Name, ObjectiveOptions
 from betavae.training.configured import FACTORIES, learning_rate_schedule, make_objective
 

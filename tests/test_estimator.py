@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from betavae import BetaVAE
+from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
 from betavae.estimator import OWN
 from betavae.training.loop import train
 

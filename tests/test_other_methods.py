@@ -13,15 +13,15 @@ import torch
 
 import betavae.data
 from betavae import figures
+from betavae._system.errors import InputError
 from betavae.app.explorer import open_explorer
 from betavae.config import Config
-from betavae.drawings.draw import draw_figure
-from betavae.drawings.options import Options
-from betavae.errors import InputError
 from betavae.models.linear import Affine
-from betavae.report import write_report
-from betavae.runs import OpenRun, open_run
-from betavae.scales import measured_scale, scale_of
+from betavae.report.write import write_report
+from betavae.runs.draw import draw_figure
+from betavae.runs.figure_options import Options
+from betavae.runs.latent_ranges import measured_scale, scale_of
+from betavae.runs.opened import OpenRun, open_run
 from betavae.training.methods import fit
 from small_runs import grid_images
 

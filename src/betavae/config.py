@@ -19,7 +19,7 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from betavae.errors import InputError, did_you_mean
+from betavae._system.errors import InputError, did_you_mean
 from betavae.options import TAKES, ObjectiveOptions
 
 SIZES = (32, 64, 128)
@@ -64,7 +64,7 @@ class Config(BaseModel):
     >>> Config.from_mapping({"latent": 3})
     Traceback (most recent call last):
     ...
-    betavae.errors.InputError: unknown option 'latent'; did you mean 'latents'?
+    betavae.InputError: unknown option 'latent'; did you mean 'latents'?
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -13,11 +13,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
+from betavae._system.errors import InputError
 from betavae.config import SIZES, Config
 from betavae.data.dataset import Dataset
+from betavae.data.estimator_input import Form, take
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
-from betavae.intake import Form, take
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,7 +207,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def transform(self, X: Images) -> NDArray[np.float32]:
         """Return the posterior means, (N, M) float32."""
-        from betavae.representation import represent
+        from betavae.runs.representation import represent
 
         check_is_fitted(self)
         dataset = self._taken(X)
@@ -256,7 +256,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             from betavae.metrics.higgins import higgins_score
 
             return higgins_score(np.asarray(self.transform(X)), factors).score
-        from betavae.runs import measure
+        from betavae.runs.opened import measure
 
         dataset = self._taken(X)
         model = self.model_.to(self._device())

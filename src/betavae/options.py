@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from betavae.errors import did_you_mean
+from betavae._system.errors import did_you_mean
 
 Name = Literal[
     "beta", "constrained", "capacity", "tcvae", "factor", "dip", "infovae", "custom"

@@ -20,9 +20,9 @@ import betavae.data
 from app.browser import PATIENCE, chromium, phone, served
 from betavae.app.explorer import Explorer, open_explorer
 from betavae.app.server import create_app
-from betavae.latent_names import read_names
-from betavae.report import write_report
-from betavae.scales import Scale
+from betavae.report.write import write_report
+from betavae.runs.latent_names import read_names
+from betavae.runs.latent_ranges import Scale
 from small_runs import load_synthetic, synthetic
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]

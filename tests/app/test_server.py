@@ -16,11 +16,11 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from betavae._system.errors import InputError
 from betavae.app.explorer import Explorer, open_explorer
 from betavae.app.guard import TooLarge, body, refused
 from betavae.app.server import MOST_UPLOAD, create_app, listen, serve
-from betavae.errors import InputError
-from betavae.latent_names import read_names, write_names
+from betavae.runs.latent_names import read_names, write_names
 from small_runs import synthetic
 
 

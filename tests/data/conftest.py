@@ -8,7 +8,7 @@ import originals
 import pytest
 from user_images import GREY, write
 
-from betavae.data import mpi3d
+from betavae.data.sets import mpi3d
 
 
 @pytest.fixture

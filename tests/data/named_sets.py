@@ -10,10 +10,10 @@ import originals
 import pytest
 from written import Original
 
+from betavae._system.errors import InputError
 from betavae.data import cache
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options
-from betavae.errors import InputError
 
 
 def line(name: str, path: Path, **options: Any) -> str:

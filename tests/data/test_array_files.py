@@ -13,10 +13,11 @@ import pytest
 from user_images import BINARY, COLOUR, GREY, RNG, Evil, floats, line
 
 from betavae import data as datasets
-from betavae.data import archives, cache
-from betavae.data.arrays import to_store
+from betavae._system.errors import InputError
+from betavae.data import array_files as archives
+from betavae.data import cache
 from betavae.data.factors import Factors
-from betavae.errors import InputError
+from betavae.data.readers.arrays import to_store
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -74,7 +75,7 @@ def test_large_sets_are_mapped_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, images: np.ndarray
 ) -> None:
     monkeypatch.setattr(archives, "IN_MEMORY", 500)
-    monkeypatch.setattr("betavae.data.arrays.PIECE", 2000)  # one image or two at a time
+    monkeypatch.setattr("betavae.data.readers.arrays.PIECE", 2000)  # one image or two at a time
     path = tmp_path / f"set{suffix}"
     np.save(path, images) if suffix == ".npy" else np.savez(path, imgs=images)
     first = datasets.load(str(path))

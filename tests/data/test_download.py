@@ -14,11 +14,11 @@ import originals
 import pytest
 
 from betavae import data as datasets
+from betavae._system.errors import InputError
 from betavae.cli import run
 from betavae.data import download, sets
 from betavae.data.download import fetch
 from betavae.data.recipe import Remote
-from betavae.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

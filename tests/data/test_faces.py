@@ -10,11 +10,11 @@ import originals
 import pytest
 
 from betavae import data as datasets
-from betavae.data import faces
+from betavae._system.errors import InputError
 from betavae.data.factors import Factors
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options
-from betavae.errors import InputError
+from betavae.data.sets import faces
 
 FRONT = faces.turns(np.zeros(1), np.zeros(1))
 

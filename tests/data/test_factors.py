@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
+from betavae._system.errors import InputError
 from betavae.data.factors import Factors
 from betavae.data.shapes2d import FACTORS
-from betavae.errors import InputError
 
 
 @st.composite

@@ -13,9 +13,9 @@ from PIL import Image
 from user_images import COLOUR, GREY, ROWS, floats, line, png_file, rgb, torch_equal, write
 
 from betavae import data as datasets
+from betavae._system.errors import InputError
 from betavae.cli import run
 from betavae.data import cache, folder
-from betavae.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -169,7 +169,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 def test_many_files_show_a_bar_on_stderr_only(
     shots: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("betavae.data.progress.AFTER", 0.0)
+    monkeypatch.setattr("betavae._system.progress.AFTER", 0.0)
     monkeypatch.setenv("FORCE_COLOR", "1")
     datasets.load(str(shots))
     captured = capsys.readouterr()

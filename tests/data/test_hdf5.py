@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from written import noise
 
-from betavae.data import hdf5
-from betavae.data.hdf5 import hdf5_source
-from betavae.errors import InputError
+from betavae._system.errors import InputError
+from betavae.data.readers import hdf5
+from betavae.data.readers.hdf5 import hdf5_source
 
 SHAPE = (23, 20, 18, 3)
 

@@ -13,9 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from betavae._system.errors import InputError
 from betavae.data import images
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
 from betavae.training.machine import cpu_threads
 
 N = 7

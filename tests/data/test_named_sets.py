@@ -14,8 +14,9 @@ from named_sets import WRITERS, line
 from written import Evil, Original
 
 from betavae import data as datasets
-from betavae.data import numpy_files, prepared
+from betavae.data import prepared
 from betavae.data.prepare import prepare
+from betavae.data.readers import numpy_files
 from betavae.data.recipe import Options
 from betavae.data.resize import fit_pixels
 
@@ -97,7 +98,7 @@ def test_pickled_images_are_refused_and_do_not_run(folder: Path, tmp_path: Path)
 def test_mpi3d_is_streamed_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No read of the archive is longer than a few images."""
     original = originals.mpi3d(folder)
-    monkeypatch.setattr("betavae.data.arrays.PIECE", 4 * 64 * 64 * 3)
+    monkeypatch.setattr("betavae.data.readers.arrays.PIECE", 4 * 64 * 64 * 3)
     read, longest = numpy_files.read_exactly, 0
 
     def watched(file: Any, count: int) -> bytes:
@@ -112,7 +113,7 @@ def test_mpi3d_is_streamed_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPat
 
 def test_hdf5_chunks_are_unpacked_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With pieces that end within chunks, every image is still right."""
-    monkeypatch.setattr("betavae.data.arrays.PIECE", 5 * 64 * 64 * 3)
+    monkeypatch.setattr("betavae.data.readers.arrays.PIECE", 5 * 64 * 64 * 3)
     original = originals.shapes3d(folder)
     prepare("shapes3d", original.path)
     np.testing.assert_array_equal(datasets.load("shapes3d").images.data, original.images)

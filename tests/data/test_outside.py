@@ -13,10 +13,10 @@ from torch.utils.data import Dataset, TensorDataset
 from written import file_content, noise
 
 from betavae import BetaVAE
+from betavae._system.errors import InputError
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
-from betavae.data.outside import from_dataset
-from betavae.errors import InputError
+from betavae.data.other_libraries import from_dataset
 
 GREY = noise(0, 6, 32, 32)
 COLOUR = noise(1, 6, 32, 32, 3)

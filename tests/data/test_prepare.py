@@ -12,12 +12,14 @@ from safetensors.numpy import load_file
 from written import file_content, noise, write_zip
 
 from betavae import data as datasets
+from betavae._system.errors import InputError
 from betavae.cli import run
-from betavae.data import arrays, cache, mpi3d, prepared, sets
+from betavae.data import cache, prepared, sets
 from betavae.data.factors import Factors
 from betavae.data.prepare import prepare
+from betavae.data.readers import arrays
 from betavae.data.recipe import Options, Reading
-from betavae.errors import InputError
+from betavae.data.sets import mpi3d
 from command_line import fails
 
 pytestmark = pytest.mark.usefixtures("own_cache")

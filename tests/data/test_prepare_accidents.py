@@ -17,11 +17,11 @@ import pytest
 from written import left_behind
 
 from betavae import data as datasets
+from betavae._system.errors import InputError
+from betavae._system.threads import on_all_cores
 from betavae.data import prepared, sets
-from betavae.data.cores import on_all_cores
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options, Reading
-from betavae.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from betavae.data.pictures import Crop, fit
+from betavae.data.readers.pictures import Crop, fit
 from betavae.data.resize import fit_pixels, weights
 
 

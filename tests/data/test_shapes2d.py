@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from betavae._system.errors import InputError
 from betavae.data import shapes2d
 from betavae.data.images import ImageStore
 from betavae.data.shapes2d import FACTORS
-from betavae.errors import InputError
 
 # SHA-256 of the packed 320 frames of the official set.
 OFFICIAL = "3d38f770e7694ba6ba5430c6f6eb71df0a62d538c867bcc5b19aebdb15d2d9e3"

@@ -10,8 +10,8 @@ import pytest
 from user_images import SORTED
 
 from betavae import data as datasets
+from betavae._system.errors import InputError
 from betavae.data.factors import Factors
-from betavae.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

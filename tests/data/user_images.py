@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from betavae import data as datasets
+from betavae._system.errors import InputError
 from betavae.data import cache
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
 
 RNG = np.random.default_rng(0)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import by_rate, mosaic, pictures, shrunk
 
 

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from betavae import figures
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.rates import apart
 
 T = np.arange(1, 21) * 1000

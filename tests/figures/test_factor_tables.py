@@ -9,7 +9,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures import (
     LIGHT,
     Block,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from betavae import figures
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.pictures import step_centres, traversal_sheet
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures import DARK, response_sheet, responses, to_bytes
 
 SIZES = (3, 6, 5, 4, 4)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tables import grid, identity_codes
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.metrics import (
     active_units,
     bin_factors,

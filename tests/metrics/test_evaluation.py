@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from tables import grid, noisy_codes
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.metrics import (
     Codes,
     bin_factors,
@@ -72,7 +72,7 @@ def test_a_result_is_the_functions_own() -> None:
 def test_a_tensor_is_codes_and_a_saved_representation_a_representation(tmp_path: Path) -> None:
     import torch
 
-    from betavae.representation import Representation
+    from betavae.runs.representation import Representation
 
     direct = evaluate(torch.from_numpy(MEAN), FACTORS, metrics="mig")
     assert direct["mig:locatello2019"].score == float(mig_score(MEAN, FACTORS))

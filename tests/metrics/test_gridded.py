@@ -11,7 +11,7 @@ from scipy.stats import norm
 from tables import Floats, Ints, grid, noisy_codes
 
 from betavae.metrics import jemmig_score, mig_score
-from betavae.metrics.gridded import densities, differential_entropy, make_grid
+from betavae.metrics._shared.gridded import densities, differential_entropy, make_grid
 
 
 def brute_entropy(mean: Floats, deviation: Floats) -> float:

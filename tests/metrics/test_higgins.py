@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from betavae._system.errors import InputError
 from betavae.data import shapes2d
-from betavae.errors import InputError
 from betavae.metrics import higgins_score
 
 N = 20_000

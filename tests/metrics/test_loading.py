@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from betavae.errors import InputError
-from betavae.metrics.arrays import load_codes, load_factors, load_representation
+from betavae._system.errors import InputError
+from betavae.metrics._shared.array_files import load_codes, load_factors, load_representation
 
 CODES = np.arange(12.0).reshape(6, 2)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tables import grid, identity_codes, noisy_codes
 
 from betavae.metrics import factor_vae_score, higgins_score, live_latents
-from betavae.metrics.groups import group_rows, relabel, split_rows
+from betavae.metrics._shared.groups import group_rows, relabel, split_rows
 from betavae.metrics.higgins import draw_features
 
 

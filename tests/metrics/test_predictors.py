@@ -10,13 +10,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from tables import Floats, Ints, grid, noisy_codes
 
-from betavae.metrics.binning import bin_codes, count_tables, table_information
-from betavae.metrics.boosting import boosted_trees
+from betavae.metrics._shared.binning import bin_codes, count_tables, table_information
+from betavae.metrics._shared.boosting import boosted_trees
+from betavae.metrics._shared.linear import fit_linear, standardise
+from betavae.metrics._shared.neighbours import neighbour_information
+from betavae.metrics._shared.softmax import train_softmax
 from betavae.metrics.dci import weighted_purity
 from betavae.metrics.explicitness import area_under_curve
-from betavae.metrics.linear import fit_linear, standardise
-from betavae.metrics.neighbours import neighbour_information
-from betavae.metrics.softmax import train_softmax
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from betavae._system.errors import InputError
 from betavae.data.factors import Factors
-from betavae.errors import InputError
 from betavae.models.dcign import DCIGN, Growing, assigned_latents, clamp_inactive, dcign
 
 ACTIVE = torch.tensor([True, False, False])

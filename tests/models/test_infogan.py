@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.models.infogan import INSTANCE_NOISE, InfoGAN, infogan, information
 from betavae.training.infogan import play
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from betavae._system.errors import InputError
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
 from betavae.models import linear
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.models.networks import NETWORKS, build, plain
 from betavae.models.vae import VAE
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.models.likelihoods import Bernoulli, Gaussian
 from betavae.models.vae import VAE
 from betavae.objectives.beta import beta_vae

@@ -4,7 +4,7 @@ import pytest
 import torch
 from small import images, step, tiny_vae
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.objectives import capacity
 from betavae.objectives.elbo import gaussian_rate
 from betavae.training import schedules

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small import images, learn, step, tiny_vae
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.objectives import beta_vae, constrained
 
 

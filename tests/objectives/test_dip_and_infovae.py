@@ -7,7 +7,7 @@ import pytest
 import torch
 from small import gradients, images, learn, step, tiny_vae
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.objectives import beta_vae, dip, infovae
 from betavae.objectives.dip_vae import covariance
 from betavae.objectives.elbo import elbo_pass

@@ -5,7 +5,7 @@ import torch
 from small import images, step, tiny_vae
 from torch import nn
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives import beta_vae, factor
 from betavae.objectives.factor_vae import (

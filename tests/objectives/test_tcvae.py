@@ -10,7 +10,7 @@ from small import gradients, images, step, tiny_vae
 from torch import Tensor
 from torch.distributions import Normal
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.metrics import elbo_terms
 from betavae.objectives import beta_vae, tcvae
 from betavae.objectives.elbo import gaussian_rate

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from betavae import BetaVAE
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.sharing.pretrained import read_pretrained
 from betavae.sharing.runs import export_run
 from command_line import fails, run_quietly

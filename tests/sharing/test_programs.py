@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.models.networks import NETWORKS
 from betavae.models.vae import VAE
 from betavae.sharing.programs import export_onnx, export_torch

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.studies import engines
 from betavae.studies.board import Board
 from betavae.studies.cells import (

@@ -9,10 +9,10 @@ from scipy.stats import spearmanr
 from torch.distributions import kl_divergence
 from torch.nn.functional import binary_cross_entropy
 
+from betavae._system.errors import InputError
 from betavae.cli import run
-from betavae.errors import InputError
 from betavae.models.vae import VAE
-from betavae.runs import load_run
+from betavae.runs.opened import load_run
 from betavae.studies.choose import choose, rank_agreement
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.studies import demo
 
 

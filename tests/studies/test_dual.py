@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from betavae._system.errors import InputError
 from betavae.cli import run
-from betavae.errors import InputError
 from betavae.studies.dual import fit_gain, run_dual, unbeaten
 from betavae.studies.rate_distortion import run_rate_distortion
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from betavae import BetaVAE, data
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
-from betavae.runs import open_run
+from betavae.runs.opened import open_run
 from betavae.studies import restarts
 from betavae.studies.restarts import best_run, seeds_of, train_restarts
 from betavae.training import checkpoint

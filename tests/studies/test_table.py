@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from betavae._system.errors import InputError
 from betavae.cli import run
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.studies import table, table_work
 from betavae.studies.choose import choose
 from betavae.studies.latent_size import sweep_cells

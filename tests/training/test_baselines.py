@@ -12,17 +12,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
 from betavae.models.linear import Affine
-from betavae.runs import load_run, open_run
-from betavae.studies.scoring import score_run
+from betavae.runs.opened import load_run, open_run
+from betavae.runs.scoring import score_run
+from betavae.runs.traversals import write_traversals
 from betavae.training import alternating, checkpoint
 from betavae.training.dcign import one_factor_rows
 from betavae.training.methods import fit
 from betavae.training.session import Interrupted
-from betavae.traversals import write_traversals
 from small_runs import GRID, grid_images
 
 

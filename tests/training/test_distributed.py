@@ -17,10 +17,10 @@ from rank import TRAINED, trained_config
 from test_loop import squares, weights
 
 import betavae.training.loop as loop
+from betavae._system.errors import InputError
 from betavae.cli import run
 from betavae.config import Config
 from betavae.data import load
-from betavae.errors import InputError
 from betavae.objectives.ranks import Ranks
 from betavae.training import checkpoint, distributed, methods
 from betavae.training.loop import train

@@ -10,8 +10,8 @@ import pytest
 from test_loop import QUICK, squares
 
 import betavae.training.loop as loop
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.training import methods
 from betavae.training.log import scalars

@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from betavae._system.errors import InputError
 from betavae.config import Config
+from betavae.data.batches import DataOrder
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives import Step, Terms, beta_vae
 from betavae.training import checkpoint
 from betavae.training.loop import Diverged, Interrupted, train
-from betavae.training.order import DataOrder
 from betavae.training.records import Record, read_records
 
 QUICK = Config(images=640, batch=32, checkpoint_every=160, latents=3)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from test_loop import QUICK, squares
 
+from betavae._system.errors import InputError
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives import Step, Terms, beta_vae
 from betavae.training.loop import train, train_step

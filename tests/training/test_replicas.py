@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
+from betavae.data.batches import DataOrder
 from betavae.training import checkpoint
 from betavae.training.loop import train
-from betavae.training.order import DataOrder
 from betavae.training.records import read_records
 from betavae.training.replicas import train_replicas
 from betavae.training.session import Interrupted

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from betavae.data.pictures import decode as decode_file
-from betavae.errors import InputError
+from betavae._system.errors import InputError
+from betavae.data.readers.pictures import decode as decode_file
 from betavae.figures.animation import gif_bytes
 from betavae.figures.arrays import by_rate, mosaic, rgb_bytes
-from betavae.latent_names import read_names
-from betavae.runs import OpenRun, open_run
-from betavae.scales import decoder
-from betavae.summaries import title
+from betavae.report.words import title
+from betavae.runs.latent_names import read_names
+from betavae.runs.latent_ranges import decoder
+from betavae.runs.opened import OpenRun, open_run
 from betavae.training.records import ACTIVE_NATS
 
 SPAN = 3.0  # how far sliders go, in standard deviations

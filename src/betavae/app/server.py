@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from betavae._system.errors import InputError
 from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
 from betavae.app.guard import Guard, TooLarge, body
 from betavae.config import explain
-from betavae.errors import InputError
-from betavae.latent_names import write_names
+from betavae.runs.latent_names import write_names
 
 PORT = 8600
 MOST_JSON = 2 << 20  # bytes: a film's codes, with room

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from betavae._system.errors import InputError
 from betavae.cli.apps import data_app
-from betavae.errors import InputError
 
 if TYPE_CHECKING:
     from betavae.data.dataset import Dataset

@@ -9,10 +9,10 @@ from typing import NoReturn
 from cyclopts import CycloptsError
 from pydantic import ValidationError
 
+from betavae._system.errors import InputError, RankFailed
+from betavae._system.launch import check_command, launched
 from betavae.cli.apps import app
 from betavae.config import explain
-from betavae.errors import InputError, RankFailed
-from betavae.launch import check_command, launched
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from betavae._system.errors import InputError
 from betavae.cli.apps import RunFolder, app
-from betavae.errors import InputError
 
 
 @app.command
@@ -47,8 +47,8 @@ def score(
         seed: Seed of rows and metrics.
         device: Where to encode a run's data: auto, cpu, cuda or mps. [default: auto]
     """
-    from betavae.scoretable import SCORES
-    from betavae.studies import scoring
+    from betavae.runs import scoring
+    from betavae.runs.scores import SCORES
 
     if (run_folder is None) == (codes is None):
         raise InputError(
@@ -103,8 +103,8 @@ def encode(
         out: The file to write. [default: RUN/representation.npz]
         device: Where to encode: auto, cpu, cuda or mps.
     """
-    from betavae import representation
-    from betavae.studies.scoring import encode_run
+    from betavae.runs import representation
+    from betavae.runs.scoring import encode_run
 
     path = out or run_folder / representation.NAME
     codes = encode_run(run_folder, data=data, device=device)

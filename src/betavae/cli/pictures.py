@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from betavae._system.errors import InputError
 from betavae.cli.apps import RunFolder, app
-from betavae.drawings.catalogue import listing
-from betavae.errors import InputError
+from betavae.runs.named_figures import listing
 
 
 @app.command
@@ -30,7 +30,7 @@ def traverse(
         span: Latents run from -SPAN to SPAN.
         steps: Pictures a row.
     """
-    from betavae.traversals import write_traversals
+    from betavae.runs.traversals import write_traversals
 
     for path in write_traversals(run_folder, out=out, span=span, steps=steps):
         print(path)
@@ -61,8 +61,8 @@ def figure(
         latents: Latents shown a run, at most.
         seed: Seed of every random choice.
     """
-    from betavae.drawings.draw import draw_figure
-    from betavae.drawings.options import Options
+    from betavae.runs.draw import draw_figure
+    from betavae.runs.figure_options import Options
 
     options = Options(rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed)
     for path in draw_figure(name, runs, out, options):
@@ -95,7 +95,7 @@ def report(*runs: RunFolder, out: Path | None = None) -> None:
     Args:
         out: The file to write. [default: report.html in the run, or beside several runs]
     """
-    from betavae.report import write_report
+    from betavae.report.write import write_report
 
     print(write_report(runs, out=out))
 

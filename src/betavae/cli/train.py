@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from betavae._system.errors import InputError
+from betavae._system.launch import launched
 from betavae.cli.apps import app
 from betavae.config import Config
-from betavae.errors import InputError
-from betavae.launch import launched
 
 
 @app.command
@@ -94,9 +94,9 @@ def train(
     if not report:
         print(f"saved in {folder}; next: betavae score {folder}, betavae report {folder}")
         return
-    from betavae import representation
-    from betavae.report import write_report
-    from betavae.studies.scoring import encode_run
+    from betavae.report.write import write_report
+    from betavae.runs import representation
+    from betavae.runs.scoring import encode_run
 
     codes = folder / representation.NAME
     encode_run(folder, device=settings.device).save(codes)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.errors import InputError
-from betavae.files import write_beside
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside
 
 FORMAT = 1  # part of every key: raise it when the same input is prepared differently
 

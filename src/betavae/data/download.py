@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from betavae.data.progress import progress
-from betavae.errors import InputError
+from betavae._system.errors import InputError
+from betavae._system.progress import progress
 
 PIECE = 1 << 20
 MOST = 1 << 35  # bytes: more than any set here; what no length is known for ends there

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.errors import InputError, did_you_mean
+from betavae._system.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from betavae._system.errors import InputError, did_you_mean
+from betavae._system.threads import on_all_cores
 from betavae.data import cache
-from betavae.data.archives import load_npy, load_npz
-from betavae.data.arrays import check_side
-from betavae.data.cores import on_all_cores
+from betavae.data.array_files import load_npy, load_npz
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
-from betavae.data.pictures import decode, quiet_decoders, read_head
+from betavae.data.readers.arrays import check_side
+from betavae.data.readers.csv_tables import read_csv, with_factors
+from betavae.data.readers.pictures import decode, quiet_decoders, read_head
 from betavae.data.sets import SETS
-from betavae.data.tables import read_csv, with_factors
-from betavae.errors import InputError, did_you_mean
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FACTORS = "factors.csv"
@@ -38,7 +38,7 @@ def load(path: str | Path, *, size: int | None = None) -> Dataset:
             (or dSprites' `latents_classes`), (N, K) integers, and `factor_names`, K strings;
             a folder: its PNG and JPEG files at any depth, sorted by relative path, grey when all
             are, else RGB; optionally factors.csv in the folder or beside it (see
-            `betavae.data.tables.read_csv`). Other files and hidden ones are left alone.
+            `betavae.data.readers.csv_tables.read_csv`). Other files and hidden ones are left alone.
         size: crop to the centre square and resize to this side, 32, 64 or 128; without it images
             must be square with one of these sides already.
 

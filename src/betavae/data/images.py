@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -102,9 +102,9 @@ class ImageStore:
     ) -> ImageStore:
         """Take the images of a Hugging Face or torch data set, or of any sequence, into memory.
 
-        `betavae.data.outside.from_dataset` has the details, and keeps the factors too.
+        `betavae.data.other_libraries.from_dataset` has the details, and keeps the factors too.
         """
-        from betavae.data.outside import from_dataset
+        from betavae.data.other_libraries import from_dataset
 
         return from_dataset(items, image=image, size=size).images
 

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from betavae._system.errors import InputError
 from betavae.config import SIZES
 from betavae.data import prepared
 from betavae.data.dataset import Dataset
 from betavae.data.download import fetch
 from betavae.data.recipe import Chosen, Options, Recipe
 from betavae.data.sets import SETS, recipe_of
-from betavae.errors import InputError
 
 HASH_PIECE = 1 << 20  # bytes read at a time
 

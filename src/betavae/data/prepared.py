@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside
 from betavae.data.cache import cache_folder, reserve
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
+from betavae.data.readers.csv_tables import with_factors
 from betavae.data.recipe import Reading
-from betavae.data.tables import with_factors
-from betavae.errors import InputError
-from betavae.files import write_beside
 
 VERSION = 1  # of the format and of what the readers make of a source; another is not read
 ROOM = 8192  # bytes kept for what is only known once the images are written

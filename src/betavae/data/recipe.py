@@ -11,12 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.data.arrays import Source, fill
+from betavae._system.errors import InputError
+from betavae._system.threads import stream_on_all_cores
 from betavae.data.cache import let_go
-from betavae.data.containers import Container
-from betavae.data.cores import stream_on_all_cores
 from betavae.data.factors import Factors
-from betavae.data.pictures import (
+from betavae.data.readers.arrays import Source, fill
+from betavae.data.readers.containers import Container
+from betavae.data.readers.pictures import (
     Crop,
     check_crop,
     decode,
@@ -24,7 +25,6 @@ from betavae.data.pictures import (
     to_channels,
 )
 from betavae.data.resize import fit_pixels
-from betavae.errors import InputError
 
 LET_GO = 1 << 10  # pictures after which what is written counts as ours no more
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from betavae.data.pictures import REDUCING_GAP, Crop, fit, kept
+from betavae.data.readers.pictures import REDUCING_GAP, Crop, fit, kept
 
 LOBES = 3  # of Lanczos' kernel
 FRACTION = 1 << 22  # Pillow's weights are whole multiples of 1 / FRACTION

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from betavae._system.errors import InputError
+from betavae._system.threads import threads
 from betavae.data import cache
-from betavae.data.cores import threads
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
 
 FACTORS = Factors(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
 SHAPES = ("square", "ellipse", "heart")

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside
 from betavae.figures.arrays import LARGEST, mosaic, shrunk, traversal_parts
 from betavae.figures.pictures import signed
 from betavae.figures.style import LIGHT
-from betavae.files import write_beside
 
 MILLISECONDS = 70
 TURN_MILLISECONDS = 350  # at both ends, so that the extremes can be seen

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -55,7 +55,7 @@ def same_length(**sequences: Any) -> None:
     >>> same_length(rates=[1, 2], labels=["a"])
     Traceback (most recent call last):
     ...
-    betavae.errors.InputError: rates and labels must have the same length, got 2 and 1
+    betavae.InputError: rates and labels must have the same length, got 2 and 1
     """
     lengths = {name: len(values) for name, values in sequences.items()}
     if len(set(lengths.values())) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import numbers, pictures, shrunk
 from betavae.figures.pictures import signed, step_centres, traversal_sheet
 from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside
 from betavae.figures.style import LIGHT, drawing
-from betavae.files import write_beside
 
 FORMATS = ("png", "svg", "pdf")
 

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, numbers, same_length
 from betavae.figures.response_sheet import MAP
 from betavae.figures.style import COLUMN_WIDTH, LIGHT, Theme, drawing, latent_name, new_figure

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import Bytes, mosaic, pictures, traversal_parts
 from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import by_rate, numbers, same_length
 from betavae.figures.curves import NATS
 from betavae.figures.style import (

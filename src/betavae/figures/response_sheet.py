@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, mosaic, pictures, same_length, shrunk
 from betavae.figures.pictures import signed
 from betavae.figures.responses import Responses

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, numbers
 
 POSITION = ("posX", "posY")

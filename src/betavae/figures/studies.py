@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.figures.arrays import mosaic, numbers, pictures, same_length
 from betavae.figures.style import COLUMN_WIDTH, LIGHT, PAGE_WIDTH, Theme, drawing, new_figure
 

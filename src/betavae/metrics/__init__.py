@@ -5,10 +5,10 @@ whole numbers with -1 for "not known". A result has `.score`, a 95 % `.interval`
 ``float(result)``. Neither torch nor anything else of betavae is needed.
 """
 
-from betavae.metrics.arrays import Codes, load_codes, load_factors, load_representation
-from betavae.metrics.binning import bin_codes, bin_factors
+from betavae.metrics._shared.array_files import Codes, load_codes, load_factors, load_representation
+from betavae.metrics._shared.binning import bin_codes, bin_factors
+from betavae.metrics._shared.checks import live_latents
 from betavae.metrics.catalogue import evaluate_names
-from betavae.metrics.checks import live_latents
 from betavae.metrics.dci import DciResult, dci_scores
 from betavae.metrics.elbo import ElboTerms, elbo_terms
 from betavae.metrics.evaluation import evaluate

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from betavae.errors import InputError, did_you_mean
+from betavae._system.errors import InputError, did_you_mean
 from betavae.metrics import (
     dci,
     elbo,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.boosting import boosted_trees
-from betavae.metrics.checks import (
+from betavae.metrics._shared.boosting import boosted_trees
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Ints,
@@ -18,10 +18,10 @@ from betavae.metrics.checks import (
     check_count,
     check_labelled,
 )
-from betavae.metrics.groups import relabel, split_rows
-from betavae.metrics.linear import standardise
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Scored, accuracy_interval, repeats_interval
+from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.linear import standardise
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import Scored, accuracy_interval, repeats_interval
 
 PROTOCOLS = ("locatello2019", "fast", "eastwood2018")
 

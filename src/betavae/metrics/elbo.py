@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Seed,
@@ -16,9 +16,9 @@ from betavae.metrics.checks import (
     check_count,
     check_log_var,
 )
-from betavae.metrics.gridded import densities, differential_entropy, make_grid
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Z95, Scored
+from betavae.metrics._shared.gridded import densities, differential_entropy, make_grid
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import Z95, Scored
 
 CHUNK_FLOATS = 1 << 21
 """Floats of a block of log densities: both factors of the product stay in cache."""

@@ -8,16 +8,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from betavae.errors import InputError
-from betavae.metrics.arrays import Codes
-from betavae.metrics.binning import bin_factors
+from betavae._system.errors import InputError
+from betavae.metrics._shared.array_files import Codes
+from betavae.metrics._shared.binning import bin_factors
+from betavae.metrics._shared.checks import Array, check_codes, check_factors, check_log_var
 from betavae.metrics.catalogue import METRICS, WITHOUT_PROTOCOL, WITHOUT_RNG, Choice, choose
-from betavae.metrics.checks import Array, check_codes, check_factors, check_log_var
 from betavae.metrics.summary import Entry, Results
 
 
 class HasCodes(Protocol):
-    """What `evaluate` needs of a representation; `betavae.representation` has it."""
+    """What `evaluate` needs of a representation; `betavae.runs.representation` has it."""
 
     @property
     def mean(self) -> Any:
@@ -53,7 +53,7 @@ def evaluate(
 
     Args:
         representation: anything with `mean`, `log_var`, `factors` and `factor_names` (such as
-            `betavae.representation.Representation`, or `Codes`), or codes (N, M) themselves.
+            `betavae.runs.representation.Representation`, or `Codes`), or codes (N, M) themselves.
         factors: (N, K), in place of the representation's; continuous columns are cut into
             `factor_bins` bins of equal frequency for metrics of discrete factors, and used as they
             are by SAP's R^2.

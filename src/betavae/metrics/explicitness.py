@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Ints,
@@ -17,10 +17,10 @@ from betavae.metrics.checks import (
     check_count,
     check_labelled,
 )
-from betavae.metrics.groups import relabel, split_rows
-from betavae.metrics.linear import fit_linear, standardise
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Scored, normal_interval
+from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.linear import fit_linear, standardise
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import Scored, normal_interval
 
 PROTOCOLS = ("ridgeway2018", "locatello2019")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Ints,
@@ -19,9 +19,14 @@ from betavae.metrics.checks import (
     check_labelled,
     moments,
 )
-from betavae.metrics.groups import Groups, group_rows, relabel
-from betavae.metrics.parallel import halves, thread_map
-from betavae.metrics.results import Scored, accuracy_interval, draw_blocks, jackknife_interval
+from betavae.metrics._shared.groups import Groups, group_rows, relabel
+from betavae.metrics._shared.parallel import halves, thread_map
+from betavae.metrics._shared.results import (
+    Scored,
+    accuracy_interval,
+    draw_blocks,
+    jackknife_interval,
+)
 
 PROTOCOLS = ("locatello2019", "kim2018", "exact")
 # protocol: votes to train on, votes to test on, rows a vote, std below which a latent is dead

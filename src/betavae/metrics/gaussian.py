@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Seed,
@@ -16,7 +16,7 @@ from betavae.metrics.checks import (
     check_codes,
     live_latents,
 )
-from betavae.metrics.results import Scored, draw_blocks, jackknife_interval
+from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019",)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Array,
     Ints,
     Seed,
@@ -18,10 +18,10 @@ from betavae.metrics.checks import (
     check_labelled,
     moments,
 )
-from betavae.metrics.groups import Groups, group_rows
-from betavae.metrics.parallel import halves, thread_map
-from betavae.metrics.results import Scored, accuracy_interval
-from betavae.metrics.softmax import train_softmax
+from betavae.metrics._shared.groups import Groups, group_rows
+from betavae.metrics._shared.parallel import halves, thread_map
+from betavae.metrics._shared.results import Scored, accuracy_interval
+from betavae.metrics._shared.softmax import train_softmax
 
 PROTOCOLS = ("higgins2017", "locatello2019")
 UNIT_ROWS = 20_000

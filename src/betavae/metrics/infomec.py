@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.binning import entropy
-from betavae.metrics.checks import (
+from betavae.metrics._shared.binning import entropy
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Ints,
@@ -18,11 +18,11 @@ from betavae.metrics.checks import (
     check_count,
     check_labelled,
 )
-from betavae.metrics.groups import relabel
-from betavae.metrics.linear import fit_linear, standardise
-from betavae.metrics.neighbours import neighbour_information
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Scored, repeats_interval
+from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.linear import fit_linear, standardise
+from betavae.metrics._shared.neighbours import neighbour_information
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import Scored, repeats_interval
 
 PROTOCOLS = ("hsu2023",)
 NEIGHBOURS = 10

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Floats,
     Ints,
     Seed,
@@ -16,9 +16,9 @@ from betavae.metrics.checks import (
     check_labelled,
     live_latents,
 )
-from betavae.metrics.groups import group_rows
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Scored, normal_interval
+from betavae.metrics._shared.groups import group_rows
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import Scored, normal_interval
 
 PROTOCOLS = ("locatello2019", "suter2019")
 QUANTILES = {"locatello2019": 0.99, "suter2019": 1.0}

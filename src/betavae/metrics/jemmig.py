@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.binning import (
+from betavae.metrics._shared.binning import (
     bin_codes,
     count_tables,
     entropy,
@@ -17,7 +17,7 @@ from betavae.metrics.binning import (
     normalised_gaps,
     table_information,
 )
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Ints,
@@ -26,10 +26,10 @@ from betavae.metrics.checks import (
     check_count,
     check_labelled,
 )
-from betavae.metrics.gridded import densities, make_grid
-from betavae.metrics.groups import relabel
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Scored, draw_blocks, jackknife_interval
+from betavae.metrics._shared.gridded import densities, make_grid
+from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("carbonneau2022", "do2020")
 

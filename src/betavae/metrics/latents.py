@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from betavae.errors import InputError
-from betavae.metrics.checks import Array, Floats, check_codes, check_log_var
-from betavae.metrics.results import Scored, normal_interval
+from betavae._system.errors import InputError
+from betavae.metrics._shared.checks import Array, Floats, check_codes, check_log_var
+from betavae.metrics._shared.results import Scored, normal_interval
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.binning import (
+from betavae.metrics._shared.binning import (
     bin_codes,
     count_tables,
     entropy,
     information_matrix,
     normalised_gaps,
 )
-from betavae.metrics.checks import (
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Ints,
@@ -24,10 +24,10 @@ from betavae.metrics.checks import (
     check_count,
     check_labelled,
 )
-from betavae.metrics.gridded import grid_information, make_grid
-from betavae.metrics.groups import relabel
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import (
+from betavae.metrics._shared.gridded import grid_information, make_grid
+from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import (
     Scored,
     draw_blocks,
     jackknife_error,

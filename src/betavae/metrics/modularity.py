@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics.binning import bin_codes, count_tables, information_matrix
-from betavae.metrics.checks import (
+from betavae.metrics._shared.binning import bin_codes, count_tables, information_matrix
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Seed,
@@ -18,7 +18,7 @@ from betavae.metrics.checks import (
     check_labelled,
     live_latents,
 )
-from betavae.metrics.results import Scored, draw_blocks, jackknife_interval
+from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("ridgeway2018", "locatello2019")
 

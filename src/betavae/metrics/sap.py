@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from betavae.errors import InputError
-from betavae.metrics.binning import gap
-from betavae.metrics.checks import (
+from betavae._system.errors import InputError
+from betavae.metrics._shared.binning import gap
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Ints,
@@ -23,9 +23,9 @@ from betavae.metrics.checks import (
     check_labelled,
     check_matrix,
 )
-from betavae.metrics.groups import relabel, split_rows
-from betavae.metrics.parallel import thread_map
-from betavae.metrics.results import Scored, draw_blocks, jackknife_interval, normal_interval
+from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.parallel import thread_map
+from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval, normal_interval
 
 PROTOCOLS = ("locatello2019", "kumar2018")
 

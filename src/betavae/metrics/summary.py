@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from betavae.errors import did_you_mean
-from betavae.metrics.results import plain
+from betavae._system.errors import did_you_mean
+from betavae.metrics._shared.results import plain
 
 if TYPE_CHECKING:
     from rich.table import Table

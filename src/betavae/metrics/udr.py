@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from betavae.errors import InputError
-from betavae.metrics.binning import bin_factors
-from betavae.metrics.checks import (
+from betavae._system.errors import InputError
+from betavae.metrics._shared.binning import bin_factors
+from betavae.metrics._shared.checks import (
     Array,
     Floats,
     Seed,
@@ -21,10 +21,10 @@ from betavae.metrics.checks import (
     check_log_var,
     live_latents,
 )
+from betavae.metrics._shared.linear import standardise
+from betavae.metrics._shared.results import Scored, normal_interval
 from betavae.metrics.factor_vae import factor_vae_score
 from betavae.metrics.latents import rate_per_latent
-from betavae.metrics.linear import standardise
-from betavae.metrics.results import Scored, normal_interval
 
 UDR_PROTOCOLS = ("lasso", "spearman")
 CENTRALITY_PROTOCOLS = ("lin2020",)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from betavae._system.errors import InputError
 from betavae.data.factors import Factors
-from betavae.errors import InputError
 from betavae.models.networks import check_square
 
 CHANNELS = (96, 48, 48)  # Table 1 of Higgins et al. 2017: 3x3 convolutions, pooled each

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from betavae._system.errors import InputError
 from betavae.data.images import ImageStore
-from betavae.errors import InputError
 
 BLOCK = 4096  # images at a time: 64 MB of float32 pixels, and float32 sums that stay exact
 Floats = NDArray[np.float64]

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from torch import nn
 
+from betavae._system.errors import InputError, did_you_mean
 from betavae.config import SIZES
-from betavae.errors import InputError, did_you_mean
 from betavae.models.dense import Dense, DenseOfPixels
 from betavae.models.layers import Doubling
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives.terms import Objective, Step, Terms, Weight
 

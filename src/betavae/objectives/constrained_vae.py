@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.models.vae import VAE
 from betavae.objectives.terms import Step, Terms
 

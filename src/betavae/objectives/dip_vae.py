@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
 from betavae.objectives.terms import Objective, Step, Terms

@@ -13,10 +13,10 @@ from betavae.config import Config
 from betavae.figures.style import latent_name
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
-from betavae.scales import decoder
-from betavae.summaries import data_name, model_name
+from betavae.report.words import data_name, model_name
+from betavae.runs.latent_ranges import decoder
+from betavae.runs.traversals import leading, sweep, sweep_images
 from betavae.training.records import Record
-from betavae.traversals import leading, sweep, sweep_images
 
 # What describes the machine that trained rather than the model.
 MACHINE = {"init", "device", "threads", "compile", "checkpoint_every", "tensorboard"}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.sharing.pretrained import (
     CONFIG,
     WEIGHTS,

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 
 import betavae
 from betavae import figures
+from betavae._system.errors import InputError, did_you_mean
+from betavae._system.files import read_json, write_beside, write_json
 from betavae.config import Config
-from betavae.errors import InputError, did_you_mean
-from betavae.files import read_json, write_beside, write_json
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.sharing.card import MACHINE, card_text, prior_traversal

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from betavae.errors import InputError
-from betavae.files import write_beside
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside
 from betavae.models.networks import ImageShape, plain
 from betavae.models.vae import VAE
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.models.vae import VAE
-from betavae.scoretable import read_scores
+from betavae.runs.scores import read_scores
 from betavae.sharing.pretrained import Pretrained, write_pretrained
 from betavae.sharing.programs import export_onnx, export_torch
 from betavae.training.checkpoint import load_model

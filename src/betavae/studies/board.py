@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from betavae.files import read_json
+from betavae._system.files import read_json
 from betavae.training.records import RECORDS
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from betavae.errors import InputError
-from betavae.files import read_json, write_json
-from betavae.interrupts import stop_signals
+from betavae._system.errors import InputError
+from betavae._system.files import read_json, write_json
+from betavae._system.interrupts import stop_signals
 from betavae.studies.board import Board
 from betavae.studies.engines import claimed_device, engine, one_thread
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae import figures
+from betavae._system.errors import InputError
+from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.errors import InputError
-from betavae.files import write_json
 from betavae.metrics.higgins import higgins_score
 from betavae.metrics.udr import model_centrality, udr_scores
-from betavae.representation import Representation, represent
-from betavae.runs import open_run, sample_rows, seed_rows
-from betavae.traversals import leading, traverse
+from betavae.runs.opened import open_run, sample_rows, seed_rows
+from betavae.runs.representation import Representation, represent
+from betavae.runs.traversals import leading, traverse
 
 STRIPS = 6  # latents of each run shown side by side
 

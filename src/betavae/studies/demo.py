@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from betavae import data as datasets
+from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.files import write_json
 from betavae.metrics.higgins import HigginsResult
-from betavae.report import write_report
+from betavae.report.write import write_report
+from betavae.runs.scoring import score_run
+from betavae.runs.traversals import write_traversals
 from betavae.studies.cells import Cell, open_study, run_cells
 from betavae.studies.presets import BETA_VAE, VAE, scaled
-from betavae.studies.scoring import score_run
 from betavae.studies.trained import trained
-from betavae.traversals import write_traversals
 
 STUDY_NAME = "demo"
 # Name, options and, for comparison, the paper's Fig. 5 (left) in percent.

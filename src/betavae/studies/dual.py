@@ -23,10 +23,10 @@ from scipy.optimize import least_squares
 
 from betavae import data as datasets
 from betavae import figures
+from betavae._system.errors import InputError
+from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.drawings import studies
-from betavae.errors import InputError
-from betavae.files import write_json
+from betavae.runs import study_figures as studies
 from betavae.studies.trained import tail, terms_of, trained
 
 EPSILONS = (18.0, 15.0, 12.0, 9.0, 6.0)

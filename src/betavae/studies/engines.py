@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 
 ENGINES = ("local", "ray")
 PATIENCE = 5.0  # seconds that a Ray address has to answer

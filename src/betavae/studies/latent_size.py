@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from betavae import figures
-from betavae.drawings import studies
-from betavae.errors import InputError
-from betavae.files import write_json
+from betavae._system.errors import InputError
+from betavae._system.files import write_json
 from betavae.models.vae import VAE
-from betavae.runs import load_run, seed_rows
+from betavae.runs import study_figures as studies
+from betavae.runs.opened import load_run, seed_rows
 from betavae.studies.cells import Cell, finished, open_study, run_cells
 from betavae.studies.presets import PAPER_NETWORK, SWEEP
 from betavae.studies.table import CLASSIFIERS, PAIRS

@@ -24,10 +24,10 @@ from typing import Any
 
 from betavae import data as datasets
 from betavae import figures
+from betavae._system.errors import InputError
+from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.drawings import studies
-from betavae.errors import InputError
-from betavae.files import write_json
+from betavae.runs import study_figures as studies
 from betavae.studies.trained import chain, terms_of
 
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from betavae import data as datasets
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside, write_json
+from betavae._system.launch import launched
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
-from betavae.files import write_beside, write_json
-from betavae.launch import launched
 from betavae.objectives.terms import Objective
-from betavae.runs import last_beta, measure, open_run, sample_rows
+from betavae.runs.opened import last_beta, measure, open_run, sample_rows
 from betavae.studies.cells import Cell, open_study, run_cells
 from betavae.studies.engines import check_jobs
 from betavae.studies.trained import trained

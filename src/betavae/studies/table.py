@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from betavae._system.files import read_json, write_json
 from betavae.config import Config
-from betavae.files import read_json, write_json
 from betavae.studies import presets
 from betavae.studies.cells import CELL, Cell, finished, run_cells
 from betavae.studies.table_plan import KEYS, STUDY_NAME, Plan, Row, make_plan, scaled_down

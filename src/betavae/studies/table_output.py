@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from betavae import figures
-from betavae.drawings import studies
+from betavae.runs import study_figures as studies
 
 
 def print_table(outcome: Mapping[str, Any]) -> None:

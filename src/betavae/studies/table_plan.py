@@ -9,8 +9,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from betavae.errors import InputError, did_you_mean
-from betavae.files import read_json, write_json
+from betavae._system.errors import InputError, did_you_mean
+from betavae._system.files import read_json, write_json
 from betavae.studies import presets
 from betavae.studies.cells import STUDY, open_study
 

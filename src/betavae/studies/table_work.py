@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from betavae import data as datasets
+from betavae._system.files import write_beside
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.files import write_beside
 from betavae.metrics.higgins import higgins_score
 from betavae.models import linear
-from betavae.representation import Representation, represent
+from betavae.runs.representation import Representation, represent
 from betavae.studies.presets import ICA_ROWS
 from betavae.training import checkpoint
 from betavae.training.machine import choose_device

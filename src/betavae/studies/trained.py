@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
-from betavae.runs import SAMPLE, open_run
+from betavae.runs.opened import SAMPLE, open_run
 from betavae.training import checkpoint
 from betavae.training.loop import train
 from betavae.training.records import RECORDS, Record, read_records

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from betavae._system.errors import InputError
+from betavae._system.interrupts import stop_signals
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
-from betavae.interrupts import stop_signals
 from betavae.models.methods import build_model
 from betavae.training import checkpoint
 from betavae.training.configured import learning_rate_schedule, set_learning_rate

@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside
 from betavae.config import Config
-from betavae.errors import InputError
-from betavae.files import write_beside
 from betavae.models.methods import Model, build_model
 from betavae.models.networks import ImageShape
 from betavae.objectives.state import Stateful, pack_optimiser, unpack_optimiser

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.objectives import (
     Objective,
     beta_vae,

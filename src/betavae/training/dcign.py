@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from betavae._system.errors import InputError
 from betavae.config import Config
+from betavae.data.batches import DataOrder
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
-from betavae.errors import InputError
 from betavae.models.dcign import DCIGN, assigned_latents, clamp_inactive
 from betavae.training.alternating import Named, Parts, seeded_model
-from betavae.training.order import DataOrder
 
 WARM_START = 0.1  # of the steps: plain batches, no clamping, until there is something to clamp
 

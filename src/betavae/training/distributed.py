@@ -16,9 +16,9 @@ import torch.distributed.nn.functional  # imported later, its defaults would kee
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from betavae._system.errors import InputError, RankFailed
+from betavae._system.launch import launched
 from betavae.config import Config
-from betavae.errors import InputError, RankFailed
-from betavae.launch import launched
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import Pass
 from betavae.objectives.ranks import Ranks

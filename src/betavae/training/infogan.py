@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from betavae.config import Config
+from betavae.data.batches import DataOrder
 from betavae.data.dataset import Dataset
 from betavae.models.infogan import InfoGAN, information
 from betavae.training.alternating import Named, Parts, seeded_model
 from betavae.training.configured import set_learning_rate
-from betavae.training.order import DataOrder
 
 CRITIC_RATE = 0.2  # of the generator's: 2e-4 to 1e-3 (openai/InfoGAN)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.training.records import start_log
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from betavae._system.errors import InputError
+from betavae._system.interrupts import stop_signals
 from betavae.config import Config
+from betavae.data.batches import DataOrder
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
-from betavae.interrupts import stop_signals
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective, Step
@@ -38,7 +39,6 @@ from betavae.training.machine import (
     drop_denormals,
     keep_heap,
 )
-from betavae.training.order import DataOrder
 from betavae.training.records import (
     COLLAPSED_NATS,
     ProgressBar,

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.errors import InputError
 from betavae.training.records import warn
 
 Function = TypeVar("Function", bound=Callable[..., Any])

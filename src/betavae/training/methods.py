@@ -9,10 +9,10 @@ from pathlib import Path
 
 from torch import nn
 
+from betavae._system.errors import InputError
+from betavae._system.launch import launched
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
-from betavae.launch import launched
 from betavae.models import linear
 from betavae.training import checkpoint, dcign, infogan
 from betavae.training.alternating import run_steps

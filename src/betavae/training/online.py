@@ -7,13 +7,13 @@ from functools import partial
 
 from torch import Tensor
 
+from betavae.data.batches import DataOrder
 from betavae.data.dataset import Dataset
 from betavae.objectives.terms import Step
 from betavae.training.configured import learning_rate_schedule, set_learning_rate
 from betavae.training.learner import Learner
 from betavae.training.loop import train_step
 from betavae.training.machine import choose_threads, cpu_threads
-from betavae.training.order import DataOrder
 from betavae.training.records import Record, Recorder
 from betavae.training.session import Diverged, divergence
 

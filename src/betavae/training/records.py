@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from betavae.errors import InputError
+from betavae._system.errors import InputError
 from betavae.objectives.terms import Terms
 
 RECORDS = "metrics.jsonl"

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from betavae._system.errors import InputError
+from betavae._system.interrupts import stop_signals
 from betavae.config import Config
+from betavae.data.batches import DataOrder
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
-from betavae.interrupts import stop_signals
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Terms
@@ -32,7 +33,6 @@ from betavae.training.machine import (
     drop_denormals,
     keep_heap,
 )
-from betavae.training.order import DataOrder
 from betavae.training.records import Recorder, start_log
 from betavae.training.session import (
     Diverged,

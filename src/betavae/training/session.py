@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from betavae._system.errors import InputError
+from betavae._system.launch import launched
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.errors import InputError
-from betavae.launch import launched
 from betavae.training import checkpoint
 
 

@@ -1,0 +1,37 @@
+"""The one exception that means "the input is wrong", not "betavae is wrong"."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input from the user: says what is wrong, what was expected and what came.
+
+    The command line prints its message on one line and exits with code 2; every other
+    exception is a bug and keeps its traceback.
+
+    >>> raise InputError("beta must be >= 0, got -1")
+    Traceback (most recent call last):
+    ...
+    betavae.InputError: beta must be >= 0, got -1
+    """
+
+    __module__ = "betavae"  # where users import it from
+
+
+class RankFailed(InputError):
+    """What went wrong in one of several processes alone, so that this one has to say it."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the choice closest to `word`, else ``""``.
+
+    >>> did_you_mean("learning_rat", ["learning_rate", "batch"])
+    "; did you mean 'learning_rate'?"
+    >>> did_you_mean("zzz", ["learning_rate", "batch"])
+    ''
+    """
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,117 @@
+"""What the estimator is given: images, flat images or a table, checked and read as a data set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
+
+from betavae._system.errors import InputError
+from betavae.data.dataset import Dataset
+from betavae.data.images import ImageStore
+from betavae.data.readers.arrays import Source, arranged, to_bytes, to_store
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form in which `fit` was given X; later X must hold images of the same shape.
+
+    Attributes:
+        image_shape: (C, H, W); (1, 1, d) of a table.
+        flat: whether it came as rows.
+        binary: whether 1 is white in images of whole numbers; None where nothing is known.
+    """
+
+    image_shape: tuple[int, int, int]
+    flat: bool = False
+    binary: bool | None = None
+
+    @property
+    def table(self) -> bool:
+        """Whether rows are numbers of any range rather than images."""
+        return self.image_shape[:2] == (1, 1)
+
+
+def take(
+    estimator: Any,
+    X: Any,
+    form: Form | None,
+    image_shape: tuple[int, ...] | None = None,
+    *,
+    least: int = 1,
+) -> tuple[Dataset, Form]:
+    """Check X and read it.
+
+    Args:
+        estimator: whose `n_features_in_` and `feature_names_in_` are set by the first X that has
+            rows, and checked by later ones.
+        X: see `BetaVAE`.
+        form: the first X's; None when this is the first.
+        image_shape: of the images in the first X's rows; None for a table.
+        least: rows that a table must have.
+
+    Returns:
+        The data set, named "array" where X is none, and the form.
+
+    Raises:
+        InputError: for images that cannot be used, or others than the first.
+        ValueError: scikit-learn's own, for a table that cannot be used.
+    """
+    flat, binary = False, None
+    if isinstance(X, Dataset):
+        store = X.images
+    elif isinstance(X, ImageStore):
+        store = X
+    elif _dimensions(X) in (3, 4):
+        store, binary = _images(np.asarray(X), form)
+    else:
+        flat = True
+        if form is not None:
+            image_shape = None if form.table else form.image_shape
+        kind = np.float32 if image_shape is None else "numeric"
+        rows = validate_data(estimator, X, reset=form is None, dtype=kind, ensure_min_samples=least)
+        if image_shape is None:
+            store = ImageStore.from_rows(rows)
+        elif len(image_shape) in (2, 3) and math.prod(image_shape) == rows.shape[1]:
+            store, binary = _images(rows.reshape(-1, *image_shape), form)
+        else:
+            raise InputError(
+                "image_shape must be (H, W), (H, W, C) or (C, H, W) of the "
+                f"{rows.shape[1]} values in a row, got {image_shape}"
+            )
+    if form is not None and store.image_shape != form.image_shape:
+        raise InputError(
+            f"X must hold images of shape {form.image_shape} (C, H, W) as in fit, got "
+            f"{store.image_shape}"
+        )
+    dataset = X if isinstance(X, Dataset) else Dataset("array", store)
+    return dataset, form or Form(store.image_shape, flat, binary)
+
+
+def _images(values: NDArray[Any], form: Form | None) -> tuple[ImageStore, bool]:
+    """Read images, and say whether 1 is white in them."""
+    whole = values.dtype.kind in "biu"
+    if form is None or form.binary is None:
+        return to_store(values, "X", any_size=True), whole and values.max(initial=0) <= 1
+    # Later images keep the scale of the first: a dark one is not a binary one.
+    Source.from_array(values, "X").check()
+    pixels = to_bytes(values, "X")
+    if form.binary and whole:
+        if pixels.max() > 1:
+            raise InputError(f"X must be binary as in fit, 0 and 1, got {pixels.max()}")
+        pixels = pixels * np.uint8(255)
+    return ImageStore.from_uint8(arranged(pixels)), form.binary
+
+
+def _dimensions(X: Any) -> int:
+    """Return the dimensions of an array, a tensor or nested lists, 0 where they are ragged."""
+    if not isinstance(X, (list, tuple)):
+        return int(getattr(X, "ndim", 0))
+    try:
+        return np.ndim(X)
+    except ValueError:
+        return 0

@@ -1,1 +1,0 @@
-"""Figures by name: from run folders, or files of codes, to a picture and its numbers."""

@@ -1,0 +1,1 @@
+"""What several metrics use: checks, binning, classifiers, intervals. Not public."""

@@ -1,0 +1,264 @@
+"""What the report shows of one run, drawn and inlined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from betavae import figures
+from betavae._system.errors import InputError
+from betavae.figures.arrays import mosaic, shrunk
+from betavae.figures.curves import moves, panel_row
+from betavae.figures.inline import figure_address, sheet_address
+from betavae.figures.pictures import sheet_gaps, signed, step_centres, traversal_sheet
+from betavae.report import words as summaries
+from betavae.runs.image_figures import answers
+from betavae.runs.latent_names import read_names
+from betavae.runs.latent_ranges import Scale
+from betavae.runs.method import run_method
+from betavae.runs.opened import OpenRun, seed_rows
+from betavae.runs.scores import Tile, headline, read_scores, score_tiles
+from betavae.runs.traversals import Traversals, leading, traverse
+from betavae.training.records import ACTIVE_NATS, RECORDS, read_terms
+
+PAIRS = 12  # reconstructions shown
+SHEET_ROWS = 25_000  # images behind the responses, about
+_CHART = (3.8, 2.2)  # inches: two beside each other on a desk, one on a phone, both legible
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart drawn twice, for a light and for a dark page."""
+
+    light: str
+    dark: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One latent's traversal: its picture and what is written around it."""
+
+    latent: int
+    name: str
+    amount: str
+    share: float
+    active: bool
+    picture: str
+    marks: list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the images stand in a strip's picture, in its pixels, and the latent's values."""
+
+    side: int
+    gap: int
+    start: int
+    seeds: int
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run in the report."""
+
+    name: str
+    folder: str
+    title: str
+    lead: str
+    warnings: list[str]
+    scores: list[Tile]
+    tiles: list[Tile]
+    facts: dict[str, str]
+    latents: int
+    prior: bool
+    strips: list[Strip]
+    layout: Layout
+    pairs: list[str]
+    responses: Chart | None
+    rates: list[Chart]
+    curves: list[Chart]
+    trained: bool
+    command: list[str]
+
+
+def draw_part(
+    run: OpenRun, name: str, *, seeds: int, span: float, steps: int, most: int, seed: int
+) -> Part:
+    """Draw all that the report shows of a run.
+
+    Args:
+        run: the run.
+        name: what to call it beside others.
+        seeds: seed images of the traversals.
+        span: latents run over [-span, span].
+        steps: values in a traversal.
+        most: latents shown at most.
+        seed: seed of the choice of images.
+    """
+    rng = np.random.default_rng(seed)
+    rows = seed_rows(run.dataset, seeds, rng)
+    shown = traverse(
+        run.model,
+        run.dataset.images[rows],
+        run.scale,
+        span=span,
+        steps=steps,
+        latents=leading(run.scale.amounts, most),
+    )
+    tiles = summaries.tiles(run)
+    return Part(
+        name=name,
+        folder=str(run.folder),
+        title=summaries.title(run),
+        lead=summaries.lead(run),
+        warnings=summaries.warnings(run),
+        scores=score_tiles(run.folder),
+        tiles=tiles,
+        facts={
+            "Disentanglement score": headline(read_scores(run.folder)),
+            **{tile.name: f"{tile.value} {tile.unit}".strip() for tile in tiles},
+        },
+        latents=run.model.latents,
+        prior=run.scale.prior,
+        strips=_strips(shown, run.scale, read_names(run.folder)),
+        layout=_layout(shown),
+        pairs=_pairs(run, rng),
+        responses=_responses(run),
+        rates=_rates(run),
+        curves=_curves(run),
+        trained=run.header.config.method not in summaries.FITTED_AT_ONCE,
+        command=summaries.command(run.header.config, run.folder),
+    )
+
+
+def _strips(shown: Traversals, scale: Scale, names: dict[int, str]) -> list[Strip]:
+    """Draw each latent's traversal, and say where its marks go in percent of its width."""
+    images, inputs = shrunk(shown.images), shrunk(shown.inputs)
+    colour = images.shape[3] == 3
+    centre, *steps = (
+        100 * place for place in step_centres(images.shape[-1], len(shown.values), True)
+    )
+    ends = [(steps[0], signed(shown.values[0])), (steps[-1], signed(shown.values[-1]))]
+    middle = [(steps[len(steps) // 2], "0")] if len(steps) % 2 else []
+    largest = max(float(shown.amounts.max()), 1e-9)
+    return [
+        Strip(
+            latent=int(latent),
+            name=names.get(int(latent), ""),
+            amount=f"{amount:.2f} {shown.unit}",
+            share=100 * float(amount) / largest,
+            active=bool(scale.active[latent]),
+            picture=sheet_address(traversal_sheet(block, inputs), colour=colour),
+            marks=[(centre, "input"), ends[0], *middle, ends[1]],
+        )
+        for latent, amount, block in zip(shown.latents, shown.amounts, images, strict=True)
+    ]
+
+
+def _layout(shown: Traversals) -> Layout:
+    side = shrunk(shown.inputs).shape[-1]
+    gap, wide = sheet_gaps(side)
+    values = [round(float(value), 4) for value in shown.values]
+    return Layout(side, gap, side + wide, len(shown.inputs), values)
+
+
+@torch.inference_mode()
+def _pairs(run: OpenRun, rng: np.random.Generator) -> list[str]:
+    """Draw images with their reconstructions right of them."""
+    rows = seed_rows(run.dataset, min(PAIRS, len(run.dataset.images)), rng)
+    inputs = run.dataset.images[rows]
+    outputs = run.model.decode(run.model.code_means(inputs))
+    both = shrunk(torch.stack((inputs, outputs), dim=1).float().numpy())
+    colour = both.shape[2] == 3
+    return [sheet_address(mosaic(pair[None]), colour=colour) for pair in both]
+
+
+def _twice(draw: Callable[[figures.Theme], Figure], alt: str) -> Chart:
+    """Draw a chart for a light and for a dark page."""
+    return Chart(figure_address(draw(figures.LIGHT)), figure_address(draw(figures.DARK)), alt)
+
+
+def _responses(run: OpenRun) -> Chart | None:
+    """Draw what each latent answers to; None where the data has no factors."""
+    if not run.dataset.factor_names:
+        return None
+    method = run_method(run.folder, run.model, run.dataset, progress=False)
+    found = answers(method, method.balanced(SHEET_ROWS))
+    return _twice(
+        lambda theme: figures.response_sheet(found, theme=theme),
+        "For each latent: a map of its mean value over positions, curves of its mean value over "
+        "the other factors, and its learnt variance or its share in the picture.",
+    )
+
+
+def _rates(run: OpenRun) -> list[Chart]:
+    """Draw the rate of each latent: now, and through training where that is recorded.
+
+    Nothing for methods without rates.
+    """
+    if not run.scale.prior:
+        return []
+    charts = [
+        _twice(
+            lambda theme: figures.rate_per_latent(
+                run.rates, threshold=ACTIVE_NATS, size=_CHART, theme=theme
+            ),
+            "Bar chart of the rate of each latent, the largest first.",
+        )
+    ]
+    if run.records:
+        seen = [record.images for record in run.records]
+        rates = [record.rate_per_latent for record in run.records]
+        charts.append(
+            _twice(
+                lambda theme: figures.rate_through_training(
+                    seen, rates, threshold=ACTIVE_NATS, size=_CHART, theme=theme
+                ),
+                "Lines of the rate of each latent against the images seen.",
+            )
+        )
+    return charts
+
+
+def _curves(run: OpenRun) -> list[Chart]:
+    """Draw the terms of training, a chart each; none without records."""
+    if run.scale.prior:
+        seen = [record.images for record in run.records]
+        series = {
+            "Distortion": [record.distortion for record in run.records],
+            "Rate": [record.rate for record in run.records],
+            "Loss": [record.loss for record in run.records],
+            "β": [record.beta for record in run.records],
+        }
+        if seen and not moves(series["β"]):
+            del series["β"]
+    else:
+        seen, terms = read_terms(run.folder / RECORDS)
+        series = {name.replace("_", " ").capitalize(): values for name, values in terms.items()}
+    if not seen:
+        return []
+    size = _CHART if len(series) in (2, 4) else None  # rows of two, or one row of three
+    try:
+        return [
+            _twice(partial(_curve, seen, name, values, size), f"{name} against the images seen.")
+            for name, values in series.items()
+        ]
+    except InputError as error:
+        raise InputError(f"{run.folder / 'metrics.jsonl'} cannot be drawn: {error}") from None
+
+
+def _curve(
+    seen: list[int],
+    name: str,
+    values: list[float],
+    size: tuple[float, float] | None,
+    theme: figures.Theme,
+) -> Figure:
+    return panel_row(seen, {name: values}, size=size, theme=theme)

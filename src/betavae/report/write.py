@@ -1,0 +1,137 @@
+"""The report of a run, or of several side by side: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import platform
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import betavae
+from betavae._system.errors import InputError
+from betavae._system.files import write_beside
+from betavae.figures.pictures import signed
+from betavae.report import words as summaries
+from betavae.report.parts import draw_part
+from betavae.runs.opened import open_run
+from betavae.runs.scores import metric_rows, read_scores
+from betavae.runs.traversals import SHOWN
+from betavae.training.records import ACTIVE_NATS
+
+NAME = "report.html"
+MOST_RUNS = 8  # more columns cannot be read
+LARGEST = 10_000_000  # bytes of a report: what mail and browsers take without complaint
+
+
+def write_report(
+    run_folders: Path | Sequence[Path],
+    out: Path | None = None,
+    *,
+    seeds: int = 3,
+    span: float = 3.0,
+    steps: int = 11,
+    seed: int = 0,
+) -> Path:
+    """Write what a run learned, or several side by side, as one self-contained HTML file.
+
+    Args:
+        run_folders: the run, or up to 8 of them.
+        out: the file, or a folder for it; report.html in the run folder, or in the folder that
+            all of several runs are in, if None.
+        seeds: seed images of the traversals.
+        span: latents run over [-span, span].
+        steps: values in a traversal.
+        seed: seed of the choice of images.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: when a run, its data or an option cannot be used, the page would grow past
+            10 MB, or the disk is full.
+    """
+    folders = [run_folders] if isinstance(run_folders, Path) else list(run_folders)
+    if not 1 <= len(folders) <= MOST_RUNS:
+        raise InputError(f"a report takes 1 to {MOST_RUNS} runs, got {len(folders)}")
+    path = _place(folders, out)
+    most = SHOWN if len(folders) <= 2 else max(4, 2 * SHOWN // len(folders))
+    parts, configs, sample = [], [], 0
+    for folder, name in zip(folders, _names(folders), strict=True):
+        run = open_run(folder, seed=seed)
+        parts.append(
+            draw_part(run, name, seeds=seeds, span=span, steps=steps, most=most, seed=seed)
+        )
+        configs.append(run.header.config)
+        sample = max(sample, run.sample)
+    script = (files("betavae.report") / "templates" / "report.js").read_text(encoding="utf-8")
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            runs=parts,
+            facts=list(dict.fromkeys(name for part in parts for name in part.facts)),
+            title=parts[0].title if len(parts) == 1 else f"{len(parts)} runs side by side",
+            metrics=metric_rows([read_scores(folder) for folder in folders]),
+            paper=all(config.data == "shapes2d" for config in configs),
+            sample=sample,
+            threshold=ACTIVE_NATS,
+            span=signed(span).removeprefix("+"),
+            seeds=parts[0].layout.seeds,
+            settings=summaries.setting_rows(configs),
+            script=Markup(script),
+            script_digest=_digest(script),
+            version=betavae.__version__,
+            torch=torch.__version__,
+            python=platform.python_version(),
+            date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        )
+    )
+    content = page.encode("utf-8")
+    if len(content) > LARGEST:
+        raise InputError(
+            f"the report would be {len(content) / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}; "
+            "give fewer runs"
+        )
+    with write_beside(path) as beside:
+        beside.write_bytes(content)
+    return path
+
+
+def _place(folders: Sequence[Path], out: Path | None) -> Path:
+    """Return the file to write."""
+    if out is not None:
+        return out / NAME if out.is_dir() else out
+    if len(folders) == 1:
+        return folders[0] / NAME
+    parents = {folder.resolve().parent for folder in folders}
+    if len(parents) > 1:
+        raise InputError("runs of several folders need --out, the file to write")
+    return folders[0].parent / NAME
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Name runs by their folders, in full where the last part is not enough."""
+    short = [folder.resolve().name for folder in folders]
+    return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
+
+
+def _digest(script: str) -> str:
+    """Return the digest by which a page's security policy admits this script and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("betavae.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,1 @@
+"""Finished runs: opened, encoded, scored, traversed and drawn."""

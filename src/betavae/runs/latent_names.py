@@ -1,0 +1,66 @@
+"""Names that people give to a run's latents, kept beside its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from betavae._system.errors import InputError
+from betavae._system.files import write_json
+
+NAME = "latent_names.json"
+LONGEST = 40  # characters: what still fits beside a slider
+
+
+def read_names(run_folder: Path) -> dict[int, str]:
+    """Return the names given so far, by latent; empty when nobody named any.
+
+    Raises:
+        InputError: when the file is not what `write_names` writes.
+    """
+    path = run_folder / NAME
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {int(latent): _checked(name) for latent, name in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"cannot read {path}: {error}; remove it to start again") from None
+
+
+def write_names(run_folder: Path, names: Mapping[int, str], latents: int) -> dict[int, str]:
+    """Keep names of latents with the run, beside and renamed; an empty name takes one away.
+
+    Args:
+        run_folder: the run.
+        names: new names by latent; other latents keep theirs.
+        latents: how many latents the run has.
+
+    Returns:
+        All names, as they now stand.
+
+    Raises:
+        InputError: for a latent that is not there, a name that is too long, or a full disk.
+    """
+    for latent in names:
+        if not 0 <= latent < latents:
+            raise InputError(f"latents must be in 0..{latents - 1}, got {latent}")
+    merged = {**read_names(run_folder), **{k: _checked(name) for k, name in names.items()}}
+    kept = {latent: merged[latent] for latent in sorted(merged) if merged[latent]}
+    write_json(run_folder / NAME, kept)
+    return kept
+
+
+def _checked(name: object) -> str:
+    """Return a name on one line, without blanks around it.
+
+    Raises:
+        InputError: when it is not text, or too long.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"a latent's name must be text, got {name!r}")
+    line = " ".join(name.split())
+    if len(line) > LONGEST:
+        raise InputError(f"a latent's name must have {LONGEST} characters at most, got {len(line)}")
+    return line

@@ -1,0 +1,110 @@
+"""Where a model's codes lie, and how much each of them says: what traversals and sliders need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from betavae.data.dataset import Dataset
+from betavae.models.methods import Model
+from betavae.runs.representation import represent
+from betavae.training.records import ACTIVE_NATS
+
+Floats = NDArray[np.float64]
+Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Codes (n, M) in, images (n, C, H, W) in [0, 1] out: how any method draws."""
+
+SAMPLE = 1024  # images over which codes without a prior are measured
+DRAWN = 64  # of them, from which it is tried what each latent does to the picture
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The units of a model's latents.
+
+    Attributes:
+        centres: (M,) where each lies: 0 with a prior, else its mean over images.
+        scales: (M,) the prior's deviation, 1, else its deviation over images.
+        amounts: (M,) what each says: its rate in nats per image where there is a prior, else its
+            share in percent of all that the latents do to the picture.
+        prior: whether the codes have a prior.
+    """
+
+    centres: Floats
+    scales: Floats
+    amounts: Floats
+    prior: bool
+
+    @classmethod
+    def of_rates(cls, rates: Floats) -> Scale:
+        """Return the scale of codes with a standard normal prior and these rates (M,)."""
+        return cls(np.zeros(len(rates)), np.ones(len(rates)), rates, prior=True)
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Which latents (M,) say anything: those above 0.1 nats, or that move the picture."""
+        return np.asarray(self.amounts > (ACTIVE_NATS if self.prior else 0.0))
+
+    @property
+    def unit(self) -> str:
+        """What the amounts are counted in."""
+        return "nats" if self.prior else "%"
+
+    def levels(self, values: Floats) -> Floats:
+        """Return the codes (M, T) at `values` (T,), which count deviations from the centre."""
+        return self.centres[:, None] + self.scales[:, None] * values
+
+
+def decoder(model: Model) -> Decode:
+    """Return a model's decoder as a function of arrays."""
+    weight = next(chain(model.parameters(), model.buffers()))
+
+    @torch.inference_mode()
+    def decode(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        latents = torch.from_numpy(np.ascontiguousarray(codes)).to(weight)
+        images: NDArray[np.float32] = model.decode(latents).float().cpu().numpy()
+        return images
+
+    return decode
+
+
+def measured_scale(model: Model, dataset: Dataset, *, sample: int = SAMPLE, seed: int = 0) -> Scale:
+    """Measure the scale of a model without a prior, on images drawn from its data."""
+    count = min(sample, len(dataset.images))
+    rows = np.random.default_rng(seed).choice(len(dataset.images), count, replace=False)
+    return scale_of(represent(model, dataset, rows=np.sort(rows)).mean, decoder(model), seed=seed)
+
+
+def scale_of(codes: NDArray[np.float32], decode: Decode, *, seed: int = 0) -> Scale:
+    """Return the scale of codes (N, M) that `decode` draws.
+
+    A latent's effect is the mean over images of |up - down|^2 / 4, where up and down are the
+    pictures of the image's code with this latent one deviation above and below its mean. For
+    PCA, whatever the scale of its codes, that is the variance of the component.
+
+    >>> def stretch(codes):
+    ...     return np.float32([3, 4]) * codes[:, None, None]
+    >>> codes = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    >>> bool(np.allclose(scale_of(codes, stretch).amounts, [36, 64], atol=2))
+    True
+    """
+    exact = codes.astype(np.float64)
+    centres, spread = exact.mean(axis=0), exact.std(axis=0)
+    count = min(DRAWN, len(codes))
+    some = codes[np.random.default_rng(seed).choice(len(codes), count, replace=False)]
+    effects = np.empty(codes.shape[1])
+    for latent in range(codes.shape[1]):
+        ends = []
+        for sign in (1, -1):
+            moved = some.copy()
+            moved[:, latent] = centres[latent] + sign * spread[latent]
+            ends.append(decode(moved))
+        effects[latent] = np.square(ends[0] - ends[1], dtype=np.float64).sum() / (4 * count)
+    total = effects.sum()
+    shares = 100 * effects / total if total > 0 else effects
+    return Scale(centres, np.where(spread > 0, spread, 1.0), shares, prior=False)

@@ -1,0 +1,200 @@
+"""A finished run of any method, opened for judging: model, data, and its terms on a sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from betavae import data as datasets
+from betavae._system.errors import InputError
+from betavae.config import Config
+from betavae.data.dataset import Dataset
+from betavae.models.methods import Model
+from betavae.models.networks import ImageShape
+from betavae.models.vae import VAE
+from betavae.objectives.elbo import elbo_pass
+from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.training.checkpoint import Header, load_model
+from betavae.training.records import RECORDS, Record, read_records
+
+SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run and what it was trained on.
+
+    Attributes:
+        folder: where it is.
+        model: in eval mode, on the CPU.
+        header: configuration, steps, time.
+        dataset: the data set named in the configuration.
+        records: a VAE's lines of metrics.jsonl; empty when the file is not there.
+        distortion: nats per image, mean over `sample` images of the data set; None for methods
+            without a likelihood.
+        scale: the units of the codes, and what each of them says: of a VAE its rate.
+        sample: how many images that was.
+    """
+
+    folder: Path
+    model: Model
+    header: Header
+    dataset: Dataset
+    records: list[Record]
+    distortion: float | None
+    scale: Scale
+    sample: int
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """Rate of each latent (M,) in nats per image, over `sample` images.
+
+        Raises:
+            InputError: for methods without a prior on their codes.
+        """
+        if not self.scale.prior:
+            raise InputError(
+                f"{self.folder} is a run of method {self.header.config.method}, which has no rates"
+            )
+        return self.scale.amounts
+
+    @property
+    def beta(self) -> float:
+        """Weight of the rate at the end of training."""
+        return last_beta(self.records, self.header.config, self.header.image_shape)
+
+    @property
+    def objective(self) -> float | None:
+        """What training minimised at its end, nats per image, over `sample` images.
+
+        Distortion + beta x rate, which compares runs that differ in their seed alone; None for
+        other methods and objectives.
+        """
+        if self.distortion is None or self.header.config.objective.name != "beta":
+            return None
+        return self.distortion + self.beta * float(self.rates.sum())
+
+    @property
+    def images_seen(self) -> int:
+        """Images shown to the model in training."""
+        return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
+
+
+def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float:
+    """Return the weight of the rate at the end of training; the configured one without records."""
+    return records[-1].beta if records else config.resolved_beta(math.prod(image_shape))
+
+
+def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Dataset]:
+    """Load a run's model, its header, and the data set it was trained on, or another one.
+
+    Args:
+        folder: a run folder, made by `betavae train`.
+        data: another data set or path; its images must have the run's shape.
+
+    Raises:
+        InputError: when the folder is no run, or its data is gone or has changed shape.
+    """
+    model, header = load_model(folder)
+    dataset = datasets.load(data or header.config.data, size=header.config.size)
+    if dataset.images.image_shape != header.image_shape:
+        raise InputError(
+            f"{folder} was trained on images of shape {header.image_shape}, "
+            f"{dataset.name} has {dataset.images.image_shape}"
+        )
+    return model, header, dataset
+
+
+def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
+    """Open a run folder and measure its terms on images drawn from its data set.
+
+    Args:
+        folder: a run folder, made by `betavae train`.
+        sample: images to measure on; the whole set where it is smaller.
+        seed: seed of their choice and of the posterior's noise.
+
+    Raises:
+        InputError: when the folder is no run, or its data is gone or has changed shape.
+    """
+    model, header, dataset = load_run(folder)
+    rows = sample_rows(dataset, sample, seed)
+    count = len(rows)
+    if not isinstance(model, VAE):
+        scale = measured_scale(model, dataset, sample=count, seed=seed)
+        return OpenRun(folder, model, header, dataset, [], None, scale, count)
+    records = read_records(folder / RECORDS)
+    distortion, rates = measure(model, dataset, rows, seed=seed)
+    scale = Scale.of_rates(rates)
+    return OpenRun(folder, model, header, dataset, records, distortion, scale, count)
+
+
+def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return `count` random rows in order, all where there are fewer: the same for every run."""
+    rng = np.random.default_rng(seed)
+    rows = len(dataset.images)
+    return np.sort(rng.choice(rows, min(count, rows), replace=False))
+
+
+@torch.inference_mode()
+def measure(
+    model: VAE, dataset: Dataset, rows: NDArray[np.int64], *, seed: int = 0, batch: int = 512
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`.
+
+    The model is taken on the device where it is; the noise is the same on all of them.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
+    for part in torch.split(torch.from_numpy(rows), batch):
+        images = dataset.images.batch(part, device)
+        noise = torch.randn(len(part), model.latents, generator=generator).to(device)
+        found = elbo_pass(model, images, noise)
+        distortion += float(found.distortion) * len(part)
+        rates += found.rate_per_latent.double().cpu() * len(part)
+    return distortion / len(rows), (rates / len(rows)).numpy()
+
+
+def seed_rows(
+    dataset: Dataset, seeds: int | Sequence[int], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Choose the images that stand for a data set; where there are shapes, one of each in turn.
+
+    Args:
+        dataset: what to choose from.
+        seeds: how many, or the row numbers themselves.
+        rng: source of the choice.
+
+    Returns:
+        (S,) row numbers.
+
+    Raises:
+        InputError: for no seeds, more than there are images, or rows that are not there.
+    """
+    rows = len(dataset.images)
+    if not isinstance(seeds, int):
+        chosen = np.asarray(seeds, np.int64).reshape(-1)
+        outside = chosen[(chosen < 0) | (chosen >= rows)]
+        if len(chosen) == 0 or len(outside):
+            got = f"row {outside[0]}" if len(outside) else "none"
+            raise InputError(f"seed images must be rows in 0..{rows - 1}, got {got}")
+        return chosen
+    if not 1 <= seeds <= rows:
+        raise InputError(f"seeds must be in 1..{rows}, the number of images, got {seeds}")
+    drawn = rng.permutation(rows)[: max(64 * seeds, 1024)]
+    factors = dataset.factors(drawn)
+    if factors is None or "shape" not in dataset.factor_names:
+        return drawn[:seeds].astype(np.int64)
+    shapes = factors[:, dataset.factor_names.index("shape")]
+    # Each shape's images in the order drawn; taken one of each shape in turn.
+    turn = np.empty(len(drawn), np.int64)
+    for shape in np.unique(shapes):
+        of_shape = np.flatnonzero(shapes == shape)
+        turn[of_shape] = np.arange(len(of_shape))
+    return drawn[np.lexsort((shapes, turn))][:seeds].astype(np.int64)

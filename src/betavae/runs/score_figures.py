@@ -1,0 +1,146 @@
+"""Drawings of scores and of what they rest on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from betavae import figures
+from betavae._system.errors import InputError
+from betavae.metrics import dci_scores, higgins_score, mig_score
+from betavae.runs.figure_options import Drawn, Options
+from betavae.runs.method import Method, labelled
+from betavae.runs.scores import SCORES, kept_scores
+from betavae.training.checkpoint import read_header
+
+PAIRS = (1, 2, 5, 10, 20, 50, 100)
+DEFAULT_PAIRS = 20  # of protocol higgins2017
+SCORE_KEY = "higgins:higgins2017"
+
+
+def information(method: Method, options: Options) -> Drawn:
+    """Draw I(latent; factor) in nats: of posterior samples, or of binned codes without one."""
+    codes = method.sample(options.rows, options.seed)
+    factors = labelled(codes, "figure information", method.path)
+    protocol = "locatello2019" if codes.log_var is None else "chen2018"
+    found = mig_score(
+        codes.mean,
+        factors,
+        protocol=protocol,
+        log_var=codes.log_var,
+        factor_columns=range(factors.shape[1]),
+        rng=options.seed,
+    )
+    table = np.maximum(found.mutual_information, 0)
+    figure = figures.factor_table(
+        table, _names(codes.factor_names, table), title="Mutual information", unit="nats"
+    )
+    return Drawn(
+        figure,
+        {
+            "protocol": protocol,
+            "rows": len(codes.mean),
+            "factors": list(codes.factor_names),
+            "mutual_information": table.tolist(),
+            "factor_entropies": found.factor_entropies.tolist(),
+            "mig_all_factors": found.score,
+        },
+    )
+
+
+def importance(method: Method, options: Options) -> Drawn:
+    """Draw the DCI importances, each factor's summing to 1."""
+    codes = method.sample(options.rows, options.seed)
+    factors = labelled(codes, "figure importance", method.path)
+    found = dci_scores(codes.mean, factors, protocol="fast", rng=options.seed)
+    table = found.importance / np.maximum(found.importance.sum(axis=0), 1e-300)
+    names = _names(codes.factor_names, table)
+    figure = figures.factor_table(
+        table, names, title="Importance (DCI)", unit="share of the factor's weight", most=1.0
+    )
+    return Drawn(
+        figure,
+        {
+            "protocol": found.protocol,
+            "rows": len(codes.mean),
+            "factors": list(codes.factor_names),
+            "importance": table.tolist(),
+            "disentanglement": found.disentanglement,
+            "completeness": found.completeness,
+            "informativeness": found.informativeness,
+        },
+    )
+
+
+def score_pairs(methods: Sequence[Method], options: Options) -> Drawn:
+    """Score every method at several L, with the same rows and seeds."""
+    lines: dict[str, list[float]] = {}
+    classes = 1
+    for number, method in enumerate(methods):
+        codes = method.sample(options.rows, options.seed)
+        factors = labelled(codes, "figure score-pairs", method.path)
+        found = [
+            higgins_score(codes.mean, factors, n_pairs=pairs, rng=options.seed) for pairs in PAIRS
+        ]
+        classes = len(found[0].factor_columns)
+        name = method.name if method.name not in lines else f"{method.name} ({number + 1})"
+        lines[name] = [result.score for result in found]
+    figure = figures.score_against_pairs(PAIRS, lines, chance=1 / classes, marked=DEFAULT_PAIRS)
+    return Drawn(
+        figure,
+        {
+            "protocol": "higgins2017",
+            "pairs": list(PAIRS),
+            "scores": lines,
+            "rows": options.rows,
+            "chance": 1 / classes,
+        },
+    )
+
+
+def size_and_beta(paths: Sequence[Path], options: Options) -> Drawn:
+    """Draw the scores of many runs over beta_norm and size; all must be scored already."""
+    points = [_scored(path) for path in paths]
+    pixels = {point["pixels"] for point in points}
+    columns = {
+        name: [point[name] for point in points] for name in ("beta_norm", "latents", "score")
+    }
+    figure = figures.size_and_beta(
+        columns["beta_norm"],
+        columns["latents"],
+        columns["score"],
+        pixels=pixels.pop() if len(pixels) == 1 else None,
+        title="Score (higgins2017)",
+    )
+    return Drawn(figure, columns)
+
+
+def _scored(path: Path) -> dict[str, Any]:
+    """Return beta_norm, size and score of a run; beta is the one training ended with."""
+    header = read_header(path)
+    if header.config.method != "vae":
+        raise InputError(f"{path} is a run of method {header.config.method}, which has no beta")
+    pixels = math.prod(header.image_shape)
+    found = kept_scores(path)
+    if not found:
+        raise InputError(f"{path} has no score yet; compute it with: betavae score {path}")
+    try:
+        value = float(found[SCORE_KEY]["score"])
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path / SCORES} holds no score of protocol higgins2017") from None
+    beta = header.config.resolved_beta(pixels)
+    return {
+        "beta_norm": beta * header.config.latents / pixels,
+        "latents": header.config.latents,
+        "score": value,
+        "pixels": pixels,
+    }
+
+
+def _names(names: Sequence[str], table: Any) -> list[str]:
+    """Return the factors' names, or numbers where they have none."""
+    return list(names) or [f"factor {k}" for k in range(table.shape[1])]
