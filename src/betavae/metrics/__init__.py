@@ -5,10 +5,10 @@ whole numbers with -1 for "not known". A result has `.score`, a 95 % `.interval`
 ``float(result)``. Neither torch nor anything else of betavae is needed.
 """
 
-from betavae.metrics._shared.array_files import Codes, load_codes, load_factors, load_representation
 from betavae.metrics._shared.binning import bin_codes, bin_factors
 from betavae.metrics._shared.checks import live_latents
 from betavae.metrics.catalogue import evaluate_names
+from betavae.metrics.codes import Codes
 from betavae.metrics.dci import DciResult, dci_scores
 from betavae.metrics.elbo import ElboTerms, elbo_terms
 from betavae.metrics.evaluation import evaluate
@@ -59,9 +59,6 @@ __all__ = [
     "irs_score",
     "jemmig_score",
     "live_latents",
-    "load_codes",
-    "load_factors",
-    "load_representation",
     "mig_score",
     "model_centrality",
     "modularity_score",

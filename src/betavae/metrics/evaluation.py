@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.array_files import Codes
 from betavae.metrics._shared.binning import bin_factors
 from betavae.metrics._shared.checks import Array, check_codes, check_factors, check_log_var
 from betavae.metrics.catalogue import METRICS, WITHOUT_PROTOCOL, WITHOUT_RNG, Choice, choose
+from betavae.metrics.codes import Codes
 from betavae.metrics.summary import Entry, Results
 
 

@@ -18,8 +18,8 @@ from rich.progress import (
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
+from betavae.data.code_files import load_representation
 from betavae.data.dataset import Dataset
-from betavae.metrics._shared.array_files import load_representation
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
@@ -135,7 +135,7 @@ def score_files(
     """Compute metrics of codes that anybody's model wrote to .npy, .npz or .csv files.
 
     Args:
-        codes: (N, M) codes; see `betavae.metrics.load_representation`.
+        codes: (N, M) codes; see `betavae.data.load_representation`.
         factors: (N, K) factors, unless the codes' .npz holds them.
         log_var: (N, M) log variances, unless the codes' .npz holds them.
         metrics: what to compute, as `betavae.metrics.evaluate` takes it.

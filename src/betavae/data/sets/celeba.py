@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae.data.readers.containers import Container, open_container
-from betavae.data.readers.numpy_files import reading
+from betavae.data.readers.files import reading
 from betavae.data.recipe import Chosen, Reading, Recipe, decode_all, one_file
 
 ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
