@@ -340,7 +340,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )  # fmt: skip
         options = found.config.model_dump(exclude={"data", "size", "method", "seed"})
         options["objective"] = found.config.objective.model_dump(exclude_none=True)
-        form = Form(found.image_shape, found.flat, found.binary)
+        form = Form(found.image_shape, found.flat, found.white)
         shape = form.image_shape if form.flat and not form.table else None
         estimator = cls(**options, image_shape=shape, random_state=found.config.seed)
         estimator.model_, estimator.config_, estimator.records_ = found.model, found.config, []
@@ -412,7 +412,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.config_,
             self.image_shape_,
             self._form.flat,
-            self._form.binary,
+            self._form.white,
             None if names is None else tuple(map(str, names)),
         )
 

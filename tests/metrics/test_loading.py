@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.array_files import load_codes, load_factors, load_representation
+from betavae.data import load_codes, load_factors, load_representation
 
 CODES = np.arange(12.0).reshape(6, 2)
 

@@ -84,7 +84,7 @@ def open_stored(path: Path) -> Stored:
     """
     try:
         said, tensors, start = read_head(path)
-        arrays = {}
+        arrays: dict[str, NDArray[Any]] = {}
         for name, tensor in tensors.items():
             dtype, shape = DTYPES[tensor["dtype"]], tuple(tensor["shape"])
             offset = start + tensor["data_offsets"][0]

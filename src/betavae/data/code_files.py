@@ -13,6 +13,7 @@ from betavae._system.errors import InputError
 from betavae._system.notes import note_once
 from betavae.data.factors_table import UNKNOWN
 from betavae.data.readers.file_names import natural
+from betavae.data.readers.numbers import is_number
 from betavae.data.readers.numpy_files import Archive, open_npy
 from betavae.data.readers.tables import SUFFIXES, Column, Table, read_table
 from betavae.data.readers.torch_files import torch_members
@@ -104,20 +105,22 @@ def load_representation(
     spread = read.arrays.get("log_var")
     if log_var is not None:
         spread, beside = _codes(Path(log_var))
-        spread = spread[_order(read.files, beside.files, str(log_var), len(mean))]
+        order = _order(read.files, beside.files, str(log_var), len(mean))
+        spread = spread[order] if beside.files and read.files else spread
     if factors is None:
         values = _factors_beside(path, read.arrays, len(mean))
         names = () if values is None else _factor_names(read.arrays, values.shape[1])
         return Codes(mean, values, spread, names, files=read.files)
     found = _factors(Path(factors), len(mean))
     order = _order(read.files, found.files, str(factors), len(mean))
-    values = found.arrays["factors"][order] if len(order) == len(mean) else found.arrays["factors"]
+    values = found.arrays["factors"]
+    values = values[order] if found.files and read.files else values
     return Codes(mean, values, spread, found.names, found.value_names, read.files)
 
 
 def _order(
     wanted: tuple[str, ...], given: tuple[str, ...], what: str, count: int
-) -> NDArray[np.int64] | slice | Any:
+) -> NDArray[np.int64]:
     """Return which row of a file goes with which code."""
     if not given or not wanted:
         if given and list(given) != sorted(given, key=natural):
@@ -189,8 +192,6 @@ def _numbers(column: Column, table: Table) -> NDArray[np.float64]:
     values = column.values(table.style) if column.numeric else None
     if values is not None and np.isfinite(values).all():
         return values
-    from betavae.data.readers.numbers import is_number
-
     row = next(k for k, cell in enumerate(column.cells) if not is_number(cell))
     raise InputError(
         f"{table.what} must hold numbers, got {column.cells[row][:40]!r} in row "

@@ -90,7 +90,8 @@ def _table(
     A factors.csv within must fit the pictures. Other tables, and those beside the folder, are
     taken only if they name every picture.
     """
-    files, notes = tuple(names), []
+    files = tuple(names)
+    notes: list[str] = []
     folder = container.path.resolve() if container.is_folder else None
     inside = {one.lower(): one for one in container.names if one.lower().endswith(SUFFIXES)}
     for one in (f"{stem}{suffix}" for stem in TABLES for suffix in SUFFIXES):

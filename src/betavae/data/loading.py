@@ -49,7 +49,10 @@ def load(
             or a torch Dataset or DataLoader, a Hugging Face data set, a sequence of images.
             A folder that has a set's name is given as ``./NAME``.
         size: side of a prepared set's images; resize a user's own to this side, 8 to 256.
-        crop, pad, folders_as, skip_bad: for a user's own pictures; see `LoadOptions`.
+        crop: side of the centre square that is cut out first, or "whole" to squeeze everything.
+        pad: make pictures square by a border instead: black, white, or the edge's pixels.
+        folders_as: name of a factor whose values are the pictures' sub-folders; see `LoadOptions`.
+        skip_bad: leave damaged pictures out, with a note, instead of refusing the set.
 
     Returns:
         The images, bit-packed when an array is binary (0 and 1, or 0 and 255), else uint8; large

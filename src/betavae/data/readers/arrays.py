@@ -69,8 +69,10 @@ def arranged(values: NDArray[Any], count: int | None = None) -> NDArray[Any]:
     """View images of any accepted layout as (N, C, H, W), without a copy."""
     images, channels, height, width = axes_of(values.shape, count)
     if channels is None:
-        return values.transpose(images, height, width)[:, None]
-    return values.transpose(images, channels, height, width)
+        flat: NDArray[Any] = values.transpose(images, height, width)
+        return flat[:, None]
+    view: NDArray[Any] = values.transpose(images, channels, height, width)
+    return view
 
 
 def check_dtype(dtype: np.dtype[Any], what: str) -> None:
@@ -115,7 +117,7 @@ def to_bytes(
     (array([[  0, 128, 255]], dtype=uint8), array([[  0, 255]], dtype=uint8))
     """
     if values.dtype.kind == "b":
-        return values.view(np.uint8) * np.uint8(255)
+        return np.multiply(values, 255, dtype=np.uint8)
     if values.dtype == np.uint8 and white == 255:
         return values
     low, high = values.min(initial=0), values.max(initial=0)
@@ -129,7 +131,8 @@ def to_bytes(
         if white == 255:
             return values.astype(np.uint8)
         table = (np.arange(white + 1, dtype=np.int64) * 255 + white // 2) // white
-        return table.astype(np.uint8)[values]
+        scaled_down: NDArray[np.uint8] = table.astype(np.uint8)[values]
+        return scaled_down
     if not (np.isfinite(low) and np.isfinite(high)):
         image = first + int(np.argmin(np.isfinite(values).all(axis=tuple(range(1, values.ndim)))))
         raise InputError(f"{what} must be finite, got NaN or infinite pixels in image {image}")

@@ -100,12 +100,12 @@ def _folder(path: Path) -> Container:
     odd: list[str] = []
 
     def files(folder: str, prefix: str) -> Iterator[tuple[str, tuple[int, int]]]:
-        there = os.stat(folder)
+        there = Path(folder).stat()
         if (there.st_dev, there.st_ino) in entered:  # a linked folder is entered once
             return
         entered.add((there.st_dev, there.st_ino))
         with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
+            for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
@@ -113,7 +113,7 @@ def _folder(path: Path) -> Container:
                 elif entry.is_file():
                     found = entry.stat()
                     yield prefix + entry.name, (found.st_size, found.st_mtime_ns)
-                elif entry.is_symlink() and not os.path.exists(entry.path):
+                elif entry.is_symlink() and not Path(entry.path).exists():
                     yield prefix + entry.name, (-1, -1)  # whoever opens it says that it is gone
                 else:
                     odd.append(prefix + entry.name)

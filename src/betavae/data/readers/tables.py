@@ -175,7 +175,7 @@ def parse_table(
     rows: int | None = None,
     is_file: Callable[[str], bool] | None = None,
 ) -> Table:
-    """Read a table: text in some encoding, its cells parted by one separator.
+    r"""Read a table: text in some encoding, its cells parted by one separator.
 
     Args:
         content: of the file.
@@ -187,7 +187,7 @@ def parse_table(
     Raises:
         InputError: when it is no table, or one that can be read in two ways.
 
-    >>> table = parse_table(b"kind;size\\ncat;1,5\\nant;NA\\n", "t.csv")
+    >>> table = parse_table(b"kind;size\ncat;1,5\nant;NA\n", "t.csv")
     >>> table.names, table.columns[1].values(table.style).tolist()
     (('kind', 'size'), [1.5, nan])
     """
