@@ -31,21 +31,12 @@ def damaged_chair(content: bytes) -> dict[str, bytes]:
     return members
 
 
-def animated() -> bytes:
-    frames = [Image.fromarray(noise(k, 450, 450)) for k in range(2)]
-    file = io.BytesIO()
-    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"hello", "is not a PNG or JPEG image"),
+        (b"hello", "is not an image that can be read"),
         (file_content(noise(0, 450, 450))[:4000], "is damaged"),
         (file_content(noise(0, 300, 450)), "crop must be in 1..300"),
-        (animated(), "is animated, expected one picture a file"),
-        (file_content(Image.new("CMYK", (450, 450)), "JPEG"), "is in CMYK, expected grey or RGB"),
     ],
 )
 def test_bad_pictures_in_an_archive_are_one_line_that_names_them(

@@ -171,7 +171,12 @@ def _prepare(
     plan = _plan(container, names, options, bad)
 
     def fill(out: NDArray[np.uint8]) -> int:
-        top = _decode(container, plan, options, out, bad, 255)
+        low, top = _decode(container, plan, options, out, bad, 255)
+        if low == top:
+            raise InputError(
+                f"images in {container.path} must differ somewhere, got the value {top} in every "
+                "pixel"
+            )
         if 0 < top < DIM:  # decoded again, so that they are resized after they are stretched
             plan.notes.append(f"{container.path}: values 0..{top} are stretched, {top} is white")
             _decode(container, plan, options, out, bad, top)
@@ -180,11 +185,6 @@ def _prepare(
         for row, k in enumerate(kept):
             if row != k:
                 out[row] = out[k]
-        if all((out[row] == out[0, 0, 0, 0]).all() for row in range(len(kept))):
-            raise InputError(
-                f"images in {container.path} must differ somewhere, got the value "
-                f"{out[0, 0, 0, 0]} in every pixel"
-            )
         return len(kept)
 
     def describe(count: int) -> dict[str, Any]:
@@ -281,9 +281,9 @@ def _decode(
     out: NDArray[np.uint8],
     bad: Bad,
     white: int,
-) -> int:
-    """Decode into the rows of `out`; return the largest value of all."""
-    tops = [0]
+) -> tuple[int, int]:
+    """Decode into the rows of `out`; return the smallest and the largest value of all."""
+    ranges: list[tuple[int, int]] = []
 
     def one(k: int, file: Path | BytesIO, shown: str) -> None:
         try:
@@ -296,10 +296,11 @@ def _decode(
         if pixels.shape != out.shape[1:]:
             raise InputError(f"{shown} changed while it was read")
         out[k] = pixels
-        tops.append(int(pixels.max()))
+        ranges.append((int(pixels.min()), int(pixels.max())))
 
     _each(container, plan.names, one, bad, "decoding images")
-    return max(tops)
+    _check_bad(container, bad, len(plan.names), options)
+    return min(low for low, _ in ranges), max(top for _, top in ranges)
 
 
 def _check_bad(container: Container, bad: Bad, count: int, options: LoadOptions) -> None:

@@ -117,7 +117,8 @@ def to_bytes(
     (array([[  0, 128, 255]], dtype=uint8), array([[  0, 255]], dtype=uint8))
     """
     if values.dtype.kind == "b":
-        return np.multiply(values, 255, dtype=np.uint8)
+        white_or_black: NDArray[np.uint8] = np.multiply(values, 255, dtype=np.uint8)
+        return white_or_black
     if values.dtype == np.uint8 and white == 255:
         return values
     low, high = values.min(initial=0), values.max(initial=0)
@@ -131,8 +132,8 @@ def to_bytes(
         if white == 255:
             return values.astype(np.uint8)
         table = (np.arange(white + 1, dtype=np.int64) * 255 + white // 2) // white
-        scaled_down: NDArray[np.uint8] = table.astype(np.uint8)[values]
-        return scaled_down
+        stretched: NDArray[np.uint8] = table.astype(np.uint8)[values]
+        return stretched
     if not (np.isfinite(low) and np.isfinite(high)):
         image = first + int(np.argmin(np.isfinite(values).all(axis=tuple(range(1, values.ndim)))))
         raise InputError(f"{what} must be finite, got NaN or infinite pixels in image {image}")
@@ -174,9 +175,11 @@ class Source:
         cls, values: NDArray[Any], what: str = "images", count: int | None = None
     ) -> Source:
         """Read an array, or a memory map, in pieces; images that come last are put first."""
-        axis = values.ndim in (3, 4) and _images_last(values.shape, count)
-        if axis:
-            values = arranged(values, count)
+        try:
+            if axes_of(values.shape, count)[0] != 0:
+                values = arranged(values, count)
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from None
 
         def pieces(rows: int) -> Iterator[NDArray[Any]]:
             return (values[start : start + rows] for start in range(0, len(values), rows))
@@ -210,13 +213,6 @@ class Source:
         for first, piece in self.blocks():
             images = arranged(to_bytes(piece, self.what, first, white), len(piece))
             yield first, _on_white(images) if images.shape[1] == 4 else images
-
-
-def _images_last(shape: tuple[int, ...], count: int | None) -> bool:
-    try:
-        return axes_of(shape, count)[0] != 0
-    except InputError:  # `check` says why
-        return False
 
 
 def _on_white(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -221,10 +221,10 @@ def _has_header(lines: list[Row], rows: int | None, is_file: Callable[[str], boo
     first, body = lines[0].cells, lines[1:]
     if lines[0].is_title:
         return True
-    if any(map(is_file, first)):
-        return False
     if not body:
-        return not any(map(is_number, first))
+        return not any(is_number(cell) or is_file(cell) for cell in first)
+    if any(is_file(first[k]) and is_file(body[0].cells[k]) for k in range(len(first))):
+        return False
     numeric = []
     for k, cell in enumerate(first):
         column = Column("", "", tuple(row.cells[k] for row in body))
