@@ -14,7 +14,6 @@ from user_images import BINARY, COLOUR, GREY, RNG, Evil, floats, line
 from written import noise
 
 from betavae import data as datasets
-from betavae._system.errors import InputError
 from betavae.data import array_files as archives
 from betavae.data import cache
 from betavae.data.factors import Factors
@@ -234,7 +233,9 @@ def test_names_that_do_not_match_their_content_are_one_line(tmp_path: Path) -> N
     (tmp_path / "images.h5").write_bytes(b"\x89HDF")
     assert "is damaged or not an HDF5 file" in line(tmp_path / "images.h5")
     (tmp_path / "images.doc").write_bytes(b"hello")
-    assert "data must be a folder, a .zip or .tar of images, or a .npy" in line(tmp_path / "images.doc")
+    assert "data must be a folder, a .zip or .tar of images, or a .npy" in line(
+        tmp_path / "images.doc"
+    )
     with zipfile.ZipFile(tmp_path / "zip.npz", "w") as archive:
         archive.writestr("readme.txt", "no arrays")
     assert "must hold an array 'images' of shape" in line(tmp_path / "zip.npz")

@@ -19,7 +19,7 @@ from written import left_behind
 from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.threads import on_all_cores
-from betavae.data import cache, prepared, sets
+from betavae.data import cache, sets
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options, Reading
 

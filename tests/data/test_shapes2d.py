@@ -224,7 +224,9 @@ def test_a_render_that_fails_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shapes2d, "render_all", fail)
-    with pytest.raises(InputError, match=r"cannot write .*shapes2d.safetensors: No space left on device"):
+    with pytest.raises(
+        InputError, match=r"cannot write .*shapes2d.safetensors: No space left on device"
+    ):
         shapes2d.load()
     assert list(tmp_path.iterdir()) == []
 

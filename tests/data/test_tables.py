@@ -33,9 +33,7 @@ def test_a_table_with_a_file_column(shots: Path) -> None:
 
 
 def test_a_table_without_names_in_sorted_order(shots: Path) -> None:
-    (shots / "factors.csv").write_text(
-        "angle,colour\n9,red\n10,\n9,blue\n\n-1,red\n9,a\n1e1,a"
-    )
+    (shots / "factors.csv").write_text("angle,colour\n9,red\n10,\n9,blue\n\n-1,red\n9,a\n1e1,a")
     dataset = datasets.load(str(shots))
     assert dataset.labels is not None
     # Numbers sort as numbers, words as words; an empty cell is not known, nor is -1 among others.

@@ -14,13 +14,13 @@ from rich.console import Console
 from tables import grid, noisy_codes
 
 from betavae._system.errors import InputError
+from betavae.data import load_representation
 from betavae.metrics import (
     Codes,
     bin_factors,
     dci_scores,
     evaluate,
     evaluate_names,
-    load_representation,
     mig_score,
     sap_score,
 )

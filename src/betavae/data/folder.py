@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from betavae._system.errors import InputError
 from betavae._system.threads import on_all_cores, stream_on_all_cores
@@ -286,20 +287,21 @@ def _decode(
     ranges: list[tuple[int, int]] = []
 
     def one(k: int, file: Path | BytesIO, shown: str) -> None:
+        def make(picture: Image.Image) -> Image.Image:
+            ends = np.asarray(picture.getextrema())  # before resizing, which goes beyond them
+            ranges.append((int(ends.min()), int(ends.max())))
+            return options.fitted_picture(picture, shown)
+
         try:
-            pixels = decode_as(
-                file, plan.channels, lambda picture: options.fitted_picture(picture, shown),
-                name=shown, whites=(white, plan.deep),
-            )  # fmt: skip
+            pixels = decode_as(file, plan.channels, make, name=shown, whites=(white, plan.deep))
         except InputError as error:
             raise InputError(str(error) if shown in str(error) else f"{shown}: {error}") from None
         if pixels.shape != out.shape[1:]:
             raise InputError(f"{shown} changed while it was read")
         out[k] = pixels
-        ranges.append((int(pixels.min()), int(pixels.max())))
 
     _each(container, plan.names, one, bad, "decoding images")
-    _check_bad(container, bad, len(plan.names), options)
+    _check_bad(container, bad, len(bad) + len(ranges), options)
     return min(low for low, _ in ranges), max(top for _, top in ranges)
 
 
