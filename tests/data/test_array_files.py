@@ -145,7 +145,7 @@ def nan_at(value: float) -> np.ndarray:
         (np.zeros((4, 32, 32)), "must differ somewhere, got the same value in every pixel"),
         (np.zeros((0, 32, 32), np.uint8), "at least one image, got shape (0, 32, 32)"),
         (np.zeros((4, 300, 48), np.uint8), "must have sides of 8 to 256 pixels, got 300x48"),
-        (np.zeros((40, 40, 64), np.uint8), "could be 40 images of 40x64 or 64 of 40x40"),
+        (np.zeros((40, 40, 3), np.uint8), "(40, 40, 3) is one picture, expected a set of images"),
         (np.zeros((4, 1024), np.uint8), "must have shape (N, H, W), (N, H, W, C) or (N, C, H, W)"),
         (np.zeros((4, 32, 32, 5), np.uint8), "with C 1 or 3, got (4, 32, 32, 5)"),
         (np.zeros((4, 2, 32, 32, 3), np.uint8), "got (4, 2, 32, 32, 3)"),

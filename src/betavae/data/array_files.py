@@ -65,8 +65,9 @@ def load_arrays(path: Path, *, name: str, options: LoadOptions) -> Dataset:
     """
     if path.suffix.lower() == ".npy":
         values = open_npy(path)
-        store, notes = _stored(Source.from_array(values, str(path)), path, options, values)
-        return Dataset(name, store, notes=notes)
+        source = Source.from_array(values, str(path))
+        store, notes = _stored(source, path, options, values)
+        return Dataset(name, store, notes=notes + _last_note(values.shape, str(path), None))
     return load_members(path, READERS[path.suffix.lower()](path), name=name, options=options)
 
 
@@ -91,11 +92,18 @@ def load_members(
     source = member.source() if first == 0 else Source.from_array(member.read(), what, count)
     labels, used = _labels(path, members, chosen, count)
     store, notes = _stored(source, path, options, None)
+    notes += _last_note(member.shape, what, count)
     left = [f"'{key}' {m.shape}" for key, m in members.items() if key not in used]
     if left:
         notes += (f"{path}: left out {', '.join(left)[:160]}",)
     called = " and ".join(f"'{key}'" for key in sorted(used - {chosen}))
     return labelled(name, store, labels, what=f"{path}: {called}").noted(notes)
+
+
+def _last_note(shape: tuple[int, ...], what: str, count: int | None) -> tuple[str, ...]:
+    if axes_of(shape, count)[0] == 0:
+        return ()
+    return (f"{what}: {shape} is read as {shape[-1]:,} images, which come last",)
 
 
 def _last(key: str) -> str:

@@ -79,7 +79,7 @@ def _left_out(container: Container, used: str | None) -> list[str]:
     kinds = Counter(PurePosixPath(one).suffix.lower() or one.rsplit("/", 1)[-1] for one in others)
     parts = [f"{count:,} {kind} file{'s' * (count > 1)}" for kind, count in kinds.most_common(5)]
     if container.odd:
-        parts.append(f"{len(container.odd)} pipes or devices")
+        parts.append(f"pipes or devices: {len(container.odd)}")
     return [f"{container.path}: left out {', '.join(parts)}"] if parts else []
 
 
@@ -94,12 +94,18 @@ def _table(
     files = tuple(names)
     notes: list[str] = []
     folder = container.path.resolve() if container.is_folder else None
-    inside = {one.lower(): one for one in container.names if one.lower().endswith(SUFFIXES)}
+    tables = [one for one in container.names if one.lower().endswith(SUFFIXES)]
+    # The shallowest of a name wins; archives often hold one folder, which is as good as the top.
+    tables.sort(key=lambda one: -one.count("/"))
+    inside = {one.lower().rsplit("/", 1)[-1]: one for one in tables}
+    tops = {one.split("/")[0] for one in container.names}
+    top = f"{tops.pop()}/" if len(tops) == 1 and not container.is_folder else ""
     for one in (f"{stem}{suffix}" for stem in TABLES for suffix in SUFFIXES):
         if one not in inside:
             continue
         content, what = container.read(inside[one]), container.shown(inside[one])
-        if one.startswith(TABLES[0]):
+        at_top = "/" not in inside[one].removeprefix(top)
+        if one.startswith(TABLES[0]) and at_top:
             return read_labels(content, what, files, folder), what, notes
         found = _read_if_named(content, what, files, folder, notes)
         if found is not None:
@@ -234,6 +240,12 @@ def _plan(container: Container, names: list[str], options: LoadOptions, bad: Bad
         heads[names[k]] = read_head(file, shown)
 
     _each(container, names, look, bad, "checking images")
+    if bad and not options.skip_bad:  # all that is damaged is told at once
+
+        def decodes(k: int, file: Path | BytesIO, shown: str) -> None:
+            decode_as(file, 3, lambda picture: picture, name=shown)
+
+        _each(container, list(heads), decodes, bad, "looking for other damage")
     _check_bad(container, bad, len(names), options)
     good = [name for name in names if name not in bad]
     first = heads[good[0]]
@@ -259,20 +271,20 @@ def _plan(container: Container, names: list[str], options: LoadOptions, bad: Bad
         )  # fmt: skip
         white = white_of(max(tops), np.dtype(np.uint16))
         notes.append(
-            f"{container.path}: {len(deep_names):,} of 16 bits hold 0..{max(tops)}, "
-            f"{white} is white"
+            f"{container.path}: pictures of 16 bits: {len(deep_names):,}; they hold "
+            f"0..{max(tops)}, {white} is white"
         )
     return _Plan(good, channels, side, notes, white)
 
 
 def _mode_notes(container: Container, heads: list[Head], channels: int) -> list[str]:
     kinds = {
-        "grey ones become RGB": sum(head.grey for head in heads) * (channels == 3),
-        "in CMYK become RGB without a colour profile": sum(h.mode == "CMYK" for h in heads),
-        "with transparency lie on white": sum(h.mode in ("RGBA", "LA", "PA") for h in heads),
-        "animated: the first frame is taken": sum(h.frames > 1 for h in heads),
+        "grey pictures made RGB": sum(head.grey for head in heads) * (channels == 3),
+        "CMYK pictures made RGB without a colour profile": sum(h.mode == "CMYK" for h in heads),
+        "transparent pictures laid on white": sum(h.mode in ("RGBA", "LA", "PA") for h in heads),
+        "animated pictures of which the first frame is taken": sum(h.frames > 1 for h in heads),
     }
-    return [f"{container.path}: {count:,} {what}" for what, count in kinds.items() if count]
+    return [f"{container.path}: {what}: {count:,}" for what, count in kinds.items() if count]
 
 
 def _decode(
@@ -318,7 +330,7 @@ def _check_bad(container: Container, bad: Bad, count: int, options: LoadOptions)
 def _bad_line(bad: Bad) -> str:
     """Name the first bad files, and why the first one is."""
     names = sorted(bad, key=natural)
-    listed = ", ".join(names[:LISTED])
+    listed = ", ".join(name[-60:] for name in names[:LISTED])
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
     noun = "picture" if len(bad) == 1 else "pictures"
     return f"{len(bad):,} {noun} cannot be used: {listed}{more} ({bad[names[0]][-90:]})"

@@ -20,7 +20,7 @@ from betavae.data.readers.files import check_plain
 from betavae.data.readers.members import Member
 from betavae.data.readers.numpy_files import Archive, open_npy
 from betavae.data.readers.pictures import Crop
-from betavae.data.sets import SETS, known_file
+from betavae.data.sets import SETS, known_file, mpi3d
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
@@ -106,8 +106,20 @@ def _from_path(name: str, options: LoadOptions) -> Dataset:
         kinds = "a folder, a .zip or .tar of images, or a .npy, .npz, .h5, .pt or .mat file"
         asked = f"; this looks like {known}: {hint}" if known else ""
         raise InputError(f"data must be {kinds}, got '{name}'{asked}")
+    if suffix in (".h5", ".hdf5", ".npz") and not known:
+        known = _alike(dataset)
+        hint = f"betavae data prepare {known} --from {name}"
     said = (f"{name} looks like {known}; {hint} keeps its factors' names and is quicker",)
     return dataset.noted(said if known else ())
+
+
+def _alike(dataset: Dataset) -> str | None:
+    """Return the known set that has these shapes and labels."""
+    if dataset.images.image_shape != (3, 64, 64):
+        return None
+    if dataset.factor_names == tuple(f"labels{k}" for k in range(1, 7)):
+        return "shapes3d"
+    return "mpi3d-toy" if len(dataset.images) in map(len, mpi3d.GRIDS) else None
 
 
 def _from_container(container: Container, name: str, options: LoadOptions) -> Dataset:

@@ -17,7 +17,6 @@ from betavae.data.images import ImageStore
 
 SHAPES = "(N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3"
 CHANNELS = (1, 3, 4)
-NARROWEST, WIDEST = 8, 256  # sides of images
 DIM = 32  # whole numbers below this would all be black
 PIECE = 1 << 23  # pixel values taken in at a time: bounds the float copies
 AHEAD = 4  # pieces read ahead of the threads that convert them
@@ -26,15 +25,16 @@ AHEAD = 4  # pieces read ahead of the threads that convert them
 def axes_of(shape: tuple[int, ...], count: int | None = None) -> tuple[int, int | None, int, int]:
     """Return which axes of an array are images, channels (None for none), height and width.
 
-    Images come first, or last as MATLAB has them; channels last or first. The last axis wins where
-    both could be channels: (N, 3, 3, 3) is read as (N, H, W, C).
+    Images come first, or last as MATLAB has them, which is what (64, 64, 500) is taken for: that
+    there are as many images as each has lines is less likely. Channels come last or first; the last
+    axis wins where both could be channels: (N, 3, 3, 3) is read as (N, H, W, C).
 
     Args:
         shape: of the array.
         count: how many images there are, where labels tell.
 
     Raises:
-        InputError: when the shape is no set of images, or could be two.
+        InputError: when the shape is no set of images.
 
     >>> axes_of((5, 64, 64, 3)), axes_of((5, 1, 64, 64)), axes_of((28, 28, 6000))
     ((0, 3, 1, 2), (0, 1, 2, 3), (2, None, 0, 1))
@@ -45,12 +45,7 @@ def axes_of(shape: tuple[int, ...], count: int | None = None) -> tuple[int, int 
             return 0, None, 1, 2
         if last in CHANNELS and count is None:
             raise InputError(f"{shape} is one picture, expected a set of images {SHAPES}")
-        if count == last or last > WIDEST or last < NARROWEST:
-            return 2, None, 0, 1
-        raise InputError(
-            f"{shape} could be {first} images of {second}x{last} or {last} of {first}x{second}; "
-            "put the images on the first axis and add a channel axis"
-        )
+        return 2, None, 0, 1
     if len(shape) == 4:
         if shape[3] in (1, 3):
             return 0, 3, 1, 2

@@ -86,7 +86,7 @@ def check_bytes(count: int, what: str, packed: int | None = None) -> None:
     if count <= most_bytes() or (packed is not None and count <= HONEST_RATIO * max(packed, 1)):
         return
     raise InputError(
-        f"{what} takes {count / 2**30:,.1f} GiB, more than the limit of "
+        f"{what} takes {count / 2**30:,.3g} GiB, more than the limit of "
         f"{most_bytes() / 2**30:g} GiB; {LIMIT}={count // 2**30 + 1} allows it"
     )
 

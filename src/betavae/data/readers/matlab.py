@@ -75,6 +75,8 @@ def mat_members(path: Path) -> dict[str, Member]:
     found = {}
     for name, shape, kind in whosmat(path):
         if kind in KINDS:
+            if len(shape) == 2 and 1 in shape:  # MATLAB has no vectors
+                shape = (math.prod(shape),)
             read = partial(_array, path, name, math.prod(shape) * np.dtype(KINDS[kind]).itemsize)
             found[name] = Member.of(read, shape, np.dtype(KINDS[kind]), f"{path}: array '{name}'")
     return found
@@ -83,5 +85,4 @@ def mat_members(path: Path) -> dict[str, Member]:
 def _array(path: Path, name: str, nbytes: int) -> NDArray[Any]:
     check_bytes(nbytes, f"{path}: array '{name}'")
     values = read_mat(path, (name,))[name]
-    # MATLAB has no vectors: a row or a column of labels is one.
     return values.ravel() if values.ndim == 2 and 1 in values.shape else values

@@ -93,7 +93,7 @@ def _separator(lines: list[str], what: str) -> str:
     for separator in SEPARATORS:
         try:
             rows = _tried(lines, separator)
-            widest = max(len(row.cells) for row in rows)
+            widest = max((len(row.cells) for row in rows), default=0)
             even = _even(rows, [], what)
         except (_Uneven, csv.Error) as error:
             uneven[separator] = error

@@ -36,10 +36,9 @@ def torch_members(path: Path) -> dict[str, Member]:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except MemoryError:
         raise
-    except Exception as error:  # damage, and everything that is no tensor, surfaces as many errors
-        why = (str(error) or type(error).__name__).splitlines()[0][:100]
+    except Exception:  # damage, and everything that is no tensor, surfaces as many errors
         raise InputError(
-            f"{path} is damaged or holds more than tensors, which is not loaded: {why}"
+            f"{path} is damaged, or holds more than tensors, which is refused"
         ) from None
     if isinstance(held, (tuple, list)):
         held = {f"arr_{k}": value for k, value in enumerate(held)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ def read(path: Path, chosen: Chosen) -> Reading:
     if not names:
         raise InputError(f"{path} must hold .jpg or .png images, got none")
     short = [name.rsplit("/", 1)[-1] for name in names]
-    columns, titles = [], []
+    columns: list[NDArray[Any]] = []
+    titles: list[str] = []
     for stem in (ATTRIBUTES, PARTITION):
         found = _list(path, container, stem)
         if found is None:
