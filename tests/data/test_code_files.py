@@ -135,3 +135,59 @@ def test_a_grid_is_told_by_its_sizes(tmp_path: Path) -> None:
     np.savez(path, mean=CODES, factor_sizes=[2.0, 3.0])
     with pytest.raises(InputError, match=r"must be \(K,\) whole numbers >= 1"):
         load_representation(path)
+
+
+def test_row_numbers_of_data_frames_are_left_out(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(CODES / 3)
+    for index in (True, False):
+        frame.to_csv(tmp_path / "c.csv", index=index)
+        np.testing.assert_allclose(load_codes(tmp_path / "c.csv"), CODES / 3)
+    frame.to_csv(tmp_path / "c.csv", header=False)
+    np.testing.assert_allclose(load_codes(tmp_path / "c.csv"), CODES / 3)
+    frame.to_csv(tmp_path / "c.csv", sep=";", decimal=",")
+    np.testing.assert_allclose(load_codes(tmp_path / "c.csv"), CODES / 3)
+    names = pandas.DataFrame({"kind": list("abcabc"), "size": [1, 2, 3, None, 1, 2]})
+    names.to_csv(tmp_path / "f.csv")
+    values, titles = load_factors(tmp_path / "f.csv")
+    assert titles == ("kind", "size")
+    np.testing.assert_array_equal(values, [[0, 1], [1, 2], [2, 3], [0, -1], [1, 1], [2, 2]])
+
+
+def test_rows_are_put_together_by_name(tmp_path: Path) -> None:
+    codes, factors = tmp_path / "codes.csv", tmp_path / "factors.csv"
+    codes.write_text("file,z0\n" + "".join(f"{k}.png,{k}.5\n" for k in range(4)))
+    factors.write_text("x,file\n" + "".join(f"{k * 10},{k}.png\n" for k in (2, 0, 3, 1)))
+    found = load_representation(codes, factors)
+    np.testing.assert_array_equal(found.factors[:, 0], [0, 10, 20, 30])
+    assert found.files == ("0.png", "1.png", "2.png", "3.png")
+    np.save(tmp_path / "bare.npy", CODES[:4])
+    with pytest.raises(InputError, match="names its rows, in an order of its own"):
+        load_representation(tmp_path / "bare.npy", factors)
+    factors.write_text("x,file\n" + "".join(f"{k * 10},{k}.png\n" for k in (0, 1, 2, 4)))
+    with pytest.raises(InputError, match=r"1 are missing, the first is '3\.png'"):
+        load_representation(codes, factors)
+    np.testing.assert_array_equal(load_representation(tmp_path / "bare.npy", factors).factors[:, 0],
+                                  [0, 10, 20, 40])  # fmt: skip
+
+
+def test_the_number_of_codes_tells_a_header_from_a_row(tmp_path: Path) -> None:
+    np.save(tmp_path / "c.npy", CODES[:3])
+    (tmp_path / "f.csv").write_text("0,1\n0,2\n1,2\n")
+    found = load_representation(tmp_path / "c.npy", tmp_path / "f.csv")
+    np.testing.assert_array_equal(found.factors, [[0, 1], [0, 2], [1, 2]])
+    np.save(tmp_path / "c.npy", CODES[:2])
+    found = load_representation(tmp_path / "c.npy", tmp_path / "f.csv")
+    np.testing.assert_array_equal(found.factors, [[0, 2], [1, 2]])
+    (tmp_path / "f.csv").write_text("red\nblue\n")
+    found = load_representation(tmp_path / "c.npy", tmp_path / "f.csv")
+    np.testing.assert_array_equal(found.factors, [[1], [0]])
+    assert found.value_names == {"factor0": ("blue", "red")}
+
+
+def test_tensors_and_one_column(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save({"codes": torch.from_numpy(CODES)}, tmp_path / "c.pt")
+    np.testing.assert_array_equal(load_codes(tmp_path / "c.pt"), CODES)
+    np.save(tmp_path / "f.npy", np.arange(6))
+    assert load_factors(tmp_path / "f.npy")[0].shape == (6, 1)

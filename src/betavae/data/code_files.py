@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae._system.notes import note_once
 from betavae.data.factors_table import UNKNOWN
+from betavae.data.readers.columns import Column
 from betavae.data.readers.file_names import natural
 from betavae.data.readers.numbers import is_number
 from betavae.data.readers.numpy_files import Archive, open_npy
-from betavae.data.readers.tables import SUFFIXES, Column, Table, read_table
+from betavae.data.readers.tables import SUFFIXES, Table, read_table
 from betavae.data.readers.torch_files import torch_members
 from betavae.metrics.codes import Codes
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
+from betavae.data.readers.columns import Column
 from betavae.data.readers.file_names import NAME_WORDS, Files, Match, explain, find_match, natural
-from betavae.data.readers.tables import Column, Table, parse_table
+from betavae.data.readers.tables import Table, parse_table
 
 UNKNOWN = -1  # the class of a value that is not known
 

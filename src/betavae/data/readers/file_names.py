@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
-from betavae.data.readers.tables import Column, Table
+from betavae.data.readers.columns import Column
+from betavae.data.readers.tables import Table
 
 PICTURES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".webp",

@@ -87,7 +87,7 @@ def check_bytes(count: int, what: str, packed: int | None = None) -> None:
         return
     raise InputError(
         f"{what} takes {count / 2**30:,.3g} GiB, more than the limit of "
-        f"{most_bytes() / 2**30:g} GiB; {LIMIT}={count // 2**30 + 1} allows it"
+        f"{most_bytes() / 2**30:.3g} GiB; {LIMIT}={count // 2**30 + 1} allows it"
     )
 
 

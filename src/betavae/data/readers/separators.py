@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from betavae._system.errors import InputError
 from betavae.data.readers.numbers import is_number, is_simple
@@ -15,8 +15,7 @@ SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", BLANK
 TRIED = 200  # lines that every separator is tried on
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A line of a table: its number in the file, its cells, and whether a ``#`` began it."""
 
     line: int
@@ -81,7 +80,7 @@ def _split(lines: list[str], separator: str, start: int = 0) -> list[Row]:
         delimiter = " "
         lines = [line.replace("\t", " ").strip() + "\n" for line in lines]
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    rows = [Row(start + reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
+    rows = [Row(start + reader.line_num, tuple(map(str.strip, row))) for row in reader]
     return [row for row in rows if any(row.cells)]
 
 

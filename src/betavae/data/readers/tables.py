@@ -11,21 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
+from betavae.data.readers.columns import Column
 from betavae.data.readers.files import read_plain
 from betavae.data.readers.numbers import (
     NO_NUMBER,
-    NO_WORD,
     Style,
-    fast_numbers,
     has_point,
     is_number,
-    ranks,
     style_of,
 )
 from betavae.data.readers.separators import Row, split_table
@@ -33,86 +30,6 @@ from betavae.data.readers.text import decode_text
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 _UNNAMED = re.compile(r"(Unnamed: \d+)?")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        what: the table, for messages.
-        name: as its header says; empty where it has none.
-        cells: the rows' cells as text.
-    """
-
-    what: str
-    name: str
-    cells: tuple[str, ...]
-
-    @cached_property
-    def numeric(self) -> bool:
-        """Whether every cell is a number or not known, and one is a number."""
-        if fast_numbers(self.cells) is not None:
-            return bool(self.cells)
-        known = {cell for cell in self.cells if cell.lower() not in NO_NUMBER}
-        return bool(known) and all(map(is_number, known))
-
-    @property
-    def known(self) -> set[str]:
-        """The different cells that hold something."""
-        missing = NO_NUMBER if self.numeric else NO_WORD
-        return {
-            cell for cell in set(self.cells)
-            if (cell.lower() if self.numeric else cell) not in missing
-        }  # fmt: skip
-
-    def counts(self) -> bool:
-        """Say whether the cells count 0, 1, 2, ... or 1, 2, 3, ..., at least three of them."""
-        for first in (0, 1):
-            if len(self.cells) > 2 and all(
-                cell == str(k) for k, cell in enumerate(self.cells, start=first)
-            ):
-                return True
-        return False
-
-    def values(self, style: Style, empty: float = np.nan) -> NDArray[np.float64]:
-        """Return the numbers, (N,), `empty` where not known.
-
-        Raises:
-            InputError: for a number that no float holds.
-        """
-        fast = fast_numbers(self.cells)
-        if fast is not None:
-            return fast
-        table = {cell: float(style.number(cell)) for cell in self.known}
-        odd = next((cell for cell, value in table.items() if not np.isfinite(value)), None)
-        if odd is not None:
-            raise InputError(f"{self.what} column {self.name}: '{odd[:40]}' is too large a number")
-        return np.array([table.get(cell, empty) for cell in self.cells], np.float64)
-
-    def classes(self, style: Style) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        """Return every cell's class, -1 where not known, and the classes' names if they are words.
-
-        Numbers are sorted as numbers, words as words.
-
-        Raises:
-            InputError: when most values are numbers and some are words.
-        """
-        if self.numeric:
-            fast = fast_numbers(self.cells)
-            if fast is not None:
-                return np.unique(fast, return_inverse=True)[1].astype(np.int64), ()
-            table: dict[str, Any] = {cell: style.number(cell) for cell in self.known}
-            return ranks([table.get(cell) for cell in self.cells]), ()
-        known = self.known
-        words = sorted(cell for cell in known if not is_number(cell))
-        if 2 * len(words) <= len(known):
-            raise InputError(
-                f"{self.what} column {self.name} holds numbers and words such as "
-                f"'{words[0][:40]}'; leave a cell empty where nothing is known"
-            )
-        cells = [cell if cell in known else None for cell in self.cells]
-        return ranks(cells), tuple(sorted(known))
 
 
 @dataclass(frozen=True)
@@ -143,7 +60,7 @@ class Table:
     def style(self) -> Style:
         """How numbers are written, alike in all columns."""
         numeric = [column for column in self.columns if column.numeric]
-        slow = [column for column in numeric if fast_numbers(column.cells) is None]
+        slow = [column for column in numeric if column.fast is None]
         if all(has_point(cell) for column in slow for cell in column.known):
             return Style()
         return style_of(sorted(set().union(*(column.known for column in numeric))), self.what)
@@ -195,82 +112,95 @@ def parse_table(
     lines, notes = split_table(text, what)
     notes = [*([] if note is None else [note]), *notes]
     files = is_file or (lambda cell: False)
-    header = _has_header(lines, rows, files)
-    names, body = (lines[0].cells, lines[1:]) if header else ((), lines)
-    if header and any(row.is_title for row in lines[:1]):
+    first, rest = lines[0].cells, _columns(lines[1:], len(lines[0].cells), what)
+    header = lines[0].is_title or _has_header(first, rest, rows, files)
+    if lines[0].is_title:
         notes.append(f"{what}: the names after # are taken as the header")
-    body = _without_units(body, rows, files, what, notes) if header else body
-    width = len(lines[0].cells)
-    cells = list(zip(*(row.cells for row in body), strict=True)) if body else [()] * width
-    names = names or ("",) * width
-    columns = [Column(what, name, column) for name, column in zip(names, cells, strict=True)]
+    if header:
+        columns = [
+            replace(column, name=name)
+            for name, column in zip(first, _without_units(rest, rows, files, notes), strict=True)
+        ]
+    else:
+        columns = _columns(lines, len(first), what)
+        notes.append(f"{what} has no header: its columns are numbered")
     columns = _without_empty(columns, what, notes)
     if header:
         _check_names([column.name for column in columns], what)
-        if not body:
+        if len(lines) == 1:
             raise InputError(f"{what} has a header and no rows")
-        if all(map(is_number, filter(None, names))):
-            notes.append(f"{what}: the first line, {', '.join(names)[:60]}, is taken as names")
-    else:
-        notes.append(f"{what} has no header: its columns are numbered")
+        if all(map(is_number, filter(None, first))):
+            notes.append(f"{what}: the first line, {', '.join(first)[:60]}, is taken as names")
     return Table(what, _without_index(columns, what, notes, header), header, tuple(notes))
 
 
-def _has_header(lines: list[Row], rows: int | None, is_file: Callable[[str], bool]) -> bool:
-    """Say whether the first line holds the columns' names."""
-    first, body = lines[0].cells, lines[1:]
-    if lines[0].is_title:
-        return True
-    if not body:
+def _columns(lines: list[Row], width: int, what: str) -> list[Column]:
+    cells = zip(*(row.cells for row in lines), strict=True) if lines else [()] * width
+    return [Column(what, "", column) for column in cells]
+
+
+def _has_header(
+    first: tuple[str, ...],
+    rest: list[Column],
+    rows: int | None,
+    is_file: Callable[[str], bool],
+) -> bool:
+    """Say whether the first line holds the names of the other lines' columns."""
+    count = 1 + len(rest[0].cells)
+    if count == 1:
         return not any(is_number(cell) or is_file(cell) for cell in first)
-    if any(is_file(first[k]) and is_file(body[0].cells[k]) for k in range(len(first))):
+    pairs = list(zip(first, rest, strict=True))
+    if any(is_file(cell) and is_file(column.cells[0]) for cell, column in pairs):
         return False
-    numeric = []
-    for k, cell in enumerate(first):
-        column = Column("", "", tuple(row.cells[k] for row in body))
+    for cell, column in pairs:
         if column.numeric:
             if not is_number(cell) and cell.lower() not in NO_NUMBER:
                 return True
-            numeric.append((cell, column))
         elif is_file(column.cells[0]):
             return True
+    known = rows is not None and count in (rows, rows + 1)
+    numeric = [(cell, column) for cell, column in pairs if column.numeric]
     if not numeric:
-        if rows is not None and len(lines) in (rows, rows + 1):
-            return len(lines) == rows + 1
-        again = any(first[k] in {row.cells[k] for row in body} for k in range(len(first)))
+        if known:
+            return count == (rows or 0) + 1
+        again = any(cell in column.cells for cell, column in pairs)
         return not again and all(first) and len(set(first)) == len(first)
     given = [cell for cell, _ in numeric if cell]
     counts = [str(k) for k in range(len(given))] == given
-    if first[0] == "" and given and len(first) > 1 and lines[1].cells[0] != "":
-        return counts or given == [str(k + 1) for k in range(len(given))]
-    if counts and rows is not None and len(lines) in (rows, rows + 1):
-        return len(lines) == rows + 1
-    fractions = all(
-        "." in c or "," in c or "e" in c.lower() for _, col in numeric for c in col.known
-    )
     counts_from_one = [str(k + 1) for k in range(len(given))] == given
-    if len(given) > 1:
-        return counts or (counts_from_one and fractions)
-    return counts and fractions
+    if first[0] == "" and given and len(first) > 1 and rest[0].cells[0] != "":
+        return counts or counts_from_one
+    if counts and known:
+        return count == (rows or 0) + 1
+    if len(given) > 1 and counts:
+        return True
+    return (counts or (counts_from_one and len(given) > 1)) and all(
+        _all_fractions(column) for _, column in numeric
+    )
+
+
+def _all_fractions(column: Column) -> bool:
+    return all("." in cell or "," in cell or "e" in cell.lower() for cell in column.known)
 
 
 def _without_units(
-    body: list[Row], rows: int | None, is_file: Callable[[str], bool], what: str, notes: list[str]
-) -> list[Row]:
+    columns: list[Column], rows: int | None, is_file: Callable[[str], bool], notes: list[str]
+) -> list[Column]:
     """Leave out a line of units that follows the header: words above numbers only."""
-    if len(body) < 3 or any(map(is_file, body[0].cells)) or rows not in (None, len(body) - 1):
-        return body
-    words = 0
-    for k, cell in enumerate(body[0].cells):
-        if Column("", "", tuple(row.cells[k] for row in body[1:])).numeric:
-            if is_number(cell):
-                return body
-            words += cell.lower() not in NO_NUMBER
-    if not words or (rows is None and words < 2):
-        return body
-    units = ", ".join(filter(None, body[0].cells))[:60]
-    notes.append(f"{what}: the line after the header, {units}, is taken as units")
-    return body[1:]
+    count = len(columns[0].cells)
+    if count < 3 or rows not in (None, count - 1):
+        return columns
+    line = [column.cells[0] for column in columns]
+    if all(is_number(cell) for cell in line if cell) or any(map(is_file, line)):
+        return columns
+    below = [replace(column, cells=column.cells[1:]) for column in columns]
+    above = [cell for cell, column in zip(line, below, strict=True) if column.numeric]
+    words = sum(cell.lower() not in NO_NUMBER for cell in above)
+    if any(map(is_number, above)) or not words or (rows is None and words < 2):
+        return columns
+    units = ", ".join(filter(None, line))[:60]
+    notes.append(f"{columns[0].what}: the line after the header, {units}, is taken as units")
+    return below
 
 
 def _without_empty(columns: list[Column], what: str, notes: list[str]) -> list[Column]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 from betavae._system.errors import InputError
 
-BINARY = {chr(code) for code in range(32)} - set("\t\n\r\f")
+_BINARY = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 
 
 def decode_text(content: bytes, what: str) -> tuple[str, str | None]:
@@ -36,6 +37,6 @@ def decode_text(content: bytes, what: str) -> tuple[str, str | None]:
                 note = f"{what} is no UTF-8: read as Windows-1252 (Latin-1)"
     except UnicodeDecodeError:
         raise InputError(f"{what} must be text in UTF-8, got other bytes") from None
-    if BINARY & set(text):
+    if _BINARY.search(text):
         raise InputError(f"{what} must be text, got other bytes")
     return text, note
