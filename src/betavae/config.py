@@ -301,9 +301,8 @@ def bare_options() -> dict[str, dict[str, list[type[Options]]]]:
     found: dict[str, dict[str, list[type[Options]]]] = {}
     for kind, members in KINDS.items():
         for member in members:
-            for name in member.model_fields if member.bare else ():
-                if name != "name":
-                    found.setdefault(name, {}).setdefault(kind, []).append(member)
+            for name in member.bare:
+                found.setdefault(name, {}).setdefault(kind, []).append(member)
     return found
 
 
@@ -375,7 +374,7 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return _unknown_option(parts, kind, member)
     message = first["msg"].removeprefix("Value error, ")
-    name = ".".join(parts[1:] if member is not None and member.bare else parts)
+    name = ".".join(parts[1:] if member is not None and parts[-1] in member.bare else parts)
     if not name or first["type"] == "value_error":
         return message
     message = message.replace("Input should be ", "must be ")

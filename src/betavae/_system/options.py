@@ -16,8 +16,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    bare: ClassVar[bool] = False
-    """Whether its options are also known by their bare names: --beta for --objective.beta."""
+    bare: ClassVar[tuple[str, ...]] = ()
+    """Options that are also known by their bare names: --beta for --objective.beta."""
     exclusive: ClassVar[tuple[str, ...]] = ()
     """Options that say the same thing in two ways, so that only one of them may be given."""
 

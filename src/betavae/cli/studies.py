@@ -1,4 +1,4 @@
-"""Commands of many runs: `study ...`, `reproduce ...`."""
+"""Commands of many runs: `demo`, `study ...`, `reproduce ...`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from betavae.cli.apps import reproduce_app, study_app
+from betavae.cli.apps import app, reproduce_app, study_app
 
 METHODS = (
     "Rows to run, with commas between: truth, pixels, pca, ica, dcign, infogan, untrained, vae, "
@@ -15,6 +15,22 @@ METHODS = (
     "[default: what the folder knows, else all]"
 )
 SEVERAL = Parameter(consume_multiple=True)
+
+
+@app.command
+def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -> None:
+    """Train beta = 4 and the beta = 1 control on the 2D shapes, score both, write reports.
+
+    Example: betavae demo --out runs/demo
+
+    Args:
+        out: Folder for the two runs.
+        seed: Seed of everything.
+        quick: A tenth of the length, to see that it works; the scores mean nothing then.
+    """
+    from betavae.studies.demo import run_demo
+
+    run_demo(out, seed=seed, quick=quick)
 
 
 @study_app.command(name="dual")

@@ -17,7 +17,7 @@ from betavae.data import cache
 from betavae.data.array_files import load_npy, load_npz
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
-from betavae.data.readers.arrays import check_side
+from betavae.data.readers.arrays import check_side, check_size
 from betavae.data.readers.csv_tables import read_csv, with_factors
 from betavae.data.readers.pictures import decode, quiet_decoders, read_head
 from betavae.data.sets import SETS
@@ -51,7 +51,7 @@ def load(path: str | Path, *, size: int | None = None) -> Dataset:
         InputError: one line that names what is wrong, what was expected and what came.
     """
     chosen = Path(path).expanduser()
-    check_side(64, 64, size, "images")
+    check_size(size)
     try:
         chosen.stat()
         is_folder = chosen.is_dir()
@@ -152,14 +152,14 @@ def _prepare(
     first = heads[0]
     for file, head in zip(files, heads, strict=True):
         check_side(head.height, head.width, size, str(file))
-        if size is None and head.width != first.width:
+        if size is None and (head.height, head.width) != (first.height, first.width):
             raise InputError(
                 f"images must all have the same size, got {first.height}x{first.width} in "
                 f"{files[0]} and {head.height}x{head.width} in {file}; size 64 (--size 64) crops "
                 "to the centre square and resizes"
             )
     channels = 1 if all(head.grey for head in heads) else 3
-    side = size or first.width
+    height, width = (size, size) if size else (first.height, first.width)
 
     def fill(out: NDArray[np.uint8]) -> None:
         def one(k: int) -> tuple[int, int]:
@@ -177,4 +177,4 @@ def _prepare(
                 "in every pixel"
             )
 
-    return cache.keep(path, (len(files), channels, side, side), fill)
+    return cache.keep(path, (len(files), channels, height, width), fill)

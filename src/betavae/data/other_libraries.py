@@ -12,7 +12,7 @@ from PIL import Image
 from betavae._system.errors import InputError
 from betavae._system.progress import progress
 from betavae.data.dataset import Dataset
-from betavae.data.readers.arrays import check_dtype, check_side, to_bytes, to_store
+from betavae.data.readers.arrays import check_dtype, check_size, to_bytes, to_store
 from betavae.data.readers.csv_tables import UNKNOWN, with_factors
 from betavae.data.readers.pictures import flat, to_channels
 from betavae.data.resize import fit_pixels
@@ -42,7 +42,7 @@ def from_dataset(items: Any, *, image: str | None = None, size: int | None = Non
     >>> len(dataset.images), dataset.images.packed, dataset.factor_names
     (2, True, ('factor1',))
     """
-    check_side(64, 64, size, "images")
+    check_size(size)
     if not (hasattr(items, "__len__") and hasattr(items, "__getitem__")):
         raise InputError(
             f"a data set must have a length and items, got {type(items).__name__}; "

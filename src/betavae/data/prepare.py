@@ -9,10 +9,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from betavae._system.errors import InputError
-from betavae.config import SIZES
 from betavae.data import prepared
 from betavae.data.dataset import Dataset
 from betavae.data.download import fetch
+from betavae.data.readers.arrays import check_size
 from betavae.data.recipe import Chosen, Options, Recipe
 from betavae.data.sets import SETS, recipe_of
 
@@ -135,8 +135,7 @@ def choose(name: str, recipe: Recipe, options: Options) -> Chosen:
         if isinstance(given, int) and given < 1 and field.name not in ("colour", "size"):
             raise InputError(f"{field.name} must be >= 1, got {given}")
     size = options.size or recipe.size
-    if size not in SIZES:
-        raise InputError(f"size must be one of {', '.join(map(str, SIZES))}, got {size}")
+    check_size(size)
     channels = recipe.channels if options.colour is None else 3 if options.colour else 1
     crop = recipe.crop if options.crop is None else options.crop
     asked = (options.identities, options.azimuths, options.elevations, options.lights)

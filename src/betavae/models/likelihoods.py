@@ -88,7 +88,7 @@ class GaussianPixels(Options):
     """Each pixel is Gaussian around the decoder's value, with one fixed deviation."""
 
     name: Literal["gaussian"] = "gaussian"
-    bare = True
+    bare = ("sigma",)
 
     sigma: float = Field(0.1, gt=0, description="Standard deviation of the Gaussian decoder.")
 

@@ -48,7 +48,9 @@ class BetaOptions(Options):
     """Distortion plus beta times the rate (Higgins et al. 2017)."""
 
     name: Literal["beta"] = "beta"
-    bare = True
+    bare = (
+        "beta", "beta_norm", "beta_schedule", "beta_start", "beta_ramp", "beta_cycles",
+    )  # fmt: skip
     exclusive = ("beta", "beta_norm")
 
     beta: float | None = Field(

@@ -17,7 +17,7 @@ from betavae.objectives import schedules
 class LearningRate(Options):
     """What every optimiser is told about its learning rate."""
 
-    bare = True
+    bare = ("learning_rate", "learning_rate_schedule", "learning_rate_decay")
 
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(

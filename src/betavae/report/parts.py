@@ -24,7 +24,7 @@ from betavae.runs.method import run_method
 from betavae.runs.opened import OpenRun, seed_rows
 from betavae.runs.scores import Tile, headline, read_scores, score_tiles
 from betavae.runs.traversals import Traversals, leading, traverse
-from betavae.training.records import ACTIVE_NATS, RECORDS, read_terms
+from betavae.training.records import ACTIVE_NATS
 
 PAIRS = 12  # reconstructions shown
 SHEET_ROWS = 25_000  # images behind the responses, about
@@ -133,7 +133,7 @@ def draw_part(
         responses=_responses(run),
         rates=_rates(run),
         curves=_curves(run),
-        trained=run.header.config.method not in summaries.FITTED_AT_ONCE,
+        trained=run.header.config.method.name not in summaries.FITTED_AT_ONCE,
         command=summaries.command(run.header.config, run.folder),
     )
 
@@ -229,19 +229,15 @@ def _rates(run: OpenRun) -> list[Chart]:
 
 def _curves(run: OpenRun) -> list[Chart]:
     """Draw the terms of training, a chart each; none without records."""
+    seen = [record.images for record in run.records]
+    series: dict[str, list[float]] = {}
+    for name in run.records[0].terms if run.records else ():
+        values = [record.terms[name] for record in run.records]
+        if name not in ("beta", "gamma", "tc_weight") or moves(values):
+            shown = "β" if name == "beta" else name.replace("_", " ").capitalize()
+            series[shown] = values
     if run.scale.prior:
-        seen = [record.images for record in run.records]
-        series = {
-            "Distortion": [record.distortion for record in run.records],
-            "Rate": [record.rate for record in run.records],
-            "Loss": [record.loss for record in run.records],
-            "β": [record.beta for record in run.records],
-        }
-        if seen and not moves(series["β"]):
-            del series["β"]
-    else:
-        seen, terms = read_terms(run.folder / RECORDS)
-        series = {name.replace("_", " ").capitalize(): values for name, values in terms.items()}
+        series["Loss"] = [record.loss for record in run.records]
     if not seen:
         return []
     size = _CHART if len(series) in (2, 4) else None  # rows of two, or one row of three

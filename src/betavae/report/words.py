@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from betavae.config import METHOD_DEFAULTS, METHOD_TAKES, TAKEN_BY_ALL, Config
-from betavae.options import ObjectiveOptions
+from betavae._system.options import Options
+from betavae.config import KINDS, Config
+from betavae.models.methods import ALWAYS
+from betavae.objectives.beta import BetaOptions
 from betavae.runs.opened import OpenRun
 from betavae.runs.scores import Tile
 from betavae.training.records import ACTIVE_NATS, COLLAPSED_NATS
@@ -31,7 +33,6 @@ ALWAYS_NAMED = (
     "network",
     "latents",
     "optimiser",
-    "learning_rate",
     "batch",
     "images",
     "seed",
@@ -88,14 +89,14 @@ def data_name(name: str) -> str:
     return DATA_NAMES.get(name, Path(name).name or name)
 
 
-def model_name(config: Config, beta: float) -> str:
-    """Return what to call a VAE whose weight of the rate ended at `beta`.
+def model_name(config: Config, beta: float | None) -> str:
+    """Return what to call a VAE whose weight of the rate, where it has one, ended at `beta`.
 
     >>> model_name(Config(beta=4), 4.0)
     'β-VAE with β = 4'
     """
     objective = config.objective
-    if objective.name != "beta":
+    if objective.name != "beta" or beta is None:
         return f"{TITLES[objective.name]} ({objective})"
     return "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
 
@@ -103,8 +104,8 @@ def model_name(config: Config, beta: float) -> str:
 def title(run: OpenRun) -> str:
     """Say what was trained on what."""
     config = run.header.config
-    if config.method != "vae":
-        return f"{METHODS[config.method]} on {data_name(config.data)}"
+    if config.method.name != "vae":
+        return f"{METHODS[config.method.name]} on {data_name(config.data)}"
     return f"{model_name(config, run.beta)} on {data_name(config.data)}"
 
 
@@ -114,9 +115,9 @@ def lead(run: OpenRun) -> str:
     kind = "grey" if channels == 1 else "colour"
     model = (
         f"a variational autoencoder of {config.latents} latents ({config.network} network, "
-        f"{config.likelihood.capitalize()} likelihood)"
-        if config.method == "vae"
-        else f"{METHODS[config.method]} with {config.latents} latents"
+        f"{config.likelihood.name.capitalize()} likelihood)"
+        if config.method.name == "vae"
+        else f"{METHODS[config.method.name]} with {config.latents} latents"
     )
     return (
         f"What {model} learned from {run.header.dataset_rows:,} "
@@ -127,7 +128,7 @@ def lead(run: OpenRun) -> str:
 def warnings(run: OpenRun) -> list[str]:
     """Say what a reader must know before trusting the rest."""
     lines = []
-    trained = run.header.config.method not in FITTED_AT_ONCE
+    trained = run.header.config.method.name not in FITTED_AT_ONCE
     if trained and run.images_seen < run.header.config.images:
         lines.append(
             f"Training is not finished: it stands at {run.images_seen:,} of "
@@ -153,15 +154,8 @@ def _terms(run: OpenRun) -> list[Tile]:
     if run.distortion is None:
         active = int(run.scale.active.sum())
         return [Tile("Latents", f"{active}", f"of {config.latents}", "that move the picture")]
-    beta, active = run.beta, int(run.scale.active.sum())
-    moving = config.beta_schedule != "constant"
-    path = (
-        f"from {number(config.beta_start)}, {config.beta_schedule}, over "
-        f"{config.resolved_ramp():,} images; "
-        if moving
-        else ""
-    )
-    return [
+    active = int(run.scale.active.sum())
+    found = [
         Tile("Distortion", _nats(run.distortion), "nats", "−log p(x|z) per image: what is lost"),
         Tile(
             "Rate",
@@ -175,16 +169,26 @@ def _terms(run: OpenRun) -> list[Tile]:
             f"of {config.latents}",
             f"rate above {ACTIVE_NATS:g} nats",
         ),
-        Tile(
-            "β", f"{beta:.4g}", "", f"{path}normalised, βM/N: {beta * config.latents / pixels:.3g}"
-        ),
     ]
+    if run.beta is not None:
+        norm = f"normalised, βM/N: {run.beta * config.latents / pixels:.3g}"
+        found.append(Tile("β", f"{run.beta:.4g}", "", f"{_path(run)}{norm}"))
+    return found
+
+
+def _path(run: OpenRun) -> str:
+    """Say how beta moved, where it did."""
+    objective = run.header.config.objective
+    if not isinstance(objective, BetaOptions) or objective.beta_schedule == "constant":
+        return ""
+    ramp = objective.beta_ramp or run.header.config.length(run.header.image_shape).ramp
+    return f"from {number(objective.beta_start)}, {objective.beta_schedule}, over {ramp:,} images; "
 
 
 def _effort(run: OpenRun) -> list[Tile]:
     """Return how much the run saw, and how long that took."""
     time, unit = duration(run.header.seconds)
-    if run.header.config.method in FITTED_AT_ONCE:
+    if run.header.config.method.name in FITTED_AT_ONCE:
         return [
             Tile("Images seen", f"{run.header.dataset_rows:,}", "", "every image of the set, once"),
             Tile("Training time", time, unit, "fitted in one go"),
@@ -208,38 +212,62 @@ def settings(config: Config) -> list[Setting]:
 
     Options that the method does not take have no value.
     """
+    usual = Config.from_mapping({"method": config.method.name})
     lines = []
     for name, field in Config.model_fields.items():
-        description, _, default = (field.description or "").partition(" [default: ")
+        description = (field.description or "").partition(" [default: ")[0]
         if not takes(config, name):
             lines.append(Setting(name, _shown(None), description, False))
             continue
-        value = getattr(config, name)
-        shown = _shown(value)
-        unused = config.beta_norm is not None or config.objective.name != "beta"
-        if value is None and default and not (name == "beta" and unused):
-            shown = default.rstrip("]")
-        usual = METHOD_DEFAULTS.get(config.method, {}).get(name, field.default)
-        changed = value != usual and shown != default.rstrip("]")
-        lines.append(Setting(name, shown, description, changed))
+        value, default = getattr(config, name), getattr(usual, name)
+        if not isinstance(value, Options):
+            shown = _default(field.description) if value is None else _shown(value)
+            lines.append(Setting(name, shown, description, value != default))
+            continue
+        same = type(value) is type(default)
+        lines.append(Setting(name, _name(value), description, not same))
+        for key, inner in type(value).model_fields.items():
+            if key == "name":
+                continue
+            here = getattr(value, key)
+            there = getattr(default, key) if same else inner.default
+            text = (inner.description or "").partition(" [default: ")[0]
+            shown = _default(inner.description) if here is None else _shown(here)
+            label = key if key in value.bare else f"{name}.{key}"
+            lines.append(Setting(label, shown, text, here != there))
     return lines
+
+
+def _name(value: Options) -> str:
+    return str(getattr(value, "name"))  # noqa: B009
+
+
+def _default(description: str | None) -> str:
+    """Return what a description says the default is, else a dash."""
+    return (description or "").partition(" [default: ")[2].rstrip("]") or _shown(None)
 
 
 def takes(config: Config, name: str) -> bool:
     """Say whether the configured method has an option of this name."""
-    return config.method == "vae" or name in (*TAKEN_BY_ALL, *METHOD_TAKES[config.method])
+    taken = config.method.takes
+    return taken is None or name in (*ALWAYS, *taken)
 
 
 def setting_rows(configs: Sequence[Config]) -> list[SettingRow]:
     """Return the configurations side by side.
 
     Marked are the options that differ from the default, or, of several runs, from each other.
+    An option that a run does not have is a dash in its column.
     """
+    columns = [{line.name: line for line in settings(config)} for config in configs]
+    names = list(dict.fromkeys(name for column in columns for name in column))
     rows = []
-    for lines in zip(*(settings(config) for config in configs), strict=True):
-        values = [line.value for line in lines]
-        changed = lines[0].changed if len(lines) == 1 else len(set(values)) > 1
-        rows.append(SettingRow(lines[0].name, values, lines[0].description, changed))
+    for name in names:
+        lines = [column.get(name) for column in columns]
+        values = [_shown(None) if line is None else line.value for line in lines]
+        known = next(line for line in lines if line is not None)
+        changed = known.changed if len(lines) == 1 else len(set(values)) > 1
+        rows.append(SettingRow(name, values, known.description, changed))
     return rows
 
 
@@ -265,25 +293,33 @@ def command(config: Config, out: Path) -> list[str]:
     pieces = [["betavae", "train", config.data]]
     names = [*ALWAYS_NAMED, *(name for name in Config.model_fields if name not in ALWAYS_NAMED)]
     for name in filter(lambda name: takes(config, name), names):
-        value = getattr(config, name)
-        if isinstance(value, ObjectiveOptions):
-            pieces.append(["--objective", value.name])
-            pieces += [
-                [f"--objective.{key.replace('_', '-')}", str(given)]
-                for key, given in value.given().items()
-            ]
+        value, default = getattr(config, name), Config.model_fields[name].default
+        if name == "data" or (name not in ALWAYS_NAMED and value == default):
             continue
-        if name == "beta" and config.beta_norm is None and config.objective.name == "beta":
-            value = config.resolved_beta(1)
-        elif name == "beta_ramp" and config.beta_schedule != "constant":
-            value = config.resolved_ramp()
-        elif name == "data" or (
-            name not in ALWAYS_NAMED and value == Config.model_fields[name].default
-        ):
-            continue
-        option = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            pieces.append([option if value else option.replace("--", "--no-", 1)])
-        elif value is not None:
-            pieces.append([option, number(value) if isinstance(value, float) else str(value)])
+        if name in KINDS:
+            pieces += [[f"--{name}", _name(value)], *_inner(name, value)]
+        else:
+            pieces += _piece(f"--{name}", value)
     return [shlex.join(piece) for piece in [*pieces, ["--out", str(out)]]]
+
+
+def _inner(kind: str, value: Options) -> list[list[str]]:
+    """Return an option for everything in a table that was set, and for the main ones."""
+    pieces: list[list[str]] = []
+    for key in type(value).model_fields:
+        here = getattr(value, key)
+        if key == "beta" and isinstance(value, BetaOptions) and value.beta_norm is None:
+            here = value.resolved(1, 1)
+        elif key == "name" or (key not in value.model_fields_set and key != "learning_rate"):
+            continue
+        pieces += _piece(f"--{key}" if key in value.bare else f"--{kind}.{key}", here)
+    return pieces
+
+
+def _piece(option: str, value: object) -> list[list[str]]:
+    option = option.replace("_", "-")
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [[option if value else option.replace("--", "--no-", 1)]]
+    return [[option, number(value) if isinstance(value, float) else str(value)]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from betavae import figures
 from betavae._system.errors import InputError
@@ -19,7 +18,7 @@ from betavae.runs.figure_options import Drawn, Options
 from betavae.runs.method import open_method, open_whole_run
 from betavae.runs.named_figures import check_name
 from betavae.training.checkpoint import Header, read_header
-from betavae.training.records import ACTIVE_NATS, RECORDS, read_records, read_terms
+from betavae.training.records import ACTIVE_NATS, RECORDS, Record, read_records
 
 
 @dataclass(frozen=True)
@@ -65,23 +64,21 @@ def draw_figure(
 
 def _curves(paths: Sequence[Path], options: Options) -> Drawn:
     """Draw the terms of training."""
-    method = _header(paths[0], "curves").config.method
+    method = _header(paths[0], "curves").config.method.name
     if method in ("pca", "ica"):
         raise InputError(f"{paths[0]} is a run of method {method}, fitted in one go: no curves")
+    seen, records = _recorded(paths[0], "curves")
+    terms = {name: [record.terms[name] for record in records] for name in records[0].terms}
     if method != "vae":
-        images_seen, terms = read_terms(paths[0] / RECORDS)
-        if not images_seen:
-            raise InputError(f"figure curves needs {paths[0] / RECORDS}, which is missing or empty")
         titles = {name.replace("_", " ").capitalize(): line for name, line in terms.items()}
-        return Drawn(panel_row(images_seen, titles), {"images": images_seen, **terms})
-    seen, columns = _recorded(paths[0], "curves")
-    distortion, rate, loss, beta = (
-        [getattr(record, name) for record in columns]
-        for name in ("distortion", "rate", "loss", "beta")
+        return Drawn(panel_row(seen, titles), {"images": seen, **terms})
+    loss = [record.loss for record in records]
+    beta = terms.get("beta")
+    figure = figures.training_curves(
+        seen, distortion=terms["distortion"], rate=terms["rate"], loss=loss, beta=beta
     )
-    figure = figures.training_curves(seen, distortion=distortion, rate=rate, loss=loss, beta=beta)
-    numbers = {"distortion": distortion, "rate": rate, "loss": loss, "beta": beta}
-    return Drawn(figure, {"images": seen, **numbers})
+    numbers = {"distortion": terms["distortion"], "rate": terms["rate"], "loss": loss}
+    return Drawn(figure, {"images": seen, **numbers, **({"beta": beta} if beta else {})})
 
 
 def _rates(paths: Sequence[Path], options: Options) -> Drawn:
@@ -93,17 +90,17 @@ def _rates(paths: Sequence[Path], options: Options) -> Drawn:
 
 def _rates_training(paths: Sequence[Path], options: Options) -> Drawn:
     """Draw the rate of each latent through training."""
+    method = _header(paths[0], "rates-training").config.method.name
+    if method != "vae":
+        raise InputError(f"{paths[0]} is a run of method {method}, which has no rates")
     seen, columns = _recorded(paths[0], "rates-training")
     rates = [record.rate_per_latent for record in columns]
     figure = figures.rate_through_training(seen, rates, threshold=ACTIVE_NATS)
     return Drawn(figure, {"images": seen, "rates": rates})
 
 
-def _recorded(path: Path, name: str) -> tuple[list[int], list[Any]]:
-    """Return the images seen and the records of a VAE's run."""
-    method = _header(path, name).config.method
-    if method != "vae":
-        raise InputError(f"{path} is a run of method {method}, which has no rates")
+def _recorded(path: Path, name: str) -> tuple[list[int], list[Record]]:
+    """Return the images seen and the records of a run."""
     records = read_records(path / RECORDS)
     if not records:
         raise InputError(f"figure {name} needs {path / RECORDS}, which is missing or empty")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
-from betavae.models.methods import Model
 from betavae.runs.latent_ranges import Decode, decoder
 from betavae.runs.opened import OpenRun, load_run, open_run
 from betavae.runs.representation import Representation, represent
+from betavae.training.build import Model
 
 Rows = NDArray[np.int64]
 
@@ -109,23 +109,12 @@ def run_method(path: Path, model: Model, dataset: Dataset, *, progress: bool = T
 def _from_codes(path: Path, codes: Representation) -> Method:
     sizes = codes.factor_sizes
 
-    def pick(rows: Rows | None) -> Representation:
-        if rows is None:
-            return codes
-        return Representation(
-            mean=codes.mean[rows],
-            log_var=None if codes.log_var is None else codes.log_var[rows],
-            factors=None if codes.factors is None else codes.factors[rows],
-            factor_names=codes.factor_names,
-            rows=codes.rows[rows],
-        )
-
     return Method(
         name=path.stem,
         path=path,
-        encode=pick,
+        encode=lambda rows: codes if rows is None else codes.picked(rows),
         grid=None if sizes is None else Factors(codes.factor_names, sizes),
-        rows=len(codes.mean),
+        rows=len(codes.codes),
     )
 
 

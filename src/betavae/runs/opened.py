@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.models.methods import Model
+from betavae.models.latents import Gaussian
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.training.build import Model
 from betavae.training.checkpoint import Header, load_model
 from betavae.training.records import RECORDS, Record, read_records
 
@@ -35,7 +35,7 @@ class OpenRun:
         model: in eval mode, on the CPU.
         header: configuration, steps, time.
         dataset: the data set named in the configuration.
-        records: a VAE's lines of metrics.jsonl; empty when the file is not there.
+        records: the lines of metrics.jsonl; empty when the file is not there.
         distortion: nats per image, mean over `sample` images of the data set; None for methods
             without a likelihood.
         scale: the units of the codes, and what each of them says: of a VAE its rate.
@@ -60,13 +60,14 @@ class OpenRun:
         """
         if not self.scale.prior:
             raise InputError(
-                f"{self.folder} is a run of method {self.header.config.method}, which has no rates"
+                f"{self.folder} is a run of method {self.header.config.method.name}, which has no "
+                "rates"
             )
         return self.scale.amounts
 
     @property
-    def beta(self) -> float:
-        """Weight of the rate at the end of training."""
+    def beta(self) -> float | None:
+        """Weight of the rate at the end of training; None where the objective has none."""
         return last_beta(self.records, self.header.config, self.header.image_shape)
 
     @property
@@ -76,7 +77,8 @@ class OpenRun:
         Distortion + beta x rate, which compares runs that differ in their seed alone; None for
         other methods and objectives.
         """
-        if self.distortion is None or self.header.config.objective.name != "beta":
+        config = self.header.config
+        if self.distortion is None or self.beta is None or config.objective.name != "beta":
             return None
         return self.distortion + self.beta * float(self.rates.sum())
 
@@ -86,9 +88,12 @@ class OpenRun:
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
 
 
-def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float:
-    """Return the weight of the rate at the end of training; the configured one without records."""
-    return records[-1].beta if records else config.resolved_beta(math.prod(image_shape))
+def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float | None:
+    """Return the weight of the rate at the end of training; the configured one without records.
+
+    None where the objective has none.
+    """
+    return records[-1].beta if records else config.beta(image_shape)
 
 
 def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Dataset]:
@@ -125,10 +130,10 @@ def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
     model, header, dataset = load_run(folder)
     rows = sample_rows(dataset, sample, seed)
     count = len(rows)
-    if not isinstance(model, VAE):
-        scale = measured_scale(model, dataset, sample=count, seed=seed)
-        return OpenRun(folder, model, header, dataset, [], None, scale, count)
     records = read_records(folder / RECORDS)
+    if not (isinstance(model, VAE) and isinstance(model.latent, Gaussian)):
+        scale = measured_scale(model, dataset, sample=count, seed=seed)
+        return OpenRun(folder, model, header, dataset, records, None, scale, count)
     distortion, rates = measure(model, dataset, rows, seed=seed)
     scale = Scale.of_rates(rates)
     return OpenRun(folder, model, header, dataset, records, distortion, scale, count)
@@ -154,7 +159,7 @@ def measure(
     distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
     for part in torch.split(torch.from_numpy(rows), batch):
         images = dataset.images.batch(part, device)
-        noise = torch.randn(len(part), model.latents, generator=generator).to(device)
+        noise = torch.randn(len(part), model.latent.noise_columns, generator=generator).to(device)
         found = elbo_pass(model, images, noise)
         distortion += float(found.distortion) * len(part)
         rates += found.rate_per_latent.double().cpu() * len(part)

@@ -122,8 +122,10 @@ def size_and_beta(paths: Sequence[Path], options: Options) -> Drawn:
 def _scored(path: Path) -> dict[str, Any]:
     """Return beta_norm, size and score of a run; beta is the one training ended with."""
     header = read_header(path)
-    if header.config.method != "vae":
-        raise InputError(f"{path} is a run of method {header.config.method}, which has no beta")
+    beta = header.config.beta(header.image_shape)
+    if header.config.method.name != "vae" or beta is None:
+        what = header.config.method.name if beta is None else header.config.objective.name
+        raise InputError(f"{path} is a run of {what}, which has no beta")
     pixels = math.prod(header.image_shape)
     found = kept_scores(path)
     if not found:
@@ -132,7 +134,6 @@ def _scored(path: Path) -> dict[str, Any]:
         value = float(found[SCORE_KEY]["score"])
     except (ValueError, TypeError, KeyError):
         raise InputError(f"{path / SCORES} holds no score of protocol higgins2017") from None
-    beta = header.config.resolved_beta(pixels)
     return {
         "beta_norm": beta * header.config.latents / pixels,
         "latents": header.config.latents,

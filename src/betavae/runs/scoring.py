@@ -23,10 +23,10 @@ from betavae.metrics._shared.array_files import load_representation
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.models.methods import Model
 from betavae.runs.opened import load_run
 from betavae.runs.representation import Representation, represent
 from betavae.runs.scores import SCORES, kept_scores
+from betavae.training.build import Model
 from betavae.training.checkpoint import Header
 from betavae.training.machine import choose_device
 

@@ -11,6 +11,7 @@ from betavae import data as datasets
 from betavae._system.files import write_json
 from betavae.config import Config
 from betavae.metrics.higgins import HigginsResult
+from betavae.objectives.beta import BetaOptions
 from betavae.report.write import write_report
 from betavae.runs.scoring import score_run
 from betavae.runs.traversals import write_traversals
@@ -82,11 +83,13 @@ def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     scored = score_run(folder, rows=options["rows"], seed=config.seed)
     result: HigginsResult = scored["higgins:higgins2017"].result
     write_traversals(folder)
-    constant = config.beta_schedule == "constant"
+    objective = config.objective
+    assert isinstance(objective, BetaOptions)  # as the presets have it
+    constant = objective.beta_schedule == "constant"
     return {
         "model": options["model"],
-        "beta": config.beta,
-        "beta_start": config.beta if constant else config.beta_start,
+        "beta": objective.beta,
+        "beta_start": objective.beta if constant else objective.beta_start,
         "beta_norm": record.beta_norm,
         "score": result.score,
         "deviation": result.deviation,

@@ -151,7 +151,7 @@ def run_dual(
         folder = out / f"epsilon-{epsilon:g}"
         records = tail(trained(base.replaced(objective=held, **start), dataset, folder))
         distortion, rate = terms_of(folder)
-        logs = [np.log(record.extras["multiplier"]) for record in records]
+        logs = [np.log(record.terms["multiplier"]) for record in records]
         rows.append(
             {
                 "epsilon": epsilon,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def run_latent_size(
     fits: dict[str, dict[str, Any]] = {}
     for title, cells, work in (("models", models, fit_work), ("scores", scores, score_work)):
         fits |= run_cells(
-            folder, cells, work, title=title, jobs=jobs, engine_name=engine,
+            folder, cells, partial(work, folder), title=title, jobs=jobs, engine_name=engine,
             ray_address=ray_address, progress=progress,
         )  # fmt: skip
     found = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,11 @@ from betavae.config import Config
 from betavae.studies import presets
 from betavae.studies.cells import CELL, Cell, finished, run_cells
 from betavae.studies.table_plan import KEYS, STUDY_NAME, Plan, Row, make_plan, scaled_down
-from betavae.studies.table_work import SHAPES, fit_work, moments_work, score_work, together_work
-from betavae.training import checkpoint
-from betavae.training.replicas import pays
+from betavae.studies.table_work import SHAPES, fit_work, moments_work, score_work
 
 PAIRS = 20  # the paper does not state L; docs/table.md shows the score against it
 CURVE = (1, 5, 10, 20, 40, 64, 100)
 CLASSIFIERS = 3
-TOGETHER = 5  # replicas trained as one batch of models
 
 
 def run_table(
@@ -72,7 +70,6 @@ def run_table(
     longer = lengthened_cells(asked, folder)
     stages = (
         ("moments", moment_cells(asked), moments_work),
-        ("replicas", together_cells(asked, folder), together_work),
         ("models", fit_cells(asked), fit_work),
         ("scores", score_cells(asked), score_work),
         ("score against L", curve_cells(asked), score_work),
@@ -85,7 +82,7 @@ def run_table(
         reopen(folder, cell)
     for title, cells, work in stages:
         run_cells(
-            folder, cells, work, title=title, jobs=jobs, engine_name=engine,
+            folder, cells, partial(work, folder), title=title, jobs=jobs, engine_name=engine,
             ray_address=ray_address, progress=progress,
         )  # fmt: skip
     # As the folder knows it now: another command may have been given rows meanwhile.
@@ -142,27 +139,6 @@ def fit_cells(plan: Plan) -> list[Cell]:
             if plan.quick:
                 config["latents"] = min(config.get("latents", 10), 10)
             cells.append(Cell(f"models/{row.key}/{replica}", {"config": config, "rows": plan.rows}))
-    return cells
-
-
-def together_cells(plan: Plan, folder: Path) -> list[Cell]:
-    """Return a cell for every few replicas that are faster trained as one batch of models.
-
-    Those of which one has been started alone are left to their own cells.
-    """
-    cells = []
-    for row in plan.chosen():
-        mine = [cell for cell in fit_cells(plan.only([row.key])) if row.repeated]
-        for start in range(0, len(mine) - TOGETHER + 1, TOGETHER):
-            some = mine[start : start + TOGETHER]
-            name = f"together/{row.key}/{start}"
-            configs = [cell.options["config"] for cell in some]
-            alone = any((folder / cell.name / checkpoint.NAME).exists() for cell in some)
-            if (folder / name).exists() or (
-                not alone and pays(Config.from_mapping(configs[0]), TOGETHER)
-            ):
-                options = {"configs": configs, "folders": [cell.name for cell in some]}
-                cells.append(Cell(name, options))
     return cells
 
 

@@ -20,10 +20,9 @@ from betavae.models import linear
 from betavae.runs.representation import Representation, represent
 from betavae.studies.presets import ICA_ROWS
 from betavae.training import checkpoint
+from betavae.training.fit import train
 from betavae.training.machine import choose_device
-from betavae.training.methods import fit
 from betavae.training.records import RECORDS, read_records
-from betavae.training.replicas import train_replicas
 
 SHAPES = ("square", "ellipse", "heart")
 CODES = "codes.npz"
@@ -46,7 +45,7 @@ def chosen_rows(dataset: Dataset, rows: int | None) -> NDArray[np.int64] | None:
     return np.sort(rng.choice(len(dataset.images), rows, replace=False))
 
 
-def moments_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+def moments_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Sum pixels and their products over all images of one shape."""
     dataset = shapes2d()
     third = len(dataset.images) // len(SHAPES)
@@ -73,24 +72,14 @@ def read_moments(study: Path, shapes: tuple[int, ...]) -> linear.Moments:
     return total
 
 
-def together_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Train replicas of one method as a batch of models, each into its own cell's folder."""
-    study = folder.parents[2]
-    configs = [Config.from_mapping(config) for config in options["configs"]]
-    outs = [study / name for name in options["folders"]]
-    resume = all((out / checkpoint.NAME).exists() for out in outs)
-    train_replicas(configs, shapes2d(), outs, resume=resume)
-    return {"replicas": len(outs), "images": configs[0].images}
-
-
-def fit_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+def fit_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Fit one model and keep the codes of the study's rows."""
     config = Config.from_mapping({**options["config"], "threads": None})
-    dataset, study = shapes2d(), folder.parents[2]
+    dataset = shapes2d()
     rows = chosen_rows(dataset, options["rows"])
-    if config.method == "ica":
+    if config.method.name == "ica":
         return _ica_work(folder, study, config, dataset)
-    if config.method == "pca":
+    if config.method.name == "pca":
         found = read_moments(study, (0, 1, 2))
         model: Any = linear.pca(found, dataset.images.image_shape, config.latents)
         header = checkpoint.Header(config, dataset.images.image_shape, found.rows, 0, 0.0)
@@ -98,10 +87,10 @@ def fit_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {"images": found.rows}
     else:
         resume = (folder / checkpoint.NAME).exists()
-        model = fit(config, dataset, folder, resume=resume, progress=False)
+        model = train(config, dataset, folder, resume=resume, progress=False).model
         result = {"images": config.images}
         result["train_seconds"] = checkpoint.read_header(folder).seconds
-        if config.method == "vae" and (records := read_records(folder / RECORDS)):
+        if config.method.name == "vae" and (records := read_records(folder / RECORDS)):
             last = records[-1]
             result |= {"distortion": last.distortion, "rate": last.rate}
             result["active_latents"] = last.active_latents
@@ -185,9 +174,8 @@ def pixel_bytes(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     return np.concatenate(parts)
 
 
-def score_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+def score_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Train the classifiers of one fit; scores are averaged over ICA's pairs of shapes."""
-    study = folder.parents[2]
     kept = kept_codes(study, options["codes"], options["rows"])
     n_train, n_test = options["points"]
     scores, steps = [], []

@@ -20,6 +20,7 @@ from betavae.models.latents import Latent
 from betavae.models.linear import Affine
 from betavae.models.networks import NETWORKS, ImageShape, Pair, build_network
 from betavae.models.vae import VAE
+from betavae.objectives.terms import Objective
 
 Model: TypeAlias = VAE | InfoGAN | DCIGN | Affine
 """`.latents`; `.code_means((B, C, H, W)) -> (B, M)`; `.decode((B, M)) -> (B, C, H, W)`."""
@@ -35,20 +36,33 @@ class Own:
     """Parts that a user gives from Python in the place of configured ones.
 
     Attributes:
+        objective: (model, batch, step) -> Terms.
         network: see `OwnNetwork`.
         latent: a latent module (`betavae.models.latents`).
     """
 
+    objective: Objective | None = None
     network: OwnNetwork | None = None
     latent: Latent | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was given."""
+        return any(part is not None for part in (self.objective, self.network, self.latent))
 
     def named_in(self, config: Config) -> Config:
         """Return the configuration with the parts' names: import paths where they have one.
 
         Raises:
-            InputError: for a latent of another number than the configuration's, where that is set.
+            InputError: for an objective that is no function, or a latent of another number than
+                the configuration's, where that is set.
         """
         changes: dict[str, Any] = {}
+        if self.objective is not None:
+            if not callable(self.objective):
+                kind = type(self.objective).__name__
+                raise InputError(f"objective must be a function, got {kind}")
+            changes["objective"] = CUSTOM
         if self.network is not None:
             changes["network"] = import_path(self.network)
         if self.latent is not None:

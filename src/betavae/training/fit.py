@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import nn
+from typing import Any
 
 from betavae import data as datasets
 from betavae._system.errors import InputError
@@ -38,13 +37,14 @@ class Run:
     """A finished training.
 
     Attributes:
-        model: in eval mode: `code_means(images)` gives codes, `decode(codes)` images.
+        model: in eval mode, a VAE or the method's own (`betavae.training.build.Model`):
+            `code_means(images)` gives codes, `decode(codes)` images.
         config: what was trained; a network or latent given from Python is named in it.
         records: nats per image; none of what is fitted in one go.
         learner: what would go on, the model in it; None for what is fitted in one go.
     """
 
-    model: nn.Module
+    model: Any
     config: Config
     records: list[Record]
     learner: Learner | None = None
@@ -94,20 +94,15 @@ def train(
     """
     dataset = dataset or datasets.load(config.data, size=config.size)
     folder = None if out is None else Path(out)
-    method = config.method.name
+    method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
     if method != "vae":
         _check_alone(method, ranks.count)
-        if objective is not None or network is not None or latent is not None:
+        if own.any:
             raise InputError(f"objective, network and latent belong to method vae, not to {method}")
     if method in ("pca", "ica"):
         model = fit_linear(config, dataset, folder, progress=progress)
         return Run(model.eval(), config, [])
-    if objective is not None:
-        if not callable(objective):
-            raise InputError(f"objective must be a function, got {type(objective).__name__}")
-        if config.objective.name == "beta":
-            config = config.replaced(objective="custom")
     rows = len(dataset.images)
     batch = min(config.batch, rows)
     if rows < 2 or (method != "vae" and batch < 2):
@@ -118,9 +113,8 @@ def train(
     if config.bf16 and device.type != "cuda":
         raise InputError(f"bf16 needs a CUDA device, got {device.type}")
     keep_heap()
-    own = Own(network, latent)
     config = own.named_in(config)
-    learner = make_learner(config, dataset, device, objective, own)
+    learner = make_learner(config, dataset, device, own)
     draw = learner.sampler(dataset, batch, config.seed)
     start, seconds = 0, 0.0
     if resume and folder is not None:

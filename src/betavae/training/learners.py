@@ -109,8 +109,8 @@ class Learner:
         """Put together what `__getstate__` gave, on the device that the configuration asks for."""
         config = kept["config"]
         learner = vae_learner(
-            config, kept["image_shape"], choose_device(config.device), kept["objective"],
-            model=kept["model"],
+            config, kept["image_shape"], choose_device(config.device), Own(kept["objective"]),
+            kept["model"],
         )  # fmt: skip
         learner.load_state(kept["state"])
         self.__dict__.update(learner.__dict__)
@@ -134,7 +134,6 @@ def make_learner(
     config: Config,
     dataset: Dataset,
     device: torch.device,
-    objective: Objective | None = None,
     own: Own | None = None,
 ) -> Learner:
     """Make the configured method's learner anew.
@@ -143,7 +142,6 @@ def make_learner(
         config: what to make; its seed decides weights and noise.
         dataset: what it will learn from.
         device: where to train.
-        objective: replaces the configured one, of a VAE.
         own: parts of a VAE given from Python.
 
     Raises:
@@ -154,7 +152,7 @@ def make_learner(
         return infogan_learner(config, shape, device)
     if config.method.name == "dcign":
         return dcign_learner(config, dataset, device)
-    return vae_learner(config, shape, device, objective, own=own)
+    return vae_learner(config, shape, device, own)
 
 
 def seeded_model(
@@ -178,8 +176,6 @@ def vae_learner(
     config: Config,
     image_shape: ImageShape,
     device: torch.device,
-    objective: Objective | None = None,
-    *,
     own: Own | None = None,
     model: VAE | None = None,
 ) -> Learner:
@@ -189,13 +185,13 @@ def vae_learner(
         config: what to make.
         image_shape: (C, H, W).
         device: where to train.
-        objective: replaces the configured one.
         own: parts given from Python.
         model: take this model in place of a new one.
 
     Raises:
         InputError: for options that do not fit.
     """
+    objective = own.objective if own is not None else None
     if objective is None:
         objective = config.objective.make(config.length(image_shape))
     if model is None:

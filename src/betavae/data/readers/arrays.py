@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae._system.threads import stream_on_all_cores
-from betavae.config import SIZES
 from betavae.data.cache import let_go
 from betavae.data.images import ImageStore
 
@@ -48,16 +47,29 @@ def arranged(values: NDArray[Any]) -> NDArray[Any]:
     return values[:, None] if axis is None else np.moveaxis(values, axis, 1)
 
 
+SMALLEST, LARGEST = 8, 256  # side of an image in pixels
+
+
+def check_size(size: int | None) -> None:
+    """Refuse a size to which images cannot be resized.
+
+    Raises:
+        InputError: when it is given and out of range.
+    """
+    if size is not None and not SMALLEST <= size <= LARGEST:
+        raise InputError(f"size must be in {SMALLEST}..{LARGEST}, got {size}")
+
+
 def check_side(height: int, width: int, size: int | None, what: str) -> None:
-    """Raise InputError unless images are square of a side the networks take, or get resized."""
-    if size is not None:
-        if size not in SIZES:
-            raise InputError(f"size must be one of {', '.join(map(str, SIZES))}, got {size}")
-        return
-    if height != width or height not in SIZES:
-        sides = ", ".join(map(str, SIZES))
+    """Refuse images of sides that no network takes, unless they are resized to `size`.
+
+    Raises:
+        InputError: for sides or a size out of range.
+    """
+    check_size(size)
+    if size is None and not (min(height, width) >= SMALLEST and max(height, width) <= LARGEST):
         raise InputError(
-            f"{what} must be square with a side of {sides} pixels, got {height}x{width} "
+            f"{what} must have sides of {SMALLEST} to {LARGEST} pixels, got {height}x{width} "
             "(height x width); size 64 (--size 64) crops to the centre square and resizes"
         )
 
