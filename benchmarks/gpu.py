@@ -118,7 +118,7 @@ def images_a_second(
 ) -> float:
     """Train through the public loop; return the median speed between records, warm-up left out."""
     from betavae.config import Config
-    from betavae.training.loop import train
+    from betavae.training.fit import train
 
     options = {
         "network": network, "batch": batch, "images": images, "latents": LATENTS, "beta": 4.0,

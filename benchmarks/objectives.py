@@ -38,14 +38,14 @@ NAMES = ("constrained", "capacity", "tcvae", "dip", "infovae", "factor")
 def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     """Return a function that takes n training steps and returns their seconds."""
     import torch
+    from betavae.training.configured import make_objective, make_optimiser
 
     from betavae.config import Config
     from betavae.data.batches import DataOrder
     from betavae.data.images import ImageStore
-    from betavae.models.vae import VAE
     from betavae.objectives import Stateful, Step
-    from betavae.training.configured import make_objective, make_optimiser
-    from betavae.training.loop import train_step
+    from betavae.training.build import build_model
+    from betavae.training.fit import train_step
     from betavae.training.records import Recorder
 
     config = Config.from_mapping(
@@ -54,7 +54,7 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     )
     store = ImageStore.from_binary(shapes(IMAGES))
     torch.manual_seed(0)
-    model = VAE.from_config(config, store.image_shape)
+    model = build_model(config, store.image_shape)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     objective = make_objective(config, 4096)
     if isinstance(objective, Stateful):

@@ -24,13 +24,13 @@ import numpy as np
 from betavae import data as datasets
 from betavae.config import Config
 from betavae.metrics.higgins import higgins_score
-from betavae.models.methods import Model
 from betavae.models.vae import VAE
 from betavae.runs.representation import represent
 from betavae.studies.presets import BETA_VAE, scaled
 from betavae.studies.restarts import train_restarts
+from betavae.training.build import Model
 from betavae.training.checkpoint import load_model
-from betavae.training.loop import train
+from betavae.training.fit import train
 from betavae.training.records import Record
 
 TARGET = 0.99

@@ -28,10 +28,10 @@ from sklearn.preprocessing import StandardScaler
 from betavae._system.files import write_json
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.models.methods import Model
 from betavae.runs.opened import load_run
 from betavae.runs.representation import represent
-from betavae.training.loop import train
+from betavae.training.build import Model
+from betavae.training.fit import train
 
 LABELS = (10, 30, 100, 300, 1000)
 NUMBERS = ("posX", "posY", "scale")

@@ -120,8 +120,8 @@ def test_every_objective_trains_from_the_command_line(
 
     run_quietly("train", squares, "--objective", name, "--images", 64, "--out", tmp_path / name)
     (record,) = read_records(tmp_path / name / "metrics.jsonl")
-    assert np.isfinite([record.loss, *record.extras.values()]).all()
-    assert record.extras
+    assert np.isfinite([record.loss, *record.terms.values()]).all()
+    assert record.terms
 
 
 def test_objective_options_from_the_line_and_from_toml(squares: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.estimator import OWN
-from betavae.training.loop import train
+from betavae.training.fit import train
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_an_objective_may_be_a_function(images: np.ndarray, tmp_path: Path) -> N
     from betavae.training.checkpoint import read_header
 
     fitted = BetaVAE(latents=2, images=64, objective=tcvae(beta=6)).fit(images, out=tmp_path)
-    assert "tc_estimate" in fitted.records_[-1].extras
+    assert "tc_estimate" in fitted.records_[-1].terms
     header = read_header(tmp_path)
     assert (header.config.objective.name, header.config.data) == ("custom", "array")
 
@@ -239,9 +239,9 @@ def test_a_second_fit_with_a_stateful_objective_starts_afresh(images: np.ndarray
 
     objective = constrained(3.0, step_size=0.1)
     vae = BetaVAE(latents=2, images=320, objective=objective, random_state=0)
-    first = vae.fit(images).records_[-1].extras
+    first = vae.fit(images).records_[-1].terms
     assert first["multiplier"] != 1
-    assert vae.fit(images).records_[-1].extras == first
+    assert vae.fit(images).records_[-1].terms == first
 
 
 class Counting(ImageStore):

@@ -22,7 +22,7 @@ from betavae.runs.draw import draw_figure
 from betavae.runs.figure_options import Options
 from betavae.runs.latent_ranges import measured_scale, scale_of
 from betavae.runs.opened import OpenRun, open_run
-from betavae.training.methods import fit
+from betavae.training.fit import train
 from small_runs import grid_images
 
 METHODS = ("infogan", "dcign", "pca", "ica")
@@ -38,7 +38,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for method in (*METHODS, "vae"):
         options: dict[str, Any] = {} if method in ("pca", "ica") else trained
         config = Config.from_mapping({"method": method, "latents": 5, "data": "grid", **options})
-        fit(config, grid_images(), folder / method, progress=False)
+        train(config, grid_images(), folder / method, progress=False)
     return folder
 
 

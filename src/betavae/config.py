@@ -168,8 +168,12 @@ class Config(BaseModel):
         takes = getattr(config.method, "takes", None)
         if takes is not None:
             for name in sorted(config.model_fields_set - {*ALWAYS, *takes}):
-                if getattr(config, name) != cls.model_fields[name].default:
-                    raise ValueError(f"{name} belongs to method vae, not to {config.method.name}")
+                value = getattr(config, name)
+                if value != cls.model_fields[name].default:
+                    bare = [key for key in getattr(value, "bare", ()) if key in values]
+                    raise ValueError(
+                        f"{(bare or [name])[0]} belongs to method vae, not to {config.method.name}"
+                    )
             if "images" in takes and config.images < 1:
                 raise ValueError(
                     f"images must be >= 1 with method={config.method.name}, got {config.images}"
@@ -225,10 +229,11 @@ class Config(BaseModel):
             mine, theirs = getattr(self, name), getattr(other, name)
             if field.json_schema_extra == HOW or mine == theirs:
                 continue
-            inner = type(mine).model_fields if type(mine) is type(theirs) else {}
-            if name in KINDS and inner:
+            if isinstance(mine, Options) and type(mine) is type(theirs):
                 found += [
-                    f"{name}.{key}" for key in inner if getattr(mine, key) != getattr(theirs, key)
+                    f"{name}.{key}"
+                    for key in type(mine).model_fields
+                    if getattr(mine, key) != getattr(theirs, key)
                 ]
             else:
                 found.append(name)

@@ -458,6 +458,19 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return dataset
 
 
+def from_pretrained(name: Path | str, **options: Any) -> BetaVAE:
+    """Load a trained model from a folder or the Hugging Face hub; see `BetaVAE.from_pretrained`.
+
+    Args:
+        name: a folder, or USER/NAME on the hub.
+        options: of `BetaVAE.from_pretrained`.
+
+    Raises:
+        InputError: when there is no such model, or its files are not what they should be.
+    """
+    return BetaVAE.from_pretrained(name, **options)
+
+
 def _seed(random_state: Seed) -> int:
     """Return a whole number: an int as it is, one drawn from a generator or scikit-learn's own."""
     if isinstance(random_state, (int, np.integer)):

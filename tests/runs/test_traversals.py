@@ -14,6 +14,7 @@ from betavae.models.vae import VAE
 from betavae.runs.latent_ranges import Scale
 from betavae.runs.opened import open_run, seed_rows
 from betavae.runs.traversals import traverse, write_traversals
+from betavae.training.build import build_model
 from betavae.training.records import read_records
 from small_runs import synthetic
 
@@ -25,7 +26,7 @@ def vae() -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         config = Config(network="patch", latents=4)
-        return VAE.from_config(config, (1, 32, 32)).eval()
+        return build_model(config, (1, 32, 32)).eval()
 
 
 @pytest.fixture(scope="module")

@@ -288,7 +288,7 @@ def command(config: Config, out: Path) -> list[str]:
     exact when a default changes.
 
     >>> command(Config(beta=4, images=1000, bf16=True), Path("runs/b4"))[:3]
-    ['betavae train shapes2d', '--objective beta', '--network patch']
+    ['betavae train shapes2d', '--objective beta', '--beta 4']
     """
     pieces = [["betavae", "train", config.data]]
     names = [*ALWAYS_NAMED, *(name for name in Config.model_fields if name not in ALWAYS_NAMED)]

@@ -77,6 +77,7 @@ def traverse(
 
     >>> from betavae.config import Config
     >>> from betavae.models.vae import VAE
+    >>> from betavae.training.build import build_model
     >>> vae = build_model(Config(network="patch", latents=3), (1, 32, 32)).eval()
     >>> scale = Scale.of_rates(np.array([0.1, 2.0, 1.0]))
     >>> shown = traverse(vae, torch.zeros(2, 1, 32, 32), scale, steps=5)

@@ -167,7 +167,7 @@ class Recorder:
         """Take in one step's terms; nothing is read back from the device."""
         tensors = {k: v for k, v in terms.values.items() if isinstance(v, Tensor)}
         self._averaged = tuple(tensors)
-        self._settings = {k: v for k, v in terms.values.items() if not isinstance(v, Tensor)}
+        self._settings = {k: float(v) for k, v in terms.values.items() if not isinstance(v, Tensor)}
         values = torch.stack((terms.loss, *tensors.values())).detach()
         if terms.per_latent is not None:
             values = torch.cat((values, terms.per_latent.detach()))
