@@ -21,7 +21,6 @@ NAMES = (
     "throughput",
     "objectives",
     "metrics",
-    "replicas",
     "explore",
     "gpu",
     "time_to_score",

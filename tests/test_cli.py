@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from betavae.cli import run
-from betavae.runs.named_figures import FIGURES
+from betavae.studies.named_figures import FIGURES
 from command_line import fails, run_quietly
 
 

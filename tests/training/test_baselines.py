@@ -17,7 +17,7 @@ from betavae.data.batches import Batch
 from betavae.data.dataset import Dataset
 from betavae.models.linear import Affine
 from betavae.objectives import Step, Terms
-from betavae.runs.opened import load_run, open_run
+from betavae.runs.opened import open_run
 from betavae.runs.scoring import score_run
 from betavae.runs.traversals import write_traversals
 from betavae.training import checkpoint, learners
@@ -80,10 +80,11 @@ def test_linear_runs_are_saved_and_loaded(
     chosen = Config(method=method, latents=3)
     model = train(chosen, grid_images(), tmp_path, progress=False).model
     monkeypatch.setattr("betavae.data.load", grid_images)
-    loaded, header, dataset = load_run(tmp_path)
+    run = open_run(tmp_path)
+    loaded = run.model
     assert isinstance(loaded, Affine)
-    assert header.config == chosen
-    images = dataset.images[:7]
+    assert run.header.config == chosen
+    images = run.dataset.images[:7]
     assert torch.equal(loaded.code_means(images), model.code_means(images))  # type: ignore[operator]
 
 

@@ -17,10 +17,10 @@ from betavae.figures.curves import moves, panel_row
 from betavae.figures.inline import figure_address, sheet_address
 from betavae.figures.pictures import sheet_gaps, signed, step_centres, traversal_sheet
 from betavae.report import words as summaries
+from betavae.runs.code_source import source_of_run
 from betavae.runs.image_figures import answers
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import Scale
-from betavae.runs.method import run_method
 from betavae.runs.opened import OpenRun, seed_rows
 from betavae.runs.scores import Tile, headline, read_scores, score_tiles
 from betavae.runs.traversals import Traversals, leading, traverse
@@ -189,8 +189,8 @@ def _responses(run: OpenRun) -> Chart | None:
     """Draw what each latent answers to; None where the data has no factors."""
     if not run.dataset.factor_names:
         return None
-    method = run_method(run.folder, run.model, run.dataset, progress=False)
-    found = answers(method, method.balanced(SHEET_ROWS))
+    source = source_of_run(run, progress=False)
+    found = answers(source, source.balanced(SHEET_ROWS))
     return _twice(
         lambda theme: figures.response_sheet(found, theme=theme),
         "For each latent: a map of its mean value over positions, curves of its mean value over "

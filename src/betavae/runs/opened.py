@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,28 +29,52 @@ SAMPLE = 4096  # images on which a run's rates are measured: each is then within
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run and what it was trained on.
+    """A run and what it was trained on; its terms are measured when they are first asked for.
 
     Attributes:
         folder: where it is.
         model: in eval mode, on the CPU.
         header: configuration, steps, time.
-        dataset: the data set named in the configuration.
-        records: the lines of metrics.jsonl; empty when the file is not there.
-        distortion: nats per image, mean over `sample` images of the data set; None for methods
-            without a likelihood.
-        scale: the units of the codes, and what each of them says: of a VAE its rate.
-        sample: how many images that was.
+        dataset: the data set named in the configuration, or the one it was opened with.
+        most: images that terms are measured on, at most.
+        seed: seed of their choice and of the posterior's noise.
     """
 
     folder: Path
     model: Model
     header: Header
     dataset: Dataset
-    records: list[Record]
-    distortion: float | None
-    scale: Scale
-    sample: int
+    most: int = SAMPLE
+    seed: int = 0
+
+    @property
+    def sample(self) -> int:
+        """How many images terms are measured on."""
+        return min(self.most, len(self.dataset.images))
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """The lines of metrics.jsonl; empty when the file is not there."""
+        return read_records(self.folder / RECORDS)
+
+    @cached_property
+    def _terms(self) -> tuple[float | None, Scale]:
+        if not (isinstance(self.model, VAE) and isinstance(self.model.latent, Gaussian)):
+            scale = measured_scale(self.model, self.dataset, sample=self.sample, seed=self.seed)
+            return None, scale
+        rows = sample_rows(self.dataset, self.sample, self.seed)
+        distortion, rates = measure(self.model, self.dataset, rows, seed=self.seed)
+        return distortion, Scale.of_rates(rates)
+
+    @property
+    def distortion(self) -> float | None:
+        """Nats per image, mean over `sample` images; None for methods without a likelihood."""
+        return self._terms[0]
+
+    @property
+    def scale(self) -> Scale:
+        """The units of the codes, and what each of them says: of a VAE its rate."""
+        return self._terms[1]
 
     @property
     def rates(self) -> NDArray[np.float64]:
@@ -96,12 +121,16 @@ def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape
     return records[-1].beta if records else config.beta(image_shape)
 
 
-def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Dataset]:
-    """Load a run's model, its header, and the data set it was trained on, or another one.
+def open_run(
+    folder: Path, *, data: str | None = None, sample: int = SAMPLE, seed: int = 0
+) -> OpenRun:
+    """Open a run folder: its model, what it says of itself, and its data set.
 
     Args:
         folder: a run folder, made by `betavae train`.
         data: another data set or path; its images must have the run's shape.
+        sample: images that terms are measured on; the whole set where it is smaller.
+        seed: seed of their choice and of the posterior's noise.
 
     Raises:
         InputError: when the folder is no run, or its data is gone or has changed shape.
@@ -113,30 +142,7 @@ def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Data
             f"{folder} was trained on images of shape {header.image_shape}, "
             f"{dataset.name} has {dataset.images.image_shape}"
         )
-    return model, header, dataset
-
-
-def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
-    """Open a run folder and measure its terms on images drawn from its data set.
-
-    Args:
-        folder: a run folder, made by `betavae train`.
-        sample: images to measure on; the whole set where it is smaller.
-        seed: seed of their choice and of the posterior's noise.
-
-    Raises:
-        InputError: when the folder is no run, or its data is gone or has changed shape.
-    """
-    model, header, dataset = load_run(folder)
-    rows = sample_rows(dataset, sample, seed)
-    count = len(rows)
-    records = read_records(folder / RECORDS)
-    if not (isinstance(model, VAE) and isinstance(model.latent, Gaussian)):
-        scale = measured_scale(model, dataset, sample=count, seed=seed)
-        return OpenRun(folder, model, header, dataset, records, None, scale, count)
-    distortion, rates = measure(model, dataset, rows, seed=seed)
-    scale = Scale.of_rates(rates)
-    return OpenRun(folder, model, header, dataset, records, distortion, scale, count)
+    return OpenRun(folder, model, header, dataset, sample, seed)
 
 
 def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:

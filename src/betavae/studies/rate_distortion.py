@@ -27,7 +27,7 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.runs import study_figures as studies
+from betavae.studies import study_figures
 from betavae.studies.trained import chain, terms_of
 
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -81,5 +81,5 @@ def run_rate_distortion(
             points.append({"beta": change["beta"], "rate": rate, "distortion": distortion})
         outcome[likelihood] = points
     write_json(out / "rate_distortion.json", outcome)
-    figures.save(studies.rate_distortion(outcome), out / "rate_distortion.png")
+    figures.save(study_figures.rate_distortion(outcome), out / "rate_distortion.png")
     return outcome

@@ -14,8 +14,9 @@ from betavae._system.launch import launched
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.runs.opened import last_beta, measure, open_run, sample_rows
-from betavae.studies.cells import Cell, open_study, run_cells
-from betavae.studies.engines import check_jobs
+from betavae.studies.cells import Cell, open_study
+from betavae.studies.engines import Engine
+from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
 from betavae.training import checkpoint
 from betavae.training.build import Own
@@ -87,7 +88,7 @@ def train_restarts(
             f"restarts train side by side by themselves, torchrun started {launched().count} "
             "processes: start them without torchrun"
         )
-    check_jobs(jobs)
+    engine = Engine(jobs=jobs)
     dataset = datasets.load(config.data, size=config.size)  # the seeds then find it prepared
     if overwrite and (out / checkpoint.NAME).exists():
         forget_seeds(out)
@@ -96,7 +97,7 @@ def train_restarts(
     settings = config.model_dump(mode="json", exclude={"seed"})
     open_study(folder, STUDY_NAME, settings)
     cells = [Cell(f"seed/{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
-    done = run_cells(folder, cells, seed_work, title="seeds", jobs=jobs, progress=progress)
+    done = run_cells(folder, cells, seed_work, title="seeds", engine=engine, progress=progress)
     ranked = sorted(
         ({k: v for k, v in done[cell.name].items() if k != "cell_seconds"} for cell in cells),
         key=lambda row: math.inf if row["objective"] is None else row["objective"],

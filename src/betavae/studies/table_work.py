@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import combinations
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from betavae import data as datasets
 from betavae._system.files import write_beside
 from betavae.config import Config
 from betavae.data.dataset import Dataset
@@ -19,68 +19,53 @@ from betavae.metrics.higgins import higgins_score
 from betavae.models import linear
 from betavae.runs.representation import Representation, represent
 from betavae.studies.presets import ICA_ROWS
+from betavae.studies.table_set import CHOICE, Protocol, chosen_rows, protocol_on, table_set
 from betavae.training import checkpoint
 from betavae.training.fit import train
 from betavae.training.machine import choose_device
 from betavae.training.records import RECORDS, read_records
 
-SHAPES = ("square", "ellipse", "heart")
 CODES = "codes.npz"
 MOMENTS = "moments.npz"
 WIDE_ROWS = 50_000  # images scored at most where codes are wide: 205 MB of raw pixels
-CHOICE = 7  # seed of the choice of rows, one for every cell, so that codes compare
 
 
-@lru_cache(maxsize=1)
-def shapes2d() -> Dataset:
-    """Return the 2D shapes, read once a process."""
-    return datasets.load("shapes2d")
-
-
-def chosen_rows(dataset: Dataset, rows: int | None) -> NDArray[np.int64] | None:
-    """Return the rows that every cell of a study encodes; None for all."""
-    if rows is None or rows >= len(dataset.images):
-        return None
-    rng = np.random.default_rng(CHOICE)
-    return np.sort(rng.choice(len(dataset.images), rows, replace=False))
-
-
-def moments_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+def moments_work(data: str, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Sum pixels and their products over all images of one shape."""
-    dataset = shapes2d()
-    third = len(dataset.images) // len(SHAPES)
-    rows = np.arange(third) + options["shape"] * third
+    dataset, protocol = table_set(data), protocol_on(data)
+    shapes = protocol.shape_of(np.arange(len(dataset.images)))
+    rows = np.flatnonzero(shapes == options["shape"])
     if options["rows"] is not None:
-        rows = np.sort(np.random.default_rng(CHOICE).choice(rows, options["rows"], replace=False))
+        rng = np.random.default_rng(CHOICE)
+        rows = np.sort(rng.choice(rows, min(options["rows"], len(rows)), replace=False))
     found = linear.moments(dataset.images, rows)
     with write_beside(folder / MOMENTS) as beside, beside.open("wb") as file:
         np.savez(file, rows=found.rows, live=found.live, total=found.total, products=found.products)
     return {"images": found.rows, "live_pixels": int(found.live.sum())}
 
 
-def read_moments(study: Path, shapes: tuple[int, ...]) -> linear.Moments:
+def read_moments(study: Path, protocol: Protocol, shapes: Sequence[int]) -> linear.Moments:
     """Return the sums over the images of `shapes` together."""
     parts = []
     for shape in shapes:
-        with np.load(study / "moments" / SHAPES[shape] / MOMENTS, allow_pickle=False) as file:
+        path = study / "moments" / protocol.shapes[shape] / MOMENTS
+        with np.load(path, allow_pickle=False) as file:
             parts.append(
                 linear.Moments(int(file["rows"]), file["live"], file["total"], file["products"])
             )
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+    return reduce(add, parts)
 
 
 def fit_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Fit one model and keep the codes of the study's rows."""
     config = Config.from_mapping({**options["config"], "threads": None})
-    dataset = shapes2d()
+    dataset = table_set(config.data)
     rows = chosen_rows(dataset, options["rows"])
     if config.method.name == "ica":
-        return _ica_work(folder, study, config, dataset)
+        return _ica_work(study, folder, config, dataset)
     if config.method.name == "pca":
-        found = read_moments(study, (0, 1, 2))
+        protocol = protocol_on(config.data)
+        found = read_moments(study, protocol, range(len(protocol.shapes)))
         model: Any = linear.pca(found, dataset.images.image_shape, config.latents)
         header = checkpoint.Header(config, dataset.images.image_shape, found.rows, 0, 0.0)
         checkpoint.save(folder, header, model)
@@ -99,69 +84,52 @@ def fit_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, An
     return {**result, "rows": len(codes.mean)}
 
 
-def _ica_work(folder: Path, study: Path, config: Config, dataset: Dataset) -> dict[str, Any]:
+def _ica_work(study: Path, folder: Path, config: Config, dataset: Dataset) -> dict[str, Any]:
     """Fit ICA to each pair of shapes (A.3); its many codes are made anew where they are scored."""
-    shapes = shape_of(dataset, np.arange(len(dataset.images)))
+    protocol = protocol_on(config.data)
+    shapes = protocol.shape_of(np.arange(len(dataset.images)))
     rng, converged = np.random.default_rng((CHOICE, config.seed)), []
-    for pair in combinations(range(len(SHAPES)), 2):
-        found = read_moments(study, pair)
+    for pair in protocol.pairs:
+        found = read_moments(study, protocol, pair)
         whitened = linear.pca(found, dataset.images.image_shape, config.latents)
         of_pair = np.flatnonzero(np.isin(shapes, pair))
         some = np.sort(rng.choice(of_pair, min(ICA_ROWS, found.rows), replace=False))
         model, done = linear.ica(dataset.images, whitened, rows=some, seed=config.seed)
         header = checkpoint.Header(config, dataset.images.image_shape, found.rows, 0, 0.0)
-        checkpoint.save(folder / pair_name(pair), header, model)
+        checkpoint.save(folder / protocol.part_name(pair), header, model)
         converged.append(done)
     return {"images": found.rows, "fastica_converged": converged}
 
 
-def shape_of(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the shape (n,) that rows of the 2D shapes show: the slowest factor."""
-    return rows // (len(dataset.images) // len(SHAPES))
+Coded = tuple[NDArray[Any], NDArray[np.int64]]
+"""Codes (N, M) and their factors (N, K)."""
 
 
-def pair_name(pair: tuple[int, int]) -> str:
-    """Return the folder of a pair of shapes.
-
-    >>> pair_name((0, 2))
-    'square-heart'
-    """
-    return "-".join(SHAPES[shape] for shape in pair)
-
-
-def kept_codes(
-    study: Path, codes: str, rows: int | None
-) -> list[tuple[NDArray[Any], NDArray[np.int64]]]:
-    """Return what is scored: codes (N, M) and factors (N, 5); three of them for ICA.
+def kept_codes(study: Path, data: str, codes: str, rows: int | None) -> list[Coded]:
+    """Return what is scored; one for each pair of shapes where ICA made the codes.
 
     Args:
         study: its folder.
+        data: its data set.
         codes: the folder of a fit below it, or ``truth`` or ``pixels``.
         rows: how many rows the study encodes; None: all.
     """
-    dataset = shapes2d()
-    if codes in ("truth", "pixels"):
-        most = rows if codes == "truth" else min(rows or WIDE_ROWS, WIDE_ROWS)
-        chosen = chosen_rows(dataset, most)
-        chosen = np.arange(len(dataset.images)) if chosen is None else chosen
-        factors = dataset.factors(chosen)
-        assert factors is not None
-        if codes == "truth":
-            return [(factors.astype(np.float32), factors)]
-        return [(pixel_bytes(dataset, chosen), factors)]
+    dataset, protocol = table_set(data), protocol_on(data)
     if (study / codes / CODES).exists():
         kept = Representation.load(study / codes / CODES)
-        factors = kept.factors if kept.factors is not None else dataset.factors(kept.rows)
-        assert factors is not None
-        return [(kept.mean, factors)]
-    found = []
-    chosen = chosen_rows(dataset, min(rows or WIDE_ROWS, WIDE_ROWS))
+        return [(kept.codes, protocol.grid.classes(kept.rows))]
+    chosen = chosen_rows(dataset, rows if codes == "truth" else min(rows or WIDE_ROWS, WIDE_ROWS))
     chosen = np.arange(len(dataset.images)) if chosen is None else chosen
-    for pair in combinations(range(len(SHAPES)), 2):
-        model, _ = checkpoint.load_model(study / codes / pair_name(pair))
-        mine = represent(model, dataset, rows=chosen[np.isin(shape_of(dataset, chosen), pair)])
-        assert mine.factors is not None
-        found.append((mine.mean, mine.factors))
+    factors = protocol.grid.classes(chosen)
+    if codes == "truth":
+        return [(factors.astype(np.float32), factors)]
+    if codes == "pixels":
+        return [(pixel_bytes(dataset, chosen), factors)]
+    found, shapes = [], protocol.shape_of(chosen)
+    for pair in protocol.pairs:
+        model, _ = checkpoint.load_model(study / codes / protocol.part_name(pair))
+        mine = np.isin(shapes, pair)
+        found.append((represent(model, dataset, rows=chosen[mine]).codes, factors[mine]))
     return found
 
 
@@ -174,16 +142,17 @@ def pixel_bytes(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     return np.concatenate(parts)
 
 
-def score_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+def score_work(study: Path, data: str, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Train the classifiers of one fit; scores are averaged over ICA's pairs of shapes."""
-    kept = kept_codes(study, options["codes"], options["rows"])
+    kept = kept_codes(study, data, options["codes"], options["rows"])
+    scored = protocol_on(data).scored
     n_train, n_test = options["points"]
     scores, steps = [], []
     for classifier in range(options["seeds"]):
         found = [
             higgins_score(
-                codes, factors, n_pairs=options["n_pairs"], n_train=n_train, n_test=n_test,
-                seeds=1, rng=np.random.default_rng((options["replica"], classifier)),
+                codes, factors, factor_columns=scored, n_pairs=options["n_pairs"], n_train=n_train,
+                n_test=n_test, seeds=1, rng=np.random.default_rng((options["replica"], classifier)),
             )
             for codes, factors in kept
         ]  # fmt: skip

@@ -12,16 +12,15 @@ from sklearn.decomposition import PCA
 
 from betavae._system.errors import InputError
 from betavae.data.factors import Factors
-from betavae.runs.draw import DRAWINGS, draw_figure
-from betavae.runs.figure_options import Options
+from betavae.runs.code_source import CodeSource, thinned
+from betavae.runs.figure_options import FigureOptions
 from betavae.runs.image_figures import reconstructions, responses, traversals
 from betavae.runs.latent_names import write_names
-from betavae.runs.method import Method, thinned
-from betavae.runs.named_figures import FIGURES, listing
 from betavae.runs.representation import Representation
+from betavae.studies.named_figures import FIGURES, draw_figure, listing
 from small_runs import synthetic
 
-FEW = Options(rows=240, steps=3, seeds=1)
+FEW = FigureOptions(rows=240, steps=3, seeds=1)
 
 
 @pytest.fixture
@@ -33,11 +32,11 @@ def codes(tmp_path: Path) -> Path:
     assert labels is not None
     mean = labels.astype(np.float32) + rng.normal(size=labels.shape).astype(np.float32)
     path = tmp_path / "pca.npz"
-    Representation(mean, None, labels, data.factor_names, rows).save(path)
+    Representation(mean, {}, labels, data.factor_names, rows).save(path)
     return path
 
 
-def pca_method() -> Method:
+def pca_method() -> CodeSource:
     """PCA as a method: codes by projection, pictures by the way back."""
     data = synthetic()
     flat = data.images[:].numpy().reshape(len(data.images), -1)
@@ -46,17 +45,16 @@ def pca_method() -> Method:
     def encode(rows: np.ndarray | None) -> Representation:
         chosen = np.arange(len(flat)) if rows is None else rows
         mean = pca.transform(flat[chosen]).astype(np.float32)
-        return Representation(mean, None, data.factors(chosen), data.factor_names, chosen)
+        return Representation(mean, {}, data.factors(chosen), data.factor_names, chosen)
 
     def decode(codes: np.ndarray) -> np.ndarray:
         images = pca.inverse_transform(codes).reshape(-1, *data.images.image_shape)
         return images.clip(0, 1).astype(np.float32)
 
-    return Method("PCA", Path("pca"), encode, None, len(flat), decode, data)
+    return CodeSource("PCA", Path("pca"), encode, None, len(flat), decode, data)
 
 
-def test_every_name_has_a_drawing_and_a_line_of_help() -> None:
-    assert list(DRAWINGS) == list(FIGURES)
+def test_every_name_has_a_line_of_help() -> None:
     assert len(listing().splitlines()) == len(FIGURES)
 
 
@@ -122,7 +120,7 @@ def test_without_factors_what_needs_them_says_so(tmp_path: Path, name: str) -> N
     path = tmp_path / "codes.npz"
     rng = np.random.default_rng(0)
     mean = rng.normal(size=(20, 2)).astype(np.float32)
-    Representation(mean, None, None, (), np.arange(20)).save(path)
+    Representation(mean, {}, None, (), np.arange(20)).save(path)
     with pytest.raises(InputError, match=f"figure {name} needs factors, and the data of"):
         draw_figure(name, [path], tmp_path / "f.png", FEW)
 
@@ -176,7 +174,7 @@ def test_one_run_or_more_as_the_figure_says(small_run: Path, tmp_path: Path) -> 
 )
 def test_options_are_checked(option: str, value: float) -> None:
     with pytest.raises(InputError, match=option):
-        Options(**{option: value})
+        FigureOptions(**{option: value})
 
 
 def test_a_thinned_grid_is_balanced() -> None:

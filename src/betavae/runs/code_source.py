@@ -13,16 +13,15 @@ from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.runs.latent_ranges import Decode, decoder
-from betavae.runs.opened import OpenRun, load_run, open_run
+from betavae.runs.opened import OpenRun, open_run
 from betavae.runs.representation import Representation, represent
-from betavae.training.build import Model
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Method:
-    """Codes of a data set, and whatever else the method can do.
+class CodeSource:
+    """Codes of a data set, and whatever else their method can do.
 
     Attributes:
         name: what to call it.
@@ -81,7 +80,7 @@ def thinned(grid: Factors, rows: int) -> Rows:
     return grid.index(classes)
 
 
-def open_method(path: Path) -> Method:
+def open_source(path: Path) -> CodeSource:
     """Open a run folder, or a .npz of codes as `betavae encode` writes it.
 
     Raises:
@@ -89,27 +88,26 @@ def open_method(path: Path) -> Method:
     """
     if path.is_file() and path.suffix == ".npz":
         return _from_codes(path, Representation.load(path))
-    model, _, dataset = load_run(path)
-    return run_method(path, model, dataset)
+    return source_of_run(open_run(path))
 
 
-def run_method(path: Path, model: Model, dataset: Dataset, *, progress: bool = True) -> Method:
-    """Return an open run as a method."""
-    return Method(
-        name=path.resolve().name,
-        path=path,
-        encode=lambda rows: represent(model, dataset, rows=rows, progress=progress),
-        grid=dataset.grid,
-        rows=len(dataset.images),
-        decode=decoder(model),
-        dataset=dataset,
+def source_of_run(run: OpenRun, *, progress: bool = True) -> CodeSource:
+    """Return the codes of an open run."""
+    return CodeSource(
+        name=run.folder.resolve().name,
+        path=run.folder,
+        encode=lambda rows: represent(run.model, run.dataset, rows=rows, progress=progress),
+        grid=run.dataset.grid,
+        rows=len(run.dataset.images),
+        decode=decoder(run.model),
+        dataset=run.dataset,
     )
 
 
-def _from_codes(path: Path, codes: Representation) -> Method:
+def _from_codes(path: Path, codes: Representation) -> CodeSource:
     sizes = codes.factor_sizes
 
-    return Method(
+    return CodeSource(
         name=path.stem,
         path=path,
         encode=lambda rows: codes if rows is None else codes.picked(rows),
@@ -118,18 +116,7 @@ def _from_codes(path: Path, codes: Representation) -> Method:
     )
 
 
-def open_whole_run(path: Path, what: str, seed: int = 0) -> OpenRun:
-    """Open a run for a figure that codes alone cannot give.
-
-    Raises:
-        InputError: when `path` is a file of codes.
-    """
-    if path.is_file():
-        raise InputError(f"{what} needs a run folder, {path} holds codes only")
-    return open_run(path, seed=seed)
-
-
-def labelled(codes: Representation, what: str, path: Path) -> NDArray[np.int64]:
+def factors_of(codes: Representation, what: str, path: Path) -> NDArray[np.int64]:
     """Return the factors (N, K).
 
     Raises:

@@ -12,8 +12,8 @@ from torch.nn.functional import binary_cross_entropy
 from betavae._system.errors import InputError
 from betavae.cli import run
 from betavae.models.vae import VAE
-from betavae.runs.opened import load_run
-from betavae.studies.choose import choose, rank_agreement
+from betavae.runs.opened import open_run
+from betavae.studies.ranking import rank_agreement, rank_runs
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def objective_by_hand(folder: Path, beta: float) -> float:
     """The loss with torch's own divergence, over noise of another seed."""
-    model, _, dataset = load_run(folder)
+    run = open_run(folder)
+    model = run.model
     assert isinstance(model, VAE)
-    images = dataset.images[:]
+    images = run.dataset.images[:]
     torch.manual_seed(9)
     with torch.no_grad():
         posterior = model.encode(images)
@@ -50,22 +51,22 @@ def objective_by_hand(folder: Path, beta: float) -> float:
 
 
 def test_the_objective_ranks_seeds_of_one_setting(runs: list[Path]) -> None:
-    choice = choose(runs, rows=144, pairs=5)
+    ranking = rank_runs(runs, rows=144, pairs=5)
     by_hand = [objective_by_hand(path, 4.0) for path in runs[:3]]
-    assert choice.objective[:3] == pytest.approx(by_hand, rel=1e-2)
-    assert choice.objective[3] == pytest.approx(objective_by_hand(runs[3], 1.0), rel=1e-2)
-    assert np.isnan(choice.objective[4])  # a PCA has none
-    assert choice.labelled is not None
-    expected = spearmanr(choice.labelled[:3], -choice.objective[:3]).statistic
-    assert choice.agreement["objective"] == pytest.approx(expected)
-    kept = {entry["run"]: entry["objective"] for entry in choice.to_dict()["runs"]}
+    assert ranking.objective[:3] == pytest.approx(by_hand, rel=1e-2)
+    assert ranking.objective[3] == pytest.approx(objective_by_hand(runs[3], 1.0), rel=1e-2)
+    assert np.isnan(ranking.objective[4])  # a PCA has none
+    assert ranking.labelled is not None
+    expected = spearmanr(ranking.labelled[:3], -ranking.objective[:3]).statistic
+    assert ranking.agreement["objective"] == pytest.approx(expected)
+    kept = {entry["run"]: entry["objective"] for entry in ranking.to_dict()["runs"]}
     assert kept[str(runs[4])] is None
-    assert kept[str(runs[0])] == choice.objective[0]
+    assert kept[str(runs[0])] == ranking.objective[0]
 
 
-def test_choosing_needs_two_runs() -> None:
+def test_ranking_needs_two_runs() -> None:
     with pytest.raises(InputError, match="at least 2 runs, got 1"):
-        choose([Path("a")])
+        rank_runs([Path("a")])
 
 
 def test_rank_agreement_is_spearmans() -> None:

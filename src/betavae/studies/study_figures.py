@@ -1,4 +1,4 @@
-"""Drawings of studies, from the outcome that each of them keeps as JSON."""
+"""Figures of studies, from the outcome that each of them keeps as JSON."""
 
 from __future__ import annotations
 
@@ -120,3 +120,11 @@ def sweep(outcome: Outcome) -> Figure:
         pixels=PIXELS,
         title=f"Score ({outcome['protocol']}): best {100 * best:.1f} %",
     )
+
+
+def write_table_figures(outcome: Outcome, folder: Path) -> list[Path]:
+    """Write table.png, ours beside the paper's, and pairs.png, the scores against L."""
+    return [
+        figures.save(table(outcome), folder / "table.png"),
+        figures.save(table_pairs(outcome), folder / "pairs.png"),
+    ]

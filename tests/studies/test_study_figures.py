@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from betavae._system.errors import InputError
-from betavae.runs import study_figures as studies
-from betavae.runs.draw import draw_figure
+from betavae.studies import study_figures as studies
+from betavae.studies.named_figures import draw_figure
 
 POINTS = [{"beta": 1, "rate": 9, "distortion": 20}, {"beta": 4, "rate": 5, "distortion": 30}]
 ROW = {

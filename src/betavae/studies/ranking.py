@@ -1,8 +1,7 @@
-"""Choosing among runs: with labels on a subset, without any, and by eye."""
+"""Runs ranked: with labels on a subset, without any, and by eye."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ STRIPS = 6  # latents of each run shown side by side
 
 
 @dataclass(frozen=True)
-class Choice:
+class Ranking:
     """Runs ranked with and without labels.
 
     Attributes:
@@ -70,9 +69,9 @@ class Choice:
         return {"rows": self.rows, "spearman_with_labelled": self.agreement, "runs": ranked}
 
 
-def choose(
+def rank_runs(
     runs: Sequence[Path], *, rows: int = 10_000, pairs: int | None = None, seed: int = 0
-) -> Choice:
+) -> Ranking:
     """Rank runs of one data set, with its labels where there are any and without.
 
     Args:
@@ -126,7 +125,7 @@ def choose(
         ]
         if among:
             agreement["objective"] = float(np.mean(among))
-    return Choice(tuple(runs), labelled, udr, central, objective, agreement, len(means[0]))
+    return Ranking(tuple(runs), labelled, udr, central, objective, agreement, len(means[0]))
 
 
 def _seeds_of_one(configs: Sequence[Config]) -> list[list[int]]:
@@ -150,52 +149,23 @@ def rank_agreement(one: Any, other: Any) -> float:
     return float(ranks[0] @ ranks[1] / size) if size > 0 else 0.0
 
 
-def write_choice(choice: Choice, out: Path, *, seed: int = 0) -> list[Path]:
-    """Print the ranking; write choose.json, and choose.png with the traversals side by side."""
-    _print(choice)
+def write_ranking(ranking: Ranking, out: Path, *, seed: int = 0) -> list[Path]:
+    """Write choose.json, and choose.png with the traversals side by side."""
     sheets, titles = [], []
-    for place, k in enumerate(choice.order(), start=1):
-        run = open_run(choice.runs[k], sample=512, seed=seed)
+    for place, k in enumerate(ranking.order(), start=1):
+        run = open_run(ranking.runs[k], sample=512, seed=seed)
         row = seed_rows(run.dataset, 1, np.random.default_rng(seed))
         shown = traverse(
             run.model, run.dataset.images[row], run.scale, steps=7,
             latents=leading(run.scale.amounts, STRIPS),
         )  # fmt: skip
         sheets.append(shown.images[:, 0])
-        label = "" if choice.labelled is None else f"{100 * choice.labelled[k]:.1f} %, "
+        label = "" if ranking.labelled is None else f"{100 * ranking.labelled[k]:.1f} %, "
         titles.append(
-            f"{place}. {'/'.join(choice.runs[k].parts[-2:])}\n{label}UDR {choice.udr[k]:.2f}"
+            f"{place}. {'/'.join(ranking.runs[k].parts[-2:])}\n{label}UDR {ranking.udr[k]:.2f}"
         )
-    write_json(out / "choose.json", choice.to_dict())
+    write_json(out / "choose.json", ranking.to_dict())
     return [
         figures.save(figures.sheets_side_by_side(sheets, titles), out / "choose.png"),
         out / "choose.json",
     ]
-
-
-def _print(choice: Choice) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"Runs from best to worst, on {choice.rows:,} images", title_justify="left")
-    table.add_column("run")
-    for name in ("metric %", "UDR", "ModelCentrality", "objective"):
-        table.add_column(name, justify="right")
-    for k in choice.order():
-        table.add_row(
-            str(choice.runs[k]),
-            "no labels" if choice.labelled is None else f"{100 * choice.labelled[k]:.2f}",
-            f"{choice.udr[k]:.3f}",
-            f"{choice.centrality[k]:.3f}",
-            "-" if np.isnan(choice.objective[k]) else f"{choice.objective[k]:.2f}",
-        )
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
-    if choice.agreement:
-        words = [
-            f"UDR {choice.agreement['udr']:+.2f}",
-            f"ModelCentrality {choice.agreement['model_centrality']:+.2f}",
-        ]
-        if "objective" in choice.agreement:
-            words.append(f"objective {choice.agreement['objective']:+.2f} (among seeds)")
-        console.print(f"rank correlation (Spearman) with the metric: {', '.join(words)}")
