@@ -244,15 +244,15 @@ def _exact_votes(totals: list[Array]) -> Floats:
     """(M, K) votes, each factor's values sharing one vote, from the sums of `_value_sums`."""
     columns = []
     for counts, first, second in zip(totals[0::3], totals[1::3], totals[2::3], strict=True):
+        n = counts.sum()
+        overall = second.sum(axis=0) / n - (first.sum(axis=0) / n) ** 2
         some = counts[:, 0] > 1  # one row does not vary
         if not some.any():
             raise NotComputable("a factor has no value that two rows share; more rows are needed")
         counts, first, second = counts[some], first[some], second[some]
         within = second / counts - (first / counts) ** 2
-        n = counts.sum()
-        overall = second.sum(axis=0) / n - (first.sum(axis=0) / n) ** 2
         # Rounding may leave -1e-17 for a latent that is constant within a value: that is 0.
-        ratio = np.maximum(within, 0) / overall
+        ratio = np.maximum(within, 0) / np.maximum(overall, 1e-300)
         least = np.where(ratio < 1e-12, 0, ratio).argmin(axis=1)
         columns.append(np.bincount(least, minlength=first.shape[1]) / len(least))
     return np.stack(columns, axis=1)

@@ -15,6 +15,7 @@ from betavae import data as datasets
 from betavae._system.files import write_beside
 from betavae.config import Config
 from betavae.data.dataset import Dataset
+from betavae.metrics._shared.factors import SHAPES_2D
 from betavae.metrics.higgins import higgins_score
 from betavae.models import linear
 from betavae.runs.representation import Representation, represent
@@ -142,8 +143,10 @@ def pair_name(pair: tuple[int, int]) -> str:
 
 def kept_codes(
     study: Path, codes: str, rows: int | None
-) -> list[tuple[NDArray[Any], NDArray[np.int64]]]:
-    """Return what is scored: codes (N, M) and factors (N, 5); three of them for ICA.
+) -> list[tuple[NDArray[Any], NDArray[np.int64], str]]:
+    """Return what is scored: codes (N, M), factors (N, 5) and the unit; three of them for ICA.
+
+    Codes under a prior are judged in its unit, others in their largest standard deviation.
 
     Args:
         study: its folder.
@@ -158,13 +161,13 @@ def kept_codes(
         factors = dataset.factors(chosen)
         assert factors is not None
         if codes == "truth":
-            return [(factors.astype(np.float32), factors)]
-        return [(pixel_bytes(dataset, chosen), factors)]
+            return [(factors.astype(np.float32), factors, "std")]
+        return [(pixel_bytes(dataset, chosen), factors, "std")]
     if (study / codes / CODES).exists():
         kept = Representation.load(study / codes / CODES)
         factors = kept.factors if kept.factors is not None else dataset.factors(kept.rows)
         assert factors is not None
-        return [(kept.mean, factors)]
+        return [(kept.mean, factors, "std" if kept.log_var is None else "prior")]
     found = []
     chosen = chosen_rows(dataset, min(rows or WIDE_ROWS, WIDE_ROWS))
     chosen = np.arange(len(dataset.images)) if chosen is None else chosen
@@ -172,7 +175,7 @@ def kept_codes(
         model, _ = checkpoint.load_model(study / codes / pair_name(pair))
         mine = represent(model, dataset, rows=chosen[np.isin(shape_of(dataset, chosen), pair)])
         assert mine.factors is not None
-        found.append((mine.mean, mine.factors))
+        found.append((mine.mean, mine.factors, "std"))
     return found
 
 
@@ -194,15 +197,16 @@ def score_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     for classifier in range(options["seeds"]):
         found = [
             higgins_score(
-                codes, factors, n_pairs=options["n_pairs"], n_train=n_train, n_test=n_test,
+                codes, factors, factor_names=SHAPES_2D, unit=unit,
+                n_pairs=options["n_pairs"], n_train=n_train, n_test=n_test,
                 seeds=1, rng=np.random.default_rng((options["replica"], classifier)),
             )
-            for codes, factors in kept
+            for codes, factors, unit in kept
         ]  # fmt: skip
         scores.append(float(np.mean([result.score for result in found])))
         steps.append([result.steps[0] for result in found])
     return {
         "scores": scores,
         "steps": steps,
-        "rows": int(np.mean([len(codes) for codes, _ in kept])),
+        "rows": int(np.mean([len(codes) for codes, _, _ in kept])),
     }
