@@ -21,6 +21,7 @@ NAMES = (
     "throughput",
     "objectives",
     "metrics",
+    "metric_oracles",
     "replicas",
     "explore",
     "gpu",

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from tables import grid, noisy_codes
 
+import betavae
 from betavae._system.errors import InputError
 from betavae.metrics import (
     Codes,
@@ -39,8 +40,9 @@ WHOLE = Codes(MEAN, FACTORS, LOG_VAR, ("shape", "scale", "x"))
 
 def test_all_metrics_with_all_protocols() -> None:
     results = evaluate(WHOLE, metrics="all", options=OPTIONS, rng=3)
-    assert set(results.entries) == {name for name in evaluate_names() if ":" in name}
-    assert results.skipped == {}
+    every = {name for name in evaluate_names() if ":" in name}
+    assert set(results.entries) == every - {"infomec:hsu2023-discrete"}
+    assert "must be discrete" in results.skipped["infomec:hsu2023-discrete"]
     data = json.loads(results.to_json())
     assert data["seed"] == 3
     assert (data["n_rows"], data["n_latents"], data["n_factors"]) == (240, 5, 3)
@@ -51,8 +53,14 @@ def test_all_metrics_with_all_protocols() -> None:
         assert entry["seconds"] >= 0
         assert isinstance(entry["score"], float)
         assert entry["details"]["score"] == entry["score"]
+        assert entry["n_rows"] == 240
+        assert entry["betavae"] == betavae.__version__
+        assert (entry["active_latents"], entry["collapsed"]) == (3, False)
+        unsupervised = ("gaussian_tc", "active_units", "rate", "total_correlation")
+        expected = [] if entry["metric"] in unsupervised else ["shape", "scale", "x"]
+        assert entry["factors"] == expected
     without = {key for key, entry in data["metrics"].items() if entry["interval"] is None}
-    assert without == {"dci:locatello2019", "dci:fast"}
+    assert without == {"dci:locatello2019", "dci:fast", "dci_es:eastwood2023"}
 
 
 def test_fast_leaves_out_what_takes_a_minute() -> None:
@@ -109,13 +117,13 @@ def test_without_labels_or_posteriors_groups_shrink() -> None:
     }
     assert unlabelled.skipped["mig:locatello2019"] == "needs factors"
     means = evaluate(MEAN, FACTORS, options=OPTIONS)
-    assert set(means.skipped) == {
+    assert set(means.skipped) - {"infomec:hsu2023-discrete"} == {
         "mig:chen2018",
         "jemmig:do2020",
         "rate:closed_form",
         "total_correlation:full_data",
     }
-    assert set(means.skipped.values()) == {"needs log_var"}
+    assert means.skipped["rate:closed_form"] == "needs log_var"
     one = evaluate(MEAN, FACTORS[:, :1], options=OPTIONS)
     assert "at least 2 columns" in one.skipped["modularity:ridgeway2018"]
     with pytest.raises(InputError, match="metric mig:chen2018 needs log_var, got None"):
@@ -183,7 +191,7 @@ def test_factors_known_for_part_of_the_rows() -> None:
 def test_the_table_says_what_was_done() -> None:
     results = evaluate(WHOLE, metrics=["mig:chen2018", "rate", "dci:fast"], options=OPTIONS)
     text = str(results)
-    for word in ("240 rows, 5 latents, 3 factors, seed 0", "chen2018", "dci", "higher", " to "):
+    for word in ("240 rows, 5 latents (3 active), 3 factors, seed 0", "chen2018", "dci", "higher", " to "):
         assert word in text
     shown = StringIO()
     Console(file=shown, width=120).print(results)

@@ -119,12 +119,12 @@ def downstream_score(
         )
     jobs = []
     for own in as_generator(rng).spawn(repeats):
-        for y, n_values in numbered:
+        for y, _ in numbered:
             drawn = own.permutation(np.flatnonzero(y >= 0))
-            jobs += [(y, n_values, drawn[n_test : n_test + n], drawn[:n_test]) for n in used]
+            jobs += [(y, drawn[n_test : n_test + n], drawn[:n_test]) for n in used]
 
-    def one(job: tuple[Ints, int, Ints, Ints]) -> float:
-        y, n_values, train, test = job
+    def one(job: tuple[Ints, Ints, Ints]) -> float:
+        y, train, test = job
         return _accuracy(z[train], y[train], z[test], y[test], protocol == "trees")
 
     right = np.array(thread_map(one, jobs)).reshape(repeats, len(columns), len(used))
@@ -132,10 +132,11 @@ def downstream_score(
     per_factor = right.mean(axis=0).T
     accuracy = per_factor.mean(axis=1)
     # Repeats that cannot have rows of their own to learn from vary too little.
-    shared = 1 / (used[-1] / max(n_test, 1)) if repeats * (used[-1] + n_test) > fewest else 0.0
+    few = repeats * (used[-1] + n_test) > fewest
+    shared = min(n_test / used[-1], 1.0) if few else 0.0
     return DownstreamResult(
         score=float(scores.mean()),
-        interval=repeats_interval(list(scores), shared=min(shared, 1.0)) if repeats > 1 else None,
+        interval=repeats_interval(list(scores), shared=shared) if repeats > 1 else None,
         protocol=protocol,
         about=given.about,
         labels=used,

@@ -32,7 +32,7 @@ class ExplicitnessResult(Scored):
         normalised: ``2 score - 1``: chance 0, best 1.
         per_factor: (K,) mean area over a factor's values, on the rows of `score`.
         train_score: the same mean on the rows fitted.
-        test_score: the same mean on the other rows.
+        test_score: the same mean on other rows; NaN where all rows were fitted.
         n_train: rows to train on (of the first factor).
         n_test: rows to test on (of the first factor).
         factor_columns: the factors scored.
@@ -70,8 +70,9 @@ def explicitness_score(
             fitted, as the authors' code does. ``"locatello2019"``: one softmax regression a
             factor, C = 1, measured on rows not fitted.
         factor_columns: the columns of `factors` to score; None: all.
-        n_train: rows to train on; with too few rows, two thirds of them.
-        n_test: rows to test on; with too few rows, the other third.
+        n_train: rows to fit; with too few rows all of them, or two thirds for
+            ``"locatello2019"``.
+        n_test: other rows; with too few rows what is left.
         rng: seed or Generator; draws the rows.
 
     Returns:
@@ -98,15 +99,14 @@ def explicitness_score(
     codes, values, columns = given.codes, given.values, given.columns
     check_count(n_train, "n_train", 2)
     check_count(n_test, "n_test")
+    softmax = protocol == "locatello2019"
+    scored = 1 if softmax else 0  # which rows the score is measured on: others, or those fitted
     generator = as_generator(rng)
     splits = []
     for k in range(len(columns)):
         labels, n_values = relabel(values[:, k])
-        train, test = split_rows(np.flatnonzero(labels >= 0), n_train, n_test, generator)
+        train, test = _draw_rows(np.flatnonzero(labels >= 0), n_train, n_test, softmax, generator)
         splits.append((labels, n_values, train, test))
-
-    softmax = protocol == "locatello2019"
-    scored = 1 if softmax else 0  # which rows the score is measured on: others, or those fitted
 
     def one_factor(split: tuple[Ints, int, Ints, Ints]) -> list[tuple[float, float]]:
         labels, n_values, train, test = split
@@ -119,7 +119,7 @@ def explicitness_score(
         for x, rows in ((x_train, train), (x_test, test)):
             scores = x @ coef + offset
             shares = _softmax(scores) if softmax else _logistic_shares(scores)
-            areas.append(area_under_curve(shares, labels[rows]))
+            areas.append(area_under_curve(shares, labels[rows]) if len(rows) else (np.nan, 0.0))
         return areas
 
     fits = np.array(thread_map(one_factor, splits))  # (K, 2 sets of rows, area and variance)
@@ -138,6 +138,16 @@ def explicitness_score(
         n_test=len(splits[0][3]),
         factor_columns=columns,
     )
+
+
+def _draw_rows(
+    rows: Ints, n_train: int, n_test: int, keep_some: bool, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Draw rows to fit and other rows; without `keep_some`, those are what fitting leaves over."""
+    if keep_some:
+        return split_rows(rows, n_train, n_test, rng)
+    drawn = rng.permutation(rows)
+    return drawn[:n_train], drawn[n_train : n_train + n_test]
 
 
 def _softmax(scores: Floats) -> Floats:

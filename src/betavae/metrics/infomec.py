@@ -139,13 +139,10 @@ def infomec_scores(
     generator = as_generator(rng)
     size = min(n_samples, len(codes))
     overlap = repeats > 1 and repeats * size > len(codes)
-    draws = []
-    for own in generator.spawn(repeats):
-        draws.append((np.sort(own.permutation(len(codes))[:size]), own))
+    draws = [(np.sort(own.permutation(len(codes))[:size]), own) for own in generator.spawn(repeats)]
     if overlap:  # repeats share rows: leave out a block of them at a time, to see what rows do
         order = generator.permutation(len(codes))[:size]
-        for block in np.array_split(order, BLOCKS):
-            draws.append((np.sort(np.setdiff1d(order, block)), generator))
+        draws += [(np.setdiff1d(order, b), generator) for b in np.array_split(order, BLOCKS)]
     jobs = []
     for rows, own in draws:
         noise = own.spawn(len(columns))
@@ -198,7 +195,7 @@ def infomec_scores(
 
 
 def _value_numbers(codes: Array) -> Ints:
-    """Number the values of each latent (N, M) from 0; refuses latents of a value a row."""
+    """Give each latent's values (N, M) numbers from 0; refuse latents of a value a row."""
     numbered = np.empty(codes.shape, np.int64)
     for j in range(codes.shape[1]):
         values, numbered[:, j] = np.unique(codes[:, j], return_inverse=True)
@@ -222,7 +219,7 @@ def _count_information(codes: Ints, labels: Ints, n_values: int) -> Floats:
 
 
 def _one_hot(codes: Ints) -> Floats:
-    """A column for each value of each latent that takes several: (N, columns)."""
+    """Return a column for each value of each latent, (N, columns)."""
     parts = [column[:, None] == np.unique(column) for column in codes.T]
     return np.concatenate(parts, axis=1).astype(np.float64)
 

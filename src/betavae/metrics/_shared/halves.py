@@ -75,7 +75,7 @@ def resampled_interval(
     points: tuple[int, int],
     values: Ints,
     rng: np.random.Generator,
-    score_without: Callable[[Ints | None, np.random.Generator], float],
+    score_without: Callable[[Ints, np.random.Generator], float],
 ) -> tuple[float, float]:
     """95 % interval of an accuracy: over test points, and for few rows over rows too.
 
@@ -94,10 +94,8 @@ def resampled_interval(
         return low, high
     blocks = np.array_split(rng.permutation(len(values)), min(BLOCKS, len(values)))
     try:
-        left = [
-            score_without(block, own)
-            for block, own in zip(blocks, rng.spawn(len(blocks)), strict=True)
-        ]
+        jobs = list(zip(blocks, rng.spawn(len(blocks)), strict=True))
+        left = thread_map(lambda job: score_without(*job), jobs)
     except NotComputable:
         return 0.0, 1.0
     of_point = score * (1 - score)
