@@ -50,7 +50,9 @@ def test_explicitness_is_ridgeway_and_mozers(name: str) -> None:
 
 def test_explicitness_of_the_2d_shapes_own_factors() -> None:
     """Value against rest without the shares gave .785; the authors' code gives .929 here."""
-    identity, rotated = (explicitness_score(CODES[n], FACTORS).score for n in ("identity", "rotated"))
+    identity, rotated = (
+        explicitness_score(CODES[n], FACTORS).score for n in ("identity", "rotated")
+    )
     assert identity == pytest.approx(0.9295, abs=5e-4)
     assert rotated == pytest.approx(identity, abs=1e-6)
 

@@ -73,7 +73,9 @@ def test_random_codes_score_near_chance(name: str) -> None:
 
 
 # Without sampling noise, three rotated latents can still each vary least for a factor of its own.
-@pytest.mark.parametrize("name", [n for n in METRICS if n not in ("factor_vae exact", "downstream")])
+@pytest.mark.parametrize(
+    "name", [n for n in METRICS if n not in ("factor_vae exact", "downstream")]
+)
 def test_rotated_codes_score_lower(name: str) -> None:
     turned = IDENTITY @ rotation(3, seed=3)
     assert score(name, turned) < score(name, IDENTITY) - 0.02

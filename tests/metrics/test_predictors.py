@@ -183,9 +183,7 @@ def test_separable_classes_are_separated(
     rows: tuple[Floats, Ints], column: int, steps: int, least: float
 ) -> None:
     x, y = rows[0], rows[1][:, column]
-    fit = train_softmax(
-        x, y, int(y.max()) + 1, rng=np.random.default_rng(0), rule=Adagrad(steps)
-    )
+    fit = train_softmax(x, y, int(y.max()) + 1, rng=np.random.default_rng(0), rule=Adagrad(steps))
     assert (fit.predict(x) == y).mean() > least
 
 

@@ -175,4 +175,6 @@ def normalised_gaps(information: Floats, entropies: Floats) -> Floats:
     """
     ordered = np.sort(information, axis=-2)
     second = ordered[..., -2, :] if ordered.shape[-2] > 1 else 0.0
-    return np.asarray((ordered[..., -1, :] - second) / entropies)
+    # A value in one block of rows alone leaves its factor without entropy when that is left out.
+    some = entropies > 0
+    return np.asarray((ordered[..., -1, :] - second) * some / np.where(some, entropies, 1.0))

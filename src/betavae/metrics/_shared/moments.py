@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from betavae.metrics._shared.arrays import Array, Floats
+from betavae.metrics._shared.arrays import Array, Floats, check_codes
 from betavae.metrics._shared.parallel import halves, thread_map
 
 BLOCK_FLOATS = 1 << 15
@@ -41,7 +43,7 @@ def moments(codes: Array) -> tuple[Floats, Floats]:
     return start + first, np.maximum(second - first**2, 0.0)
 
 
-def live_latents(codes: Array, dead_std: float = 0.05) -> npt.NDArray[np.bool_]:
+def live_latents(codes: Any, dead_std: float = 0.05) -> npt.NDArray[np.bool_]:
     """Tell which latents are alive: (M,) booleans.
 
     A latent is dead when its standard deviation over the rows is at most `dead_std` times the
@@ -52,7 +54,7 @@ def live_latents(codes: Array, dead_std: float = 0.05) -> npt.NDArray[np.bool_]:
     >>> live_latents(np.array([[0.0, 1.0, 0.001], [2.0, 1.0, 0.0]]))
     array([ True, False, False])
     """
-    return alive(*moments(codes), dead_std)
+    return alive(*moments(check_codes(codes)), dead_std)
 
 
 def alive(mean: Floats, variance: Floats, dead_std: float) -> npt.NDArray[np.bool_]:
