@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
@@ -104,6 +106,9 @@ def score_run(
         device: where to encode.
         progress: show bars on stderr.
 
+    Returns:
+        The results; their `.notes` say what in score.json was replaced, or is on other rows.
+
     Raises:
         InputError: when the run, its data or what was asked for cannot be used; before anything
             is encoded wherever it can be told.
@@ -119,8 +124,7 @@ def score_run(
         )
     codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
     results = _evaluate(codes, options, progress)
-    keep_scores(run_folder, results)
-    return results
+    return dataclasses.replace(results, said=keep_scores(run_folder, results))
 
 
 def score_files(
@@ -169,10 +173,29 @@ def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results
         )
 
 
-def keep_scores(run_folder: Path, results: Results) -> None:
-    """Put results into score.json, by "metric:protocol", keeping those of other metrics."""
-    scores = {**kept_scores(run_folder), **results.to_dict()["metrics"]}
-    write_json(run_folder / SCORES, scores, allow_nan=False)
+def keep_scores(run_folder: Path, results: Results) -> tuple[str, ...]:
+    """Put results into score.json, by "metric:protocol", keeping those of other metrics.
+
+    Returns:
+        A sentence for each score that was on other rows and is replaced, and one where what is
+        kept beside the new scores is on other rows.
+    """
+    kept, found = kept_scores(run_folder), results.to_dict()["metrics"]
+    said = [
+        f"{SCORES}: {key} on {entry['n_rows']:,} rows was replaced by one on {results.n_rows:,}"
+        for key, entry in kept.items()
+        if key in found and _on_other_rows(entry, results)
+    ]
+    others = [key for key in kept if key not in found and _on_other_rows(kept[key], results)]
+    if others:
+        said.append(f"{SCORES} also keeps scores on other rows: {', '.join(others)}")
+    write_json(run_folder / SCORES, {**kept, **found}, allow_nan=False)
+    return tuple(said)
+
+
+def _on_other_rows(entry: Any, results: Results) -> bool:
+    rows = entry.get("n_rows") if isinstance(entry, dict) else None
+    return isinstance(rows, int) and rows != results.n_rows
 
 
 def write_results(path: Path, results: Results) -> None:
