@@ -374,8 +374,11 @@ def explain(error: ValidationError) -> str:
         member = _member(kind, parts.pop(1))
     if first["type"] == "union_tag_invalid" and kind is not None:
         return _unknown_member(kind, first)
-    if first["type"] == "union_tag_not_found" and kind is not None:
-        return f"{kind} must be a name or a table with a name, got {first['input']!r}"
+    if kind is not None and len(parts) == 1:
+        close = did_you_mean(kind, [name for name in Config.model_fields if name != kind])
+        hint = close if isinstance(first["input"], (int, float)) else ""
+        names = ", ".join(_names(kind))
+        return f"{kind} must be one of {names}, or a table, got {_shown(first['input'])}{hint}"
     if first["type"] == "extra_forbidden":
         return _unknown_option(parts, kind, member)
     message = first["msg"].removeprefix("Value error, ")

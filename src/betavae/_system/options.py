@@ -22,8 +22,8 @@ class Options(BaseModel):
     """Options that say the same thing in two ways, so that only one of them may be given."""
 
     def given(self) -> dict[str, Any]:
-        """Return the options that were set, without the name."""
-        return self.model_dump(exclude={"name"}, exclude_unset=True)
+        """Return the options that differ from their defaults, without the name."""
+        return self.model_dump(exclude={"name"}, exclude_defaults=True)
 
     def __str__(self) -> str:
         parts = [f"{key.replace('_', ' ')} {_short(value)}" for key, value in self.given().items()]

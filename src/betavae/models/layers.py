@@ -92,7 +92,7 @@ class Places(nn.Module):
         """Return (B, outputs, rows, columns) for codes (B, inputs)."""
         lines = self.lines(codes).view(-1, 3, self.width)
         made: Tensor = self.layers(self.places @ lines)
-        return made.transpose(1, 2).reshape(len(codes), -1, *self.grid)
+        return made.transpose(1, 2).reshape(-1, made.shape[2], *self.grid)
 
 
 def overlap_add(x: Tensor, weight: Tensor) -> Tensor:

@@ -147,7 +147,8 @@ def _scored(path: Path) -> dict[str, Any]:
     header = read_header(path)
     beta = header.config.beta(header.image_shape)
     if header.config.method.name != "vae" or beta is None:
-        what = header.config.method.name if beta is None else header.config.objective.name
+        method, objective = header.config.method.name, header.config.objective.name
+        what = f"objective {objective}" if method == "vae" else f"method {method}"
         raise InputError(f"{path} is a run of {what}, which has no beta")
     pixels = math.prod(header.image_shape)
     found = kept_scores(path)

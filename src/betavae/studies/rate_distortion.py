@@ -72,7 +72,8 @@ def run_rate_distortion(
     dataset = datasets.load(data)
     outcome: dict[str, Any] = {"images_per_run": images, "seed": seed, "sigma": sigma}
     for likelihood in ("bernoulli", "gaussian"):
-        base = Config.from_mapping({**shared, "likelihood": likelihood, "sigma": sigma})
+        decoder = {"sigma": sigma} if likelihood == "gaussian" else {}
+        base = Config.from_mapping({**shared, "likelihood": likelihood, **decoder})
         changes = {f"{likelihood}-beta-{beta:g}": {"beta": beta} for beta in sorted(set(betas))}
         chain(base, changes, dataset, out)
         points = []

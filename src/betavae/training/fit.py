@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.interrupts import stop_signals
 from betavae.config import Config
-from betavae.data.batches import DataOrder, Rows, fetch
+from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
 from betavae.data.dataset import Dataset
 from betavae.models import linear
 from betavae.models.latents import Latent
@@ -169,12 +171,17 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
         The means over the part.
 
     Raises:
+        InputError: for an objective that needs other batches than shuffled images.
         Diverged: when the loss is no longer finite.
     """
     rows, device = len(dataset.images), learner.device
+    if learner.sampler not in (shuffled, independent_pair):
+        raise InputError("images that come a part at a time are only drawn shuffled")
     order = DataOrder(rows, rows, learner.config.seed)
     parts = order(number).tensor_split(math.ceil(rows / learner.config.batch))
-    others = order(number, second=True).tensor_split(len(parts))
+    others: Sequence[Tensor | None] = [None] * len(parts)
+    if learner.sampler is independent_pair:
+        others = order(number, second=True).tensor_split(len(parts))
     learner.model.to(device).train()
     with cpu_threads(choose_threads(learner.config)):
         records = run_loop(
