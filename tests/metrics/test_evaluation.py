@@ -88,7 +88,7 @@ def test_a_tensor_is_codes_and_a_saved_representation_a_representation(tmp_path:
     assert direct["mig:locatello2019"].score == float(mig_score(MEAN, FACTORS))
     names = ("shape", "scale", "x")
     mean, log_var = MEAN.astype(np.float32), LOG_VAR.astype(np.float32)
-    whole = Representation(mean, log_var, FACTORS, names, np.arange(len(MEAN)))
+    whole = Representation(mean, {"log_var": log_var}, FACTORS, names, np.arange(len(MEAN)))
     whole.save(tmp_path / "codes.npz")
     asked: dict[str, Any] = {"metrics": "mig:chen2018,rate,irs"}
     expected = evaluate(whole, **asked)

@@ -48,6 +48,9 @@ class SettleOptions(Options):
     anchor: float = Field(
         50.0, ge=0, description="Weight of the squared distance of settled means to their old ones."
     )
+    hold: float = Field(
+        0.4, ge=0, lt=1, description="Share of the second part before the weights of rates rise."
+    )
     beta: float = Field(4.0, ge=0, description="Last weight of the settled latents' rate; from 1.")
     fresh_beta: float = Field(0.8, ge=0, description="Last weight of the woken latents' rate.")
     fresh_start: float = Field(0.3, ge=0, description="First weight of the woken latents' rate.")
@@ -56,11 +59,13 @@ class SettleOptions(Options):
         """Return the objective for a run of this length."""
         first = self.settle_images or max(1, round(2 * length.images / 9))
         rest = max(1, length.images - first)
+        still = first + round(self.hold * rest)
+        rise = max(1, length.images - still)
         return SettleVAE(
             self,
             first,
-            later(linear(1.0, self.beta, rest), first),
-            later(linear(self.fresh_start, self.fresh_beta, rest), first),
+            later(linear(1.0, self.beta, rise), still),
+            later(linear(self.fresh_start, self.fresh_beta, rise), still),
         )
 
     def part_of_length(self) -> str | None:

@@ -234,7 +234,8 @@ def settings(config: Config) -> list[Setting]:
             text = (inner.description or "").partition(" [default: ")[0]
             shown = _default(inner.description) if here is None else _shown(here)
             label = key if key in value.bare else f"{name}.{key}"
-            lines.append(Setting(label, shown, text, here != there))
+            changed = here != there and shown != _default(inner.description)
+            lines.append(Setting(label, shown, text, changed))
     return lines
 
 
