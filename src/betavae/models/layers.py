@@ -40,6 +40,48 @@ class Doubling(nn.ConvTranspose2d):
         return layer
 
 
+class Broadcast(nn.Module):
+    """A decoder that draws every place of the image by the same function of code and place.
+
+    Code and coordinates are each mapped linearly and added; what follows are layers over the
+    channels of a place. An object that moves is so drawn by the same weights wherever it is, and
+    what turns it means the same everywhere.
+
+    Args:
+        inputs: numbers of a code.
+        grid: (rows, columns) of places.
+        outputs: numbers made of each place.
+        width: channels in between.
+        depth: layers in between.
+
+    Source: Watters et al. 2019 (spatial broadcast decoder), here on a coarse grid.
+
+    >>> Broadcast(3, (4, 4), 16)(torch.zeros(2, 3)).shape
+    torch.Size([2, 16, 4, 4])
+    """
+
+    places: Tensor
+
+    def __init__(
+        self, inputs: int, grid: tuple[int, int], outputs: int, width: int = 64, depth: int = 2
+    ) -> None:
+        super().__init__()
+        rows, columns = (torch.linspace(-1, 1, side) for side in grid)
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
+        self.register_buffer("places", torch.stack((x, y), dim=-1).view(-1, 2), persistent=False)
+        self.grid = grid
+        self.of_code = nn.Linear(inputs, width)
+        self.of_place = nn.Linear(2, width)
+        layers = [m for _ in range(depth) for m in (nn.SiLU(), nn.Linear(width, width))]
+        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Linear(width, outputs))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return (B, outputs, rows, columns) for codes (B, inputs)."""
+        mixed = self.of_code(codes)[:, None] + self.of_place(self.places)
+        made: Tensor = self.layers(mixed)
+        return made.transpose(1, 2).reshape(len(codes), -1, *self.grid)
+
+
 def overlap_add(x: Tensor, weight: Tensor) -> Tensor:
     """Return the transposed convolution (4x4, stride 2, padding 1) as one matrix product.
 

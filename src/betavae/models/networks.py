@@ -18,7 +18,7 @@ from torch import nn
 
 from betavae._system.errors import InputError, did_you_mean
 from betavae.models.dense import Dense, DenseOfPixels
-from betavae.models.layers import Doubling
+from betavae.models.layers import Broadcast, Doubling
 
 ImageShape = tuple[int, int, int]
 Pair = tuple[nn.Module, nn.Module]
@@ -157,6 +157,26 @@ def patch(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     return encoder, decoder
 
 
+def broadcast(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
+    """Ours: the encoder of `patch` with SiLU, and a decoder alike at all places of the image.
+
+    With a convolutional decoder the code of an orientation means something else at every
+    position; the broadcast decoder shares one meaning over all of them, which disentangles
+    sooner (docs/findings/all-five-factors.md).
+    """
+    colours, height, width = image_shape
+    block = _block(height, width)
+    encoder, _ = patch(image_shape, outputs, inputs)
+    for name, layer in encoder.named_children():
+        if isinstance(layer, nn.ReLU):
+            setattr(encoder, name, nn.SiLU())
+    decoder = nn.Sequential(
+        Broadcast(inputs, (height // block, width // block), colours * block**2),
+        nn.PixelShuffle(block),
+    )
+    return encoder, decoder
+
+
 def _block(height: int, width: int) -> int:
     """Return the largest block that leaves about 16 a side, and a multiple of 4 along both."""
     largest = max(1, min(height, width) // 16)
@@ -165,7 +185,7 @@ def _block(height: int, width: int) -> int:
 
 Network = Callable[[ImageShape, int, int], Pair]
 NETWORKS: dict[str, Network] = {
-    network.__name__: network for network in (fc, conv, burgess, patch, mlp)
+    network.__name__: network for network in (fc, conv, burgess, patch, broadcast, mlp)
 }
 SMALL = ("patch", "mlp")  # a step of few images gains nothing from a second thread
 ANY_SIZE = ("fc", "mlp")  # fully connected: images of any height and width, and rows of numbers

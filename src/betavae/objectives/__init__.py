@@ -9,6 +9,7 @@ from betavae.objectives.custom import CustomOptions
 from betavae.objectives.dip_vae import DIPOptions, dip
 from betavae.objectives.factor_vae import FactorOptions, factor
 from betavae.objectives.info_vae import InfoVAEOptions, infovae
+from betavae.objectives.settle_vae import SettleOptions, settle
 from betavae.objectives.state import Stateful
 from betavae.objectives.tc_vae import TCOptions, tcvae
 from betavae.objectives.terms import Objective, Step, Terms, asks
@@ -21,6 +22,7 @@ AnyObjective = (
     | FactorOptions
     | DIPOptions
     | InfoVAEOptions
+    | SettleOptions
     | CustomOptions
 )
 """The options of every objective: a new one is named here and nowhere else."""
@@ -38,5 +40,6 @@ __all__ = [
     "dip",
     "factor",
     "infovae",
+    "settle",
     "tcvae",
 ]

@@ -13,6 +13,8 @@ from typing_extensions import Self
 from betavae._system.options import Options
 from betavae.objectives import schedules
 
+NARROW = 4
+
 
 class LearningRate(Options):
     """What every optimiser is told about its learning rate."""
@@ -81,9 +83,10 @@ class Muon(LearningRate):
     """Muon on the inner weight matrices, Adam on everything else.
 
     Muon moves a matrix by its gradient made orthogonal, so that all its directions learn alike.
-    It takes every 2-D weight but the two that touch the latents: the last of the encoder and the
-    first of the decoder, whose rows and columns stand for single latents. Those, convolutions
-    and biases are Adam's.
+    It takes every 2-D weight but the two that touch the latents, the last of the encoder and the
+    first of the decoder, whose rows and columns stand for single latents, and but those with a
+    side of 4 or fewer, which have no directions to even out. They, convolutions and biases are
+    Adam's.
 
     Source: Jordan et al. 2024 (Muon), as in `torch.optim.Muon`.
     """
@@ -115,15 +118,18 @@ class Muon(LearningRate):
 
 
 def inner_matrices(model: nn.Module) -> list[nn.Parameter]:
-    """Return the 2-D weights of a model but the encoder's last and the decoder's first."""
+    """Return the wide 2-D weights of a model but the encoder's last and the decoder's first."""
 
     def matrices(part: nn.Module) -> list[nn.Parameter]:
         return [weight for weight in part.parameters() if weight.dim() == 2]
 
+    def wide(weights: list[nn.Parameter]) -> list[nn.Parameter]:
+        return [weight for weight in weights if min(weight.shape) > NARROW]
+
     encoder, decoder = getattr(model, "encoder", None), getattr(model, "decoder", None)
     if encoder is None or decoder is None:
-        return matrices(model)
-    return matrices(encoder)[:-1] + matrices(decoder)[1:]
+        return wide(matrices(model))
+    return wide(matrices(encoder)[:-1] + matrices(decoder)[1:])
 
 
 class Together:
