@@ -14,7 +14,7 @@ from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
 from betavae.runs.opened import OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
-from betavae.runs.scores import SCORES, kept_scores
+from betavae.runs.scores import keep_scores
 from betavae.training.machine import choose_device
 
 
@@ -167,12 +167,6 @@ def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results
             rng=options.seed,
             progress=lambda key: bar.update(task, description=key, completed=keys.index(key)),
         )
-
-
-def keep_scores(run_folder: Path, results: Results) -> None:
-    """Put results into score.json, by "metric:protocol", keeping those of other metrics."""
-    scores = {**kept_scores(run_folder), **results.to_dict()["metrics"]}
-    write_json(run_folder / SCORES, scores, allow_nan=False)
 
 
 def write_results(path: Path, results: Results) -> None:

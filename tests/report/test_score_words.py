@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from betavae.report.score_words import metric_rows, score_tiles
 from betavae.report.write import write_report
-from betavae.runs.scores import metric_rows, read_scores, score_tiles
+from betavae.runs.scores import read_scores
 from html_page import page
 
 
@@ -72,7 +73,7 @@ def test_the_best_of_several_runs_is_marked(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "score.json").write_text(json.dumps(entry))
         scores.append(read_scores(folder))
-    rows = {row.metric: row.cells for row in metric_rows([*scores, None])}
+    rows = {row["metric"]: row["cells"] for row in metric_rows([*scores, None])}
     assert [best for _, _, best in rows["mig"]] == [False, True, False]
     assert [best for _, _, best in rows["gaussian_tc"]] == [True, False, False]
     assert [value for value, _, _ in rows["rate"]] == ["–", "8.000", "–"]
