@@ -40,45 +40,58 @@ class Doubling(nn.ConvTranspose2d):
         return layer
 
 
-class Broadcast(nn.Module):
-    """A decoder that draws every place of the image by the same function of code and place.
+class Places(nn.Module):
+    """A decoder that draws every place of the image by one function, its first layer by the code.
 
-    Code and coordinates are each mapped linearly and added; what follows are layers over the
-    channels of a place. An object that moves is so drawn by the same weights wherever it is, and
-    what turns it means the same everywhere.
+    The code gives the normals and offsets of `width` lines; a place at coordinates p takes its
+    side of each, ``silu(normal . p + offset)``, and the rest are layers over these numbers, the
+    same everywhere. To move, turn or scale what is drawn is to move, turn or scale the lines, so
+    a code means the same at every position.
 
     Args:
         inputs: numbers of a code.
         grid: (rows, columns) of places.
         outputs: numbers made of each place.
-        width: channels in between.
-        depth: layers in between.
+        width: lines.
+        hidden: units of the two layers from code to lines.
 
-    Source: Watters et al. 2019 (spatial broadcast decoder), here on a coarse grid.
+    Source: ours; a coordinate network as in Watters et al. 2019 (spatial broadcast decoder), its
+    first layer made by a hypernetwork (Ha et al. 2017).
 
-    >>> Broadcast(3, (4, 4), 16)(torch.zeros(2, 3)).shape
-    torch.Size([2, 16, 4, 4])
+    >>> Places(3, (4, 6), 16)(torch.zeros(2, 3)).shape
+    torch.Size([2, 16, 4, 6])
     """
 
     places: Tensor
 
     def __init__(
-        self, inputs: int, grid: tuple[int, int], outputs: int, width: int = 64, depth: int = 2
+        self, inputs: int, grid: tuple[int, int], outputs: int, width: int = 48, hidden: int = 128
     ) -> None:
         super().__init__()
         rows, columns = (torch.linspace(-1, 1, side) for side in grid)
         y, x = torch.meshgrid(rows, columns, indexing="ij")
-        self.register_buffer("places", torch.stack((x, y), dim=-1).view(-1, 2), persistent=False)
-        self.grid = grid
-        self.of_code = nn.Linear(inputs, width)
-        self.of_place = nn.Linear(2, width)
-        layers = [m for _ in range(depth) for m in (nn.SiLU(), nn.Linear(width, width))]
-        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Linear(width, outputs))
+        places = torch.stack((x, y, torch.ones_like(x)), dim=-1).view(1, -1, 3)
+        self.register_buffer("places", places, persistent=False)
+        self.grid, self.width = grid, width
+        last = nn.Linear(hidden, 3 * width)
+        with torch.no_grad():  # lines of every direction from the first step on
+            last.bias[: 2 * width] = 2 * torch.randn(2 * width)
+        self.lines = nn.Sequential(
+            nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), last
+        )
+        self.layers = nn.Sequential(
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, outputs),
+        )
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return (B, outputs, rows, columns) for codes (B, inputs)."""
-        mixed = self.of_code(codes)[:, None] + self.of_place(self.places)
-        made: Tensor = self.layers(mixed)
+        lines = self.lines(codes).view(-1, 3, self.width)
+        made: Tensor = self.layers(self.places @ lines)
         return made.transpose(1, 2).reshape(len(codes), -1, *self.grid)
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from betavae._system.errors import InputError, did_you_mean
 from betavae.models.dense import Dense, DenseOfPixels
-from betavae.models.layers import Broadcast, Doubling
+from betavae.models.layers import Doubling, Places
 
 ImageShape = tuple[int, int, int]
 Pair = tuple[nn.Module, nn.Module]
@@ -157,22 +157,28 @@ def patch(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     return encoder, decoder
 
 
-def broadcast(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
-    """Ours: the encoder of `patch` with SiLU, and a decoder alike at all places of the image.
+def place(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
+    """Ours: the encoder of `patch`, narrower and with SiLU, and a decoder alike at all places.
 
     With a convolutional decoder the code of an orientation means something else at every
-    position; the broadcast decoder shares one meaning over all of them, which disentangles
+    position; one function of place shares its meaning over all of them, which disentangles
     sooner (docs/findings/all-five-factors.md).
     """
     colours, height, width = image_shape
-    block = _block(height, width)
-    encoder, _ = patch(image_shape, outputs, inputs)
-    for name, layer in encoder.named_children():
-        if isinstance(layer, nn.ReLU):
-            setattr(encoder, name, nn.SiLU())
+    block, features = _block(height, width), 32
+    pixels = colours * block**2
+    encoder = nn.Sequential(
+        nn.PixelUnshuffle(block),
+        nn.Conv2d(pixels, features, 4, 2, 1),
+        nn.SiLU(),
+        nn.Conv2d(features, features, 4, 2, 1),
+        nn.SiLU(),
+        nn.Flatten(),
+        *_dense([features * (height // block // 4) * (width // block // 4), 128, 128], nn.SiLU),
+        nn.Linear(128, outputs),
+    )
     decoder = nn.Sequential(
-        Broadcast(inputs, (height // block, width // block), colours * block**2),
-        nn.PixelShuffle(block),
+        Places(inputs, (height // block, width // block), pixels), nn.PixelShuffle(block)
     )
     return encoder, decoder
 
@@ -185,9 +191,9 @@ def _block(height: int, width: int) -> int:
 
 Network = Callable[[ImageShape, int, int], Pair]
 NETWORKS: dict[str, Network] = {
-    network.__name__: network for network in (fc, conv, burgess, patch, broadcast, mlp)
+    network.__name__: network for network in (fc, conv, burgess, patch, place, mlp)
 }
-SMALL = ("patch", "mlp")  # a step of few images gains nothing from a second thread
+SMALL = ("patch", "place", "mlp")  # a step of few images gains nothing from a second thread
 ANY_SIZE = ("fc", "mlp")  # fully connected: images of any height and width, and rows of numbers
 MULTIPLE, LARGEST = 16, 256  # of the convolutional ones
 

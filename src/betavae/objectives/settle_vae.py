@@ -46,10 +46,10 @@ class SettleOptions(Options):
         0.3, gt=0, description="Standard deviation of the woken latents' new weights."
     )
     anchor: float = Field(
-        20.0, ge=0, description="Weight of the squared distance of settled means to their old ones."
+        50.0, ge=0, description="Weight of the squared distance of settled means to their old ones."
     )
     beta: float = Field(4.0, ge=0, description="Last weight of the settled latents' rate; from 1.")
-    fresh_beta: float = Field(1.0, ge=0, description="Last weight of the woken latents' rate.")
+    fresh_beta: float = Field(0.8, ge=0, description="Last weight of the woken latents' rate.")
     fresh_start: float = Field(0.3, ge=0, description="First weight of the woken latents' rate.")
 
     def make(self, length: Length) -> SettleVAE:
@@ -82,7 +82,7 @@ class SettleVAE:
         options: SettleOptions,
         settle_images: int,
         beta: Schedule = constant(4.0),  # noqa: B008 - a pure function
-        fresh_beta: Schedule = constant(1.0),  # noqa: B008
+        fresh_beta: Schedule = constant(0.8),  # noqa: B008
     ) -> None:
         self.options = options
         self.settle_images = settle_images

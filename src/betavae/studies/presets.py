@@ -21,13 +21,13 @@ BETA_VAE: dict[str, Any] = {
 }
 # All five factors, held apart: docs/findings/all-five-factors.md.
 ALL_FIVE: dict[str, Any] = {
-    "objective": "settle",
-    "network": "broadcast",
+    "objective": {"name": "settle", "settle_images": 200_000},
+    "network": "place",
     "optimiser": "muon",
-    "batch": 128,
-    "images": 900_000,
+    "batch": 64,
+    "images": 700_000,
     "learning_rate_schedule": "linear",
-    "learning_rate_decay": 700_000,
+    "learning_rate_decay": 500_000,
 }
 UNTRAINED: dict[str, Any] = {"beta": 1.0, "images": 0}
 
