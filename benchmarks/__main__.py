@@ -21,6 +21,7 @@ NAMES = (
     "throughput",
     "objectives",
     "metrics",
+    "metric_oracles",
     "explore",
     "gpu",
     "time_to_score",

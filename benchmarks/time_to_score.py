@@ -95,7 +95,9 @@ def score_of(model: Model) -> float:
     rows = np.sort(np.random.default_rng(0).choice(len(dataset.images), 20_000, replace=False))
     codes = represent(model, dataset, rows=rows)
     assert codes.factors is not None
-    return higgins_score(codes.mean, codes.factors, rng=0).score
+    return higgins_score(
+        codes.mean, codes.factors, factor_names=codes.factor_names, unit="prior", rng=0
+    ).score
 
 
 def found(seed: int, seconds: float, scores: list[tuple[int, float]]) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from betavae.report.score_words import metric_rows, score_tiles
+from betavae.metrics import evaluate
+from betavae.report.score_words import headline, metric_rows, score_tiles
 from betavae.report.write import write_report
-from betavae.runs.scores import read_scores
+from betavae.runs.scores import keep_scores, read_scores
 from html_page import page
 
 
@@ -78,3 +80,48 @@ def test_the_best_of_several_runs_is_marked(tmp_path: Path) -> None:
     assert [best for _, _, best in rows["gaussian_tc"]] == [True, False, False]
     assert [value for value, _, _ in rows["rate"]] == ["–", "8.000", "–"]
     assert not any(best for _, _, best in rows["rate"])
+
+
+def test_scores_on_different_rows_have_no_winner(tmp_path: Path) -> None:
+    runs = []
+    for number, (score, rows) in enumerate(((0.2, 737_280), (0.3, 3_000))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        entry = {"score": score, "better": "higher", "n_rows": rows, "interval": [0.1, 0.4]}
+        (folder / "score.json").write_text(json.dumps({"mig:chen2018": entry}))
+        runs.append(read_scores(folder))
+    (row,) = metric_rows(runs)
+    assert [best for _, _, best in row["cells"]] == [False, False]
+    assert [below for _, below, _ in row["cells"]] == [
+        "0.100 to 0.400, 737,280 rows", "0.100 to 0.400, 3,000 rows",
+    ]  # fmt: skip
+    (row,) = metric_rows([runs[0], runs[0]])
+    assert row["cells"][0][1] == "0.100 to 0.400"
+
+
+def test_a_collapsed_model_is_said_to_be_and_never_best(tmp_path: Path) -> None:
+    entry = {"score": 0.8, "better": "higher", "n_rows": 100, "collapsed": True, "details": {}}
+    other = {**entry, "score": 0.6, "collapsed": False}
+    (tmp_path / "score.json").write_text(json.dumps({"higgins:higgins2017": entry}))
+    collapsed = read_scores(tmp_path)
+    (tile,) = score_tiles(tmp_path)
+    assert "No latent is active: the score says nothing about the data." in tile.note
+    assert headline(collapsed) == "80.0 % (higgins2017, no latent active)"
+    (tmp_path / "score.json").write_text(json.dumps({"higgins:higgins2017": other}))
+    (row,) = metric_rows([collapsed, read_scores(tmp_path)])
+    assert [best for _, _, best in row["cells"]] == [False, True]
+    assert row["cells"][0][1] == "no latent active"
+
+
+def test_replacing_a_score_by_one_on_other_rows_is_said(tmp_path: Path) -> None:
+    factors = np.stack(np.unravel_index(np.arange(400).repeat(2), (20, 20)), axis=1)
+
+    def keep(rows: int, metrics: str) -> tuple[str, ...]:
+        return keep_scores(tmp_path, evaluate(factors[:rows], factors[:rows], metrics=metrics))
+
+    assert keep(800, "mig,irs") == ()
+    assert keep(800, "mig") == ()
+    assert keep(400, "mig") == (
+        "score.json: mig:locatello2019 on 800 rows was replaced by one on 400",
+        "score.json also keeps scores on other rows: irs:locatello2019",
+    )

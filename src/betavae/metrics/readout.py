@@ -7,7 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.checks import Floats, Seed, as_generator, check_codes, live_latents
+from betavae.metrics._shared.arrays import Floats, check_codes
+from betavae.metrics._shared.checks import Seed, as_generator
+from betavae.metrics._shared.moments import live_latents
 
 NEIGHBOURS = {"classes": 5, "circle": 10}
 

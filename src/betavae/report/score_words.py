@@ -50,8 +50,11 @@ def _tile(name: str, score: Score) -> Tile:
         f"{len(seeds)} classifier seeds" if isinstance(seeds, list) and len(seeds) > 1 else "",
         f"{found['n_test']:,} test points" if is_number(found.get("n_test")) else "",
         f"{rows:,} images encoded" if is_number(rows) else "",
+        f"codes counted in {found['unit']}" if isinstance(found.get("unit"), str) else "",
     ]
     about = "Protocol " + ", ".join(filter(None, notes)) + "."
+    if score.collapsed:
+        about += " No latent is active: the score says nothing about the data."
     return Tile(name, f"{100 * score.score:.1f}{spread}", "%", about, wide=True)
 
 
@@ -66,11 +69,16 @@ def headline(scores: Sequence[Score] | None) -> str:
         return "–"
     pairs = found.details.get("n_pairs")
     about = f"{found.protocol}, L = {pairs}" if is_number(pairs) else found.protocol
+    if found.collapsed:
+        about += ", no latent active"
     return f"{100 * found.score:.1f} % ({about})"
 
 
 def metric_rows(runs: Sequence[Sequence[Score] | None]) -> list[dict[str, Any]]:
-    """Return a line for every metric that a run has, with a cell (value, interval, best) a run.
+    """Return a line for every metric that a run has, with a cell (value, below it, best) a run.
+
+    Below the value stand its interval, the rows where the runs differ in them, and a warning
+    where no latent was active. No run is best among scores on different rows.
 
     >>> [row["cells"][0][0] for row in metric_rows([[Score("mig", "chen2018", 0.25)]])]
     ['0.250']
@@ -82,20 +90,31 @@ def metric_rows(runs: Sequence[Sequence[Score] | None]) -> list[dict[str, Any]]:
         here = [scores.get((metric, protocol)) for scores in found]
         values = [score.score for score in here if score is not None]
         better = next(score.better for score in here if score is not None)
-        best = {"higher": max(values), "lower": min(values)}.get(better)
-        marked = len(values) > 1 and min(values) < max(values)
+        live = [s.score for s in here if s is not None and not s.collapsed] or values
+        best = {"higher": max(live), "lower": min(live)}.get(better)
+        several = len({score.rows for score in here if score is not None}) > 1
+        marked = len(values) > 1 and min(values) < max(values) and not several
         cells = [
             ("–", "", False)
             if score is None
-            else (f"{score.score:.3f}", _interval(score), marked and score.score == best)
+            else (
+                f"{score.score:.3f}",
+                _below(score, several),
+                marked and score.score == best and not score.collapsed,
+            )
             for score in here
         ]
         rows.append({"metric": metric, "protocol": protocol, "better": better, "cells": cells})
     return rows
 
 
-def _interval(score: Score) -> str:
-    if score.interval is None:
-        return ""
-    low, high = score.interval
-    return f"{low:.3f} to {high:.3f}"
+def _below(score: Score, several: bool) -> str:
+    """Return what stands below a value: interval, rows where they differ, a collapse."""
+    parts = []
+    if score.interval is not None:
+        parts.append(f"{score.interval[0]:.3f} to {score.interval[1]:.3f}")
+    if several:
+        parts.append("rows unknown" if score.rows is None else f"{score.rows:,} rows")
+    if score.collapsed:
+        parts.append("no latent active")
+    return ", ".join(parts)

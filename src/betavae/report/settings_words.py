@@ -69,9 +69,10 @@ def settings(config: Config) -> list[Setting]:
             here = getattr(value, key)
             there = getattr(default, key) if same else inner.default
             text = (inner.description or "").partition(" [default: ")[0]
-            shown = _default(inner.description) if here is None else _shown(here)
+            usually = _default(inner.description)
+            shown = usually if here is None else _shown(here)
             label = key if key in value.bare else f"{name}.{key}"
-            lines.append(Setting(label, shown, text, here != there))
+            lines.append(Setting(label, shown, text, here != there and shown != usually))
     return lines
 
 

@@ -84,7 +84,15 @@ def score_pairs(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
         codes = source.sample(options.rows, options.seed)
         factors = factors_of(codes, "figure score-pairs", source.path)
         found = [
-            higgins_score(codes.mean, factors, n_pairs=pairs, rng=options.seed) for pairs in PAIRS
+            higgins_score(
+                codes.mean,
+                factors,
+                factor_names=codes.factor_names or None,
+                unit="std" if codes.log_var is None else "prior",
+                n_pairs=pairs,
+                rng=options.seed,
+            )
+            for pairs in PAIRS
         ]
         classes = len(found[0].factor_columns)
         name = source.name if source.name not in lines else f"{source.name} ({number + 1})"
@@ -105,18 +113,33 @@ def score_pairs(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
 def size_and_beta(paths: Sequence[Path], options: FigureOptions) -> Drawn:
     """Draw the scores of many runs over beta_norm and size; all must be scored already."""
     points = [_scored(path) for path in paths]
+    rows = {point["rows"] for point in points}
+    if len(rows) > 1:
+        raise InputError(
+            "the scores of a figure must be on the same number of rows, "
+            f"got {', '.join(sorted(map(str, rows)))}"
+        )
     pixels = {point["pixels"] for point in points}
     columns = {
-        name: [point[name] for point in points] for name in ("beta_norm", "latents", "score")
+        name: [point[name] for point in points]
+        for name in ("beta_norm", "latents", "score", "collapsed")
     }
     figure = figures.size_and_beta(
         columns["beta_norm"],
         columns["latents"],
         columns["score"],
         pixels=pixels.pop() if len(pixels) == 1 else None,
-        title="Score (higgins2017)",
+        title=_title(columns["collapsed"]),
     )
     return Drawn(figure, columns)
+
+
+def _title(collapsed: Sequence[bool]) -> str:
+    """Name the score, and say how many of the runs have nothing that it could judge."""
+    n = sum(collapsed)
+    if not n:
+        return "Score (higgins2017)"
+    return f"Score (higgins2017); {n} of {len(collapsed)} runs have no active latent"
 
 
 def _scored(path: Path) -> dict[str, Any]:
@@ -139,6 +162,8 @@ def _scored(path: Path) -> dict[str, Any]:
         "latents": header.config.latents,
         "score": value,
         "pixels": pixels,
+        "rows": found[SCORE_KEY].get("n_rows"),
+        "collapsed": found[SCORE_KEY].get("collapsed") is True,
     }
 
 

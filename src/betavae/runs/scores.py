@@ -34,6 +34,17 @@ class Score:
     better: str = ""
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def rows(self) -> int | None:
+        """The rows scored, where they are known."""
+        rows = self.details.get("n_rows")
+        return rows if isinstance(rows, int) else None
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the codes had no active latent, so that the score means nothing."""
+        return self.details.get("collapsed") is True
+
 
 def kept_scores(folder: Path) -> dict[str, Any]:
     """Return what a run's score.json holds, by "metric:protocol"; empty when there is none.
@@ -45,10 +56,29 @@ def kept_scores(folder: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def keep_scores(run_folder: Path, results: Results) -> None:
-    """Put results into score.json, by "metric:protocol", keeping those of other metrics."""
-    scores = {**kept_scores(run_folder), **results.to_dict()["metrics"]}
-    write_json(run_folder / SCORES, scores, allow_nan=False)
+def keep_scores(run_folder: Path, results: Results) -> tuple[str, ...]:
+    """Put results into score.json, by "metric:protocol", keeping those of other metrics.
+
+    Returns:
+        A sentence for each score that was on other rows and is replaced, and one where what is
+        kept beside the new scores is on other rows.
+    """
+    kept, found = kept_scores(run_folder), results.to_dict()["metrics"]
+    said = [
+        f"{SCORES}: {key} on {entry['n_rows']:,} rows was replaced by one on {results.n_rows:,}"
+        for key, entry in kept.items()
+        if key in found and _on_other_rows(entry, results)
+    ]
+    others = [key for key in kept if key not in found and _on_other_rows(kept[key], results)]
+    if others:
+        said.append(f"{SCORES} also keeps scores on other rows: {', '.join(others)}")
+    write_json(run_folder / SCORES, {**kept, **found}, allow_nan=False)
+    return tuple(said)
+
+
+def _on_other_rows(entry: Any, results: Results) -> bool:
+    rows = entry.get("n_rows") if isinstance(entry, dict) else None
+    return isinstance(rows, int) and rows != results.n_rows
 
 
 def read_scores(folder: Path) -> list[Score] | None:

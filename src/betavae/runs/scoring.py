@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from betavae._system.errors import InputError
@@ -104,6 +104,9 @@ def score_run(
         device: where to encode.
         progress: show bars on stderr.
 
+    Returns:
+        The results; their `.notes` say what in score.json was replaced, or is on other rows.
+
     Raises:
         InputError: when the run, its data or what was asked for cannot be used; before anything
             is encoded wherever it can be told.
@@ -119,8 +122,7 @@ def score_run(
         )
     codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
     results = _evaluate(codes, options, progress)
-    keep_scores(run_folder, results)
-    return results
+    return replace(results, said=keep_scores(run_folder, results))
 
 
 def score_files(

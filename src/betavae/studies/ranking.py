@@ -112,7 +112,17 @@ def rank_runs(
     labelled, agreement = None, {}
     if factors is not None:
         labelled = np.array(
-            [float(higgins_score(mean, factors, n_pairs=pairs, rng=seed)) for mean in means]
+            [
+                higgins_score(
+                    found.mean,
+                    factors,
+                    factor_names=found.factor_names or None,
+                    unit="std" if found.log_var is None else "prior",
+                    n_pairs=pairs,
+                    rng=seed,
+                ).score
+                for found in codes
+            ]
         )
         agreement = {
             "udr": rank_agreement(labelled, udr),

@@ -101,12 +101,14 @@ def _ica_work(study: Path, folder: Path, config: Config, dataset: Dataset) -> di
     return {"images": found.rows, "fastica_converged": converged}
 
 
-Coded = tuple[NDArray[Any], NDArray[np.int64]]
-"""Codes (N, M) and their factors (N, K)."""
+Coded = tuple[NDArray[Any], NDArray[np.int64], str]
+"""Codes (N, M), their factors (N, K), and the unit that they are judged in."""
 
 
 def kept_codes(study: Path, data: str, codes: str, rows: int | None) -> list[Coded]:
     """Return what is scored; one for each pair of shapes where ICA made the codes.
+
+    Codes under a prior are judged in its unit, others in their largest standard deviation.
 
     Args:
         study: its folder.
@@ -117,19 +119,20 @@ def kept_codes(study: Path, data: str, codes: str, rows: int | None) -> list[Cod
     dataset, protocol = table_set(data), protocol_on(data)
     if (study / codes / CODES).exists():
         kept = Representation.load(study / codes / CODES)
-        return [(kept.codes, protocol.grid.classes(kept.rows))]
+        unit = "std" if kept.log_var is None else "prior"
+        return [(kept.codes, protocol.grid.classes(kept.rows), unit)]
     chosen = chosen_rows(dataset, rows if codes == "truth" else min(rows or WIDE_ROWS, WIDE_ROWS))
     chosen = np.arange(len(dataset.images)) if chosen is None else chosen
     factors = protocol.grid.classes(chosen)
     if codes == "truth":
-        return [(factors.astype(np.float32), factors)]
+        return [(factors.astype(np.float32), factors, "std")]
     if codes == "pixels":
-        return [(pixel_bytes(dataset, chosen), factors)]
+        return [(pixel_bytes(dataset, chosen), factors, "std")]
     found, shapes = [], protocol.shape_of(chosen)
     for pair in protocol.pairs:
         model, _ = checkpoint.load_model(study / codes / protocol.part_name(pair))
         mine = np.isin(shapes, pair)
-        found.append((represent(model, dataset, rows=chosen[mine]).codes, factors[mine]))
+        found.append((represent(model, dataset, rows=chosen[mine]).codes, factors[mine], "std"))
     return found
 
 
@@ -151,15 +154,16 @@ def score_work(study: Path, data: str, folder: Path, options: dict[str, Any]) ->
     for classifier in range(options["seeds"]):
         found = [
             higgins_score(
-                codes, factors, factor_columns=scored, n_pairs=options["n_pairs"], n_train=n_train,
-                n_test=n_test, seeds=1, rng=np.random.default_rng((options["replica"], classifier)),
+                codes, factors, factor_columns=scored, unit=unit, n_pairs=options["n_pairs"],
+                n_train=n_train, n_test=n_test, seeds=1,
+                rng=np.random.default_rng((options["replica"], classifier)),
             )
-            for codes, factors in kept
+            for codes, factors, unit in kept
         ]  # fmt: skip
         scores.append(float(np.mean([result.score for result in found])))
         steps.append([result.steps[0] for result in found])
     return {
         "scores": scores,
         "steps": steps,
-        "rows": int(np.mean([len(codes) for codes, _ in kept])),
+        "rows": int(np.mean([len(codes) for codes, _, _ in kept])),
     }

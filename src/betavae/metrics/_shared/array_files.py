@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.checks import Array, check_codes, check_matrix
+from betavae.metrics._shared.arrays import Array, check_codes, check_matrix
 
 SUFFIXES = (".npy", ".npz", ".csv")
 CODES_KEYS = ("codes", "mean")

@@ -7,16 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Seed,
-    as_generator,
-    check_choice,
-    check_codes,
-    live_latents,
-)
-from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
+from betavae.metrics._shared.arrays import Array, Floats, read_codes
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice
+from betavae.metrics._shared.factors import few_rows
+from betavae.metrics._shared.moments import live_latents
+from betavae.metrics._shared.results import About, Scored, draw_blocks, jackknife_interval
 
 PROTOCOLS = ("locatello2019",)
 
@@ -29,15 +24,13 @@ class GaussianResult(Scored):
         score: total correlation in nats, from 0 up; less is better; infinite for duplicates.
         interval: 95 % interval over rows (delete-a-block jackknife).
         protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         wasserstein: squared 2-Wasserstein distance of the fit to the product of its marginals.
         wasserstein_normalised: the same over the total variance, in [0, 2).
         covariance: (M, M) covariance of the codes.
         live: (M,) latents that are not constant; the others take no part.
     """
 
-    score: float
-    interval: tuple[float, float]
-    protocol: str
     wasserstein: float
     wasserstein_normalised: float
     covariance: Floats
@@ -77,7 +70,8 @@ def gaussian_total_correlation(
     True
     """
     check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
+    codes, reduction = read_codes(codes)
+    notes = few_rows(len(codes))
     live = live_latents(codes, 0.0)
     covariance = np.zeros((codes.shape[1], codes.shape[1]))
     score, interval, distance, variance = 0.0, (0.0, 0.0), 0.0, 0.0
@@ -106,6 +100,7 @@ def gaussian_total_correlation(
         score=score,
         interval=interval,
         protocol=protocol,
+        about=About(len(codes), codes.shape[1], reduction=reduction, notes=notes),
         wasserstein=distance,
         wasserstein_normalised=distance / variance if variance else 0.0,
         covariance=covariance,

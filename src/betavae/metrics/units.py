@@ -1,4 +1,4 @@
-"""What each latent is used for, without labels: active units and rate."""
+"""Active units: how many latents the data move."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.checks import Array, Floats, check_codes, check_log_var
-from betavae.metrics._shared.results import Scored, normal_interval
+from betavae.metrics._shared.arrays import Array, Floats, read_codes
+from betavae.metrics._shared.factors import few_rows
+from betavae.metrics._shared.results import About, Scored
+
+PROTOCOLS = ("burda2016",)
 
 
 @dataclass(frozen=True)
@@ -19,31 +22,16 @@ class ActiveUnitsResult(Scored):
     Attributes:
         score: number of active units, 0 to M.
         interval: the count with every variance at the ends of its 95 % interval over rows.
+        protocol: ``"burda2016"``.
+        about: rows, factors, seed and version behind the number.
         variances: (M,) variance of each latent's mean over the rows.
         active: (M,) which latents are active.
         threshold: variance above which a latent is active.
     """
 
-    score: float
-    interval: tuple[float, float]
     variances: Floats
     active: Array
     threshold: float
-
-
-@dataclass(frozen=True)
-class RateResult(Scored):
-    """The rate of a representation, by latent.
-
-    Attributes:
-        score: total rate, nats an image: the sum of `per_latent`.
-        interval: 95 % interval of the mean over rows.
-        per_latent: (M,) mean KL(q(z_j | x) || N(0, 1)) in nats.
-    """
-
-    score: float
-    interval: tuple[float, float]
-    per_latent: Floats
 
 
 def active_units(codes: Any, *, threshold: float = 0.01) -> ActiveUnitsResult:
@@ -69,7 +57,7 @@ def active_units(codes: Any, *, threshold: float = 0.01) -> ActiveUnitsResult:
     >>> float(active_units([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]))
     1.0
     """
-    codes = check_codes(codes)
+    codes, reduction = read_codes(codes)
     if not isinstance(threshold, (int, float)) or not threshold >= 0:
         raise InputError(f"threshold must be a number >= 0, got {threshold!r}")
     centred = codes - codes.mean(axis=0, dtype=np.float64)
@@ -77,38 +65,13 @@ def active_units(codes: Any, *, threshold: float = 0.01) -> ActiveUnitsResult:
     error = (centred**2).std(axis=0) / len(codes) ** 0.5
     low, high = (int((variances + s * 1.96 * error > threshold).sum()) for s in (-1, 1))
     active = variances > threshold
+    notes = few_rows(len(codes))
     return ActiveUnitsResult(
-        float(active.sum()), (float(low), float(high)), variances, active, float(threshold)
+        score=float(active.sum()),
+        interval=(float(low), float(high)),
+        protocol=PROTOCOLS[0],
+        about=About(len(codes), codes.shape[1], reduction=reduction, notes=notes),
+        variances=variances,
+        active=active,
+        threshold=float(threshold),
     )
-
-
-def rate_per_latent(mean: Any, log_var: Any) -> RateResult:
-    """Mean KL divergence of each latent's posterior from the standard normal prior.
-
-    ``rate_j = E_x (mu_j^2 + sigma_j^2 - log sigma_j^2 - 1) / 2``, nats an image.
-
-    Args:
-        mean: (N, M) posterior means.
-        log_var: (N, M) posterior log variances.
-
-    Returns:
-        `RateResult`; ``float(result)`` is the total rate in nats, 0 or more.
-
-    Raises:
-        InputError: for arrays that cannot be used, naming which.
-
-    Source: Higgins et al. 2017, Eq. 4 (the KL term); in closed form, Kingma & Welling 2014.
-
-    Misses: what the nats are about. A rate includes redundancy between latents; `elbo_terms`
-    takes it apart.
-
-    >>> float(rate_per_latent([[0.0], [2.0]], [[0.0], [0.0]]))
-    1.0
-    """
-    mean = check_codes(mean, "mean")
-    log_var = check_log_var(log_var, mean, "to compute a rate")
-    kl = 0.5 * (mean.astype(np.float64) ** 2 + np.exp(log_var.astype(np.float64)) - log_var - 1)
-    rows = kl.sum(axis=1)
-    error = float(rows.std(ddof=1)) / len(rows) ** 0.5
-    total = float(rows.mean())
-    return RateResult(total, normal_interval(total, error, (0.0, np.inf)), kl.mean(axis=0))
