@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
@@ -16,7 +14,7 @@ from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
 from betavae.runs.opened import OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
-from betavae.runs.scores import SCORES, kept_scores
+from betavae.runs.scores import keep_scores
 from betavae.training.machine import choose_device
 
 
@@ -124,7 +122,7 @@ def score_run(
         )
     codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
     results = _evaluate(codes, options, progress)
-    return dataclasses.replace(results, said=keep_scores(run_folder, results))
+    return replace(results, said=keep_scores(run_folder, results))
 
 
 def score_files(
@@ -171,31 +169,6 @@ def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results
             rng=options.seed,
             progress=lambda key: bar.update(task, description=key, completed=keys.index(key)),
         )
-
-
-def keep_scores(run_folder: Path, results: Results) -> tuple[str, ...]:
-    """Put results into score.json, by "metric:protocol", keeping those of other metrics.
-
-    Returns:
-        A sentence for each score that was on other rows and is replaced, and one where what is
-        kept beside the new scores is on other rows.
-    """
-    kept, found = kept_scores(run_folder), results.to_dict()["metrics"]
-    said = [
-        f"{SCORES}: {key} on {entry['n_rows']:,} rows was replaced by one on {results.n_rows:,}"
-        for key, entry in kept.items()
-        if key in found and _on_other_rows(entry, results)
-    ]
-    others = [key for key in kept if key not in found and _on_other_rows(kept[key], results)]
-    if others:
-        said.append(f"{SCORES} also keeps scores on other rows: {', '.join(others)}")
-    write_json(run_folder / SCORES, {**kept, **found}, allow_nan=False)
-    return tuple(said)
-
-
-def _on_other_rows(entry: Any, results: Results) -> bool:
-    rows = entry.get("n_rows") if isinstance(entry, dict) else None
-    return isinstance(rows, int) and rows != results.n_rows
 
 
 def write_results(path: Path, results: Results) -> None:

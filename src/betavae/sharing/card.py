@@ -12,7 +12,8 @@ from betavae.config import HOW, Config
 from betavae.figures.style import latent_name
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
-from betavae.report.words import data_name, model_name, settings
+from betavae.report.settings_words import settings
+from betavae.report.words import data_name, model_name
 from betavae.runs.latent_ranges import decoder
 from betavae.runs.traversals import leading, sweep, sweep_images
 from betavae.training.records import Record

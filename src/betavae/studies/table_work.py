@@ -102,11 +102,11 @@ def _ica_work(study: Path, folder: Path, config: Config, dataset: Dataset) -> di
 
 
 Coded = tuple[NDArray[Any], NDArray[np.int64], str]
-"""Codes (N, M), their factors (N, K), and what the codes are counted in."""
+"""Codes (N, M), their factors (N, K), and the unit that they are judged in."""
 
 
 def kept_codes(study: Path, data: str, codes: str, rows: int | None) -> list[Coded]:
-    """Return what is scored, with the codes' unit; one for each pair of shapes that ICA fitted.
+    """Return what is scored; one for each pair of shapes where ICA made the codes.
 
     Codes under a prior are judged in its unit, others in their largest standard deviation.
 
@@ -128,8 +128,7 @@ def kept_codes(study: Path, data: str, codes: str, rows: int | None) -> list[Cod
         return [(factors.astype(np.float32), factors, "std")]
     if codes == "pixels":
         return [(pixel_bytes(dataset, chosen), factors, "std")]
-    found: list[Coded] = []
-    shapes = protocol.shape_of(chosen)
+    found, shapes = [], protocol.shape_of(chosen)
     for pair in protocol.pairs:
         model, _ = checkpoint.load_model(study / codes / protocol.part_name(pair))
         mine = np.isin(shapes, pair)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from betavae.config import KINDS, Config
-from betavae.report.words import command, settings
+from betavae.report.settings_words import command, settings
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from betavae.metrics import evaluate
+from betavae.report.score_words import headline, metric_rows, score_tiles
 from betavae.report.write import write_report
-from betavae.runs.scores import headline, metric_rows, read_scores, score_tiles
-from betavae.runs.scoring import keep_scores
+from betavae.runs.scores import keep_scores, read_scores
 from html_page import page
 
 
@@ -75,7 +75,7 @@ def test_the_best_of_several_runs_is_marked(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "score.json").write_text(json.dumps(entry))
         scores.append(read_scores(folder))
-    rows = {row.metric: row.cells for row in metric_rows([*scores, None])}
+    rows = {row["metric"]: row["cells"] for row in metric_rows([*scores, None])}
     assert [best for _, _, best in rows["mig"]] == [False, True, False]
     assert [best for _, _, best in rows["gaussian_tc"]] == [True, False, False]
     assert [value for value, _, _ in rows["rate"]] == ["–", "8.000", "–"]
@@ -91,12 +91,12 @@ def test_scores_on_different_rows_have_no_winner(tmp_path: Path) -> None:
         (folder / "score.json").write_text(json.dumps({"mig:chen2018": entry}))
         runs.append(read_scores(folder))
     (row,) = metric_rows(runs)
-    assert [best for _, _, best in row.cells] == [False, False]
-    assert [below for _, below, _ in row.cells] == [
+    assert [best for _, _, best in row["cells"]] == [False, False]
+    assert [below for _, below, _ in row["cells"]] == [
         "0.100 to 0.400, 737,280 rows", "0.100 to 0.400, 3,000 rows",
     ]  # fmt: skip
     (row,) = metric_rows([runs[0], runs[0]])
-    assert row.cells[0][1] == "0.100 to 0.400"
+    assert row["cells"][0][1] == "0.100 to 0.400"
 
 
 def test_a_collapsed_model_is_said_to_be_and_never_best(tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_a_collapsed_model_is_said_to_be_and_never_best(tmp_path: Path) -> None:
     assert headline(collapsed) == "80.0 % (higgins2017, no latent active)"
     (tmp_path / "score.json").write_text(json.dumps({"higgins:higgins2017": other}))
     (row,) = metric_rows([collapsed, read_scores(tmp_path)])
-    assert [best for _, _, best in row.cells] == [False, True]
-    assert row.cells[0][1] == "no latent active"
+    assert [best for _, _, best in row["cells"]] == [False, True]
+    assert row["cells"][0][1] == "no latent active"
 
 
 def test_replacing_a_score_by_one_on_other_rows_is_said(tmp_path: Path) -> None:
