@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from betavae.data.dataset import Dataset
+from betavae._system.lazy import lazy
 
-__all__ = ["load"]
+if TYPE_CHECKING:
+    from betavae.data.dataset import Dataset as Dataset
+    from betavae.data.factors import Factors as Factors
+    from betavae.data.images import ImageStore as ImageStore
+    from betavae.data.other_libraries import from_dataset as from_dataset
+
+_HOMES = {
+    "Dataset": "dataset",
+    "Factors": "factors",
+    "ImageStore": "images",
+    "from_dataset": "other_libraries",
+}
+
+__all__ = ["Dataset", "Factors", "ImageStore", "from_dataset", "load"]
+__getattr__, __dir__ = lazy(__name__, _HOMES)
 
 
 def load(name: str, *, size: int | None = None) -> Dataset:

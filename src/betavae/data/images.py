@@ -96,18 +96,6 @@ class ImageStore:
             packed[start : start + rows] = np.packbits(ones, axis=1)
         return cls(packed, shape, packed=True)
 
-    @classmethod
-    def from_dataset(
-        cls, items: Any, *, image: str | None = None, size: int | None = None
-    ) -> ImageStore:
-        """Take the images of a Hugging Face or torch data set, or of any sequence, into memory.
-
-        `betavae.data.other_libraries.from_dataset` has the details, and keeps the factors too.
-        """
-        from betavae.data.other_libraries import from_dataset
-
-        return from_dataset(items, image=image, size=size).images
-
     def __len__(self) -> int:
         return len(self.data)
 

@@ -15,7 +15,6 @@ from written import file_content, noise
 from betavae import BetaVAE
 from betavae._system.errors import InputError
 from betavae.data.factors import Factors
-from betavae.data.images import ImageStore
 from betavae.data.other_libraries import from_dataset
 
 GREY = noise(0, 6, 32, 32)
@@ -42,7 +41,7 @@ def test_a_torch_dataset_with_labels() -> None:
 
 def test_a_tensor_dataset_of_binary_images_is_packed() -> None:
     images = torch.from_numpy(GREY > 127)
-    store = ImageStore.from_dataset(TensorDataset(images))
+    store = from_dataset(TensorDataset(images)).images
     assert store.packed
     np.testing.assert_array_equal(store[:].numpy()[:, 0], images.numpy())
 
@@ -113,22 +112,22 @@ def test_mappings_keep_every_whole_number() -> None:
     ],
 )
 def test_every_form_of_an_image(items: list[Any]) -> None:
-    store = ImageStore.from_dataset(items, image="pixels")
+    store = from_dataset(items, image="pixels").images
     np.testing.assert_array_equal(store.data[:, 0], GREY)
 
 
 def test_grey_among_colour_and_size() -> None:
     items = [Image.fromarray(COLOUR[0]), Image.fromarray(GREY[0])]
-    data = ImageStore.from_dataset(items).data
+    data = from_dataset(items).images.data
     np.testing.assert_array_equal(data[1], np.broadcast_to(GREY[0], (3, 32, 32)))
     mixed = [Image.new("L", (50, 80), 9), Image.new("L", (300, 40), 200)]
-    data = ImageStore.from_dataset(mixed, size=64).data
+    data = from_dataset(mixed, size=64).images.data
     assert data.shape == (2, 1, 64, 64)
     assert [image.item() for image in data.max(axis=(1, 2, 3))] == [9, 200]
 
 
 def test_a_model_learns_from_one() -> None:
-    store = ImageStore.from_dataset(Views())
+    store = from_dataset(Views()).images
     codes = BetaVAE(latents=2, images=32, batch=6).fit(store).transform(store)
     assert codes.shape == (6, 2)
 
