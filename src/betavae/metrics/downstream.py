@@ -63,7 +63,7 @@ def downstream_score(
     protocol: str = "logistic",
     factor_columns: Sequence[int] | None = None,
     labels: Sequence[int] = LABELS,
-    n_test: int = 5_000,
+    n_test: int = 2_000,
     repeats: int = 3,
     rng: Seed = 0,
 ) -> DownstreamResult:
