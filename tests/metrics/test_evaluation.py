@@ -193,6 +193,7 @@ def test_names_are_lazy_and_complete() -> None:
     from betavae import metrics
 
     assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
+    assert sorted(metrics._MODULES) == sorted(metrics.__all__)
     public = {f"{m.function.__name__}" for m in METRICS.values()}
     assert public <= set(metrics.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

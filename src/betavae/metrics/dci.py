@@ -11,8 +11,8 @@ import numpy as np
 from betavae.metrics._shared.arrays import Array, Floats, Ints
 from betavae.metrics._shared.boosting import boosted_trees
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.linear import standardise
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, accuracy_interval, repeats_interval

@@ -10,9 +10,10 @@ import numpy as np
 
 from betavae.metrics._shared.arrays import Floats, Ints
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.factors import SHAPES_2D, check_labelled
+from betavae.metrics._shared.factors import SHAPES_2D
 from betavae.metrics._shared.forest import forest_by_depth
 from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored
 from betavae.metrics.dci import weighted_purity

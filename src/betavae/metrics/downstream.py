@@ -17,8 +17,8 @@ from betavae.metrics._shared.checks import (
     check_choice,
     check_count,
 )
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.linear import fit_linear, standardise
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, repeats_interval
@@ -63,7 +63,7 @@ def downstream_score(
     protocol: str = "logistic",
     factor_columns: Sequence[int] | None = None,
     labels: Sequence[int] = LABELS,
-    n_test: int = 5_000,
+    n_test: int = 2_000,
     repeats: int = 3,
     rng: Seed = 0,
 ) -> DownstreamResult:

@@ -9,8 +9,8 @@ import numpy as np
 
 from betavae.metrics._shared.arrays import Array, Floats, check_codes, check_log_var
 from betavae.metrics._shared.checks import Seed, as_generator, check_count
-from betavae.metrics._shared.factors import few_rows
 from betavae.metrics._shared.gridded import densities, differential_entropy, make_grid
+from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Z95, About, Scored
 

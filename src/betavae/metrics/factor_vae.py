@@ -16,9 +16,9 @@ from betavae.metrics._shared.checks import (
     check_choice,
     check_count,
 )
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.groups import Groups, relabel
 from betavae.metrics._shared.halves import draw_halves, resampled_interval
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.moments import alive, moments
 from betavae.metrics._shared.parallel import halves, thread_map
 from betavae.metrics._shared.results import (

@@ -9,7 +9,7 @@ import numpy as np
 
 from betavae.metrics._shared.arrays import Array, Floats, read_codes
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice
-from betavae.metrics._shared.factors import few_rows
+from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.moments import live_latents
 from betavae.metrics._shared.results import About, Scored, draw_blocks, jackknife_interval
 

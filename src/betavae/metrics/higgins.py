@@ -12,9 +12,9 @@ import numpy as np
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Ints
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.groups import Groups
 from betavae.metrics._shared.halves import draw_halves, resampled_interval
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.moments import moments
 from betavae.metrics._shared.parallel import halves, thread_map
 from betavae.metrics._shared.results import Scored

@@ -17,8 +17,8 @@ from betavae.metrics._shared.checks import (
     check_choice,
     check_count,
 )
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.linear import fit_linear, standardise
 from betavae.metrics._shared.neighbours import neighbour_information
 from betavae.metrics._shared.parallel import thread_map

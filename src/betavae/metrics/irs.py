@@ -10,8 +10,8 @@ import numpy as np
 
 from betavae.metrics._shared.arrays import Floats, Ints
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.groups import group_rows
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.moments import live_latents
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, normal_interval

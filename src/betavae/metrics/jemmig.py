@@ -19,9 +19,9 @@ from betavae.metrics._shared.binning import (
     table_information,
 )
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.gridded import densities, make_grid
 from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
 

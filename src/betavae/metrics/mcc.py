@@ -80,10 +80,11 @@ def mcc_score(
     z, y = given.codes, given.values
     blocks = draw_blocks(len(z), as_generator(rng))
     if protocol == "spearman":
-        sums = np.concatenate(
-            thread_map(lambda k: _rank_sums(z, y[:, k], known[:, k], blocks), range(y.shape[1])),
-            axis=2,
-        )
+        if known.all():  # the same rows for every factor: rank the latents once
+            sums = pair_sums(_ranks(z), _ranks(y), known, blocks)
+        else:
+            parts = [_rank_sums(z, y[:, k], known[:, k], blocks) for k in range(y.shape[1])]
+            sums = np.concatenate(parts, axis=2)
     else:
         sums = pair_sums(z, y, known, blocks)
     correlation = np.sqrt(np.clip(squared_correlation(sums.sum(axis=0)), 0.0, 1.0))
@@ -101,13 +102,19 @@ def mcc_score(
     )
 
 
-def _rank_sums(z: Array, y: Floats, known: Array, blocks: Ints) -> Floats:
-    """`pair_sums` of the ranks, among the rows with a known value, of all latents and a factor."""
+def _ranks(values: Array) -> Floats:
+    """Rank each column, from 0 to 1; equal values share the mean of their ranks."""
     from scipy.stats import rankdata
 
+    columns = thread_map(lambda j: rankdata(values[:, j]), range(values.shape[1]))
+    return np.asarray(np.stack(columns, axis=1) / len(values))
+
+
+def _rank_sums(z: Array, y: Array, known: Array, blocks: Ints) -> Floats:
+    """Sum as `pair_sums` the ranks, among rows with a known value, of all latents and a factor."""
     rows = np.flatnonzero(known)
-    ranks, of = rankdata(z[rows], axis=0), rankdata(y[rows])[:, None]
-    return pair_sums(ranks / len(rows), of / len(rows), np.ones((len(rows), 1), bool), blocks[rows])
+    every = np.ones((len(rows), 1), bool)
+    return pair_sums(_ranks(z[rows]), _ranks(y[rows, None]), every, blocks[rows])
 
 
 def _match(correlation: Floats) -> Ints:

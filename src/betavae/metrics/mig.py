@@ -17,9 +17,9 @@ from betavae.metrics._shared.binning import (
     normalised_gaps,
 )
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.gridded import grid_information, make_grid
 from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import (
     Scored,

@@ -11,7 +11,7 @@ import numpy as np
 from betavae.metrics._shared.arrays import Array, Floats
 from betavae.metrics._shared.binning import bin_codes, count_tables, information_matrix
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.factors import check_labelled
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.moments import live_latents
 from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from betavae.metrics._shared.arrays import Floats, check_codes, check_log_var
-from betavae.metrics._shared.factors import few_rows
+from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.results import About, Scored, normal_interval
 
 PROTOCOLS = ("closed_form",)

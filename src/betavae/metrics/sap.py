@@ -18,8 +18,8 @@ from betavae.metrics._shared.checks import (
     check_count,
 )
 from betavae.metrics._shared.correlation import check_numbered, pair_sums, squared_correlation
-from betavae.metrics._shared.factors import check_labelled
 from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval, normal_interval
 

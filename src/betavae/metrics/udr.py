@@ -12,7 +12,7 @@ from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Floats, check_codes, check_log_var
 from betavae.metrics._shared.binning import bin_factors
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.factors import few_rows
+from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.linear import standardise
 from betavae.metrics._shared.moments import live_latents
 from betavae.metrics._shared.results import About, Scored, normal_interval

@@ -9,7 +9,7 @@ import numpy as np
 
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Floats, read_codes
-from betavae.metrics._shared.factors import few_rows
+from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.results import About, Scored
 
 PROTOCOLS = ("burda2016",)

@@ -10,13 +10,8 @@ import numpy as np
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Floats, Ints, read_codes
 from betavae.metrics._shared.checks import Seed
-from betavae.metrics._shared.factors import (
-    Labelled,
-    check_columns,
-    few_rows,
-    read_table,
-    refuse_below_unknown,
-)
+from betavae.metrics._shared.factors import check_columns, read_table, refuse_below_unknown
+from betavae.metrics._shared.labelled import Labelled, few_rows
 from betavae.metrics._shared.results import About
 
 

@@ -6,6 +6,9 @@ import numpy as np
 
 from betavae.metrics._shared.arrays import Array, Floats, Ints
 
+WIDE = 256
+"""Features above which single precision will do."""
+
 
 def fit_linear(
     features: Array,
@@ -24,24 +27,27 @@ def fit_linear(
     from scipy.optimize import minimize
 
     n, width = features.shape
-    x = np.ascontiguousarray(features, np.float64)
+    # Pixels: half the memory and twice the speed, for a gradient good to 1e-6.
+    single = width > WIDE and features.dtype == np.float32
+    x = np.ascontiguousarray(features, np.float32 if single else np.float64)
     onehot = (labels[:, None] == np.arange(n_classes)).astype(np.float64)
     w = np.ones((n, 1)) if weights is None else np.asarray(weights, np.float64)[:, None]
 
     def objective(flat: Floats) -> tuple[float, Floats]:
         both = flat.reshape(width + 1, n_classes)
-        scores = x @ both[:-1] + both[-1]
+        scores = (x @ both[:-1].astype(x.dtype)).astype(np.float64) + both[-1]
         scores -= scores.max(axis=1, keepdims=True)
         exp = np.exp(scores)
         total = exp.sum(axis=1, keepdims=True)
         loss = float((w * (np.log(total) - (onehot * scores).sum(1, keepdims=True))).sum())
         residual = w * (exp / total - onehot)
-        gradient = np.concatenate([x.T @ residual + ridge * both[:-1], residual.sum(0)[None]])
+        slopes = x.T @ residual.astype(x.dtype)
+        gradient = np.concatenate([slopes + ridge * both[:-1], residual.sum(0)[None]])
         # Divided by n, so that the optimiser's tolerances do not depend on the number of rows.
         return (loss + ridge / 2 * float((both[:-1] ** 2).sum())) / n, gradient.ravel() / n
 
     start = np.zeros((width + 1) * n_classes)
-    options = {"maxiter": iterations, "gtol": 1e-4, "ftol": 1e-9}
+    options = {"maxiter": iterations, "gtol": 1e-4, "ftol": 1e-7 if single else 1e-9}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
     both = found.reshape(width + 1, n_classes)
     return both[:-1], both[-1]

@@ -64,11 +64,10 @@ def fit_softmax(features: Array, labels: Ints, n_classes: int) -> Classifier:
     >>> fit_softmax(x, np.array([0, 0, 1, 1]), 2).predict(x)
     array([0, 0, 1, 1])
     """
-    x = np.concatenate([features, np.ones((len(features), 1), features.dtype)], axis=1)
-    x = x.astype(np.float64)
-    if x.shape[1] * n_classes > NEWTON_WIDTH:
-        coef, offset = fit_linear(features, labels, n_classes, ridge=RIDGE, iterations=2000)
+    if (features.shape[1] + 1) * n_classes > NEWTON_WIDTH:
+        coef, offset = fit_linear(features, labels, n_classes, ridge=RIDGE, iterations=400)
         return Classifier(coef.T, offset, 0)
+    x = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     both, steps = _newton(x, labels, n_classes)
     return Classifier(both[:, :-1], both[:, -1], steps)
 
