@@ -42,7 +42,8 @@ def objective_by_hand(folder: Path, beta: float) -> float:
     images = run.dataset.images[:]
     torch.manual_seed(9)
     with torch.no_grad():
-        posterior = model.encode(images)
+        found = model.encode(images)
+        posterior = torch.distributions.Normal(found.mean, found.stddev)
         prior = torch.distributions.Normal(0.0, 1.0)
         rate = kl_divergence(posterior, prior).sum(1).mean()
         drawn = model.decode(posterior.sample())
