@@ -93,9 +93,9 @@ def step_bytes(network: str, batch: int, *, wide: int) -> float:
     import torch
     from torch import nn
 
-    from betavae.models.networks import build
+    from betavae.models.networks import build_network
 
-    encoder, decoder = build(network, (1, 64, 64), LATENTS)
+    encoder, decoder = build_network(network, (1, 64, 64), 2 * LATENTS, LATENTS)
     outputs = 0
 
     def count(_: nn.Module, __: object, output: torch.Tensor) -> None:

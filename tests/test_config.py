@@ -127,7 +127,7 @@ def test_every_option_has_help_and_a_default() -> None:
         ({"network": "patsh"}, r"network must be one of .*; did you mean 'patch'\?"),
         ({"method": "pca", "learning_rate": 1}, "learning_rate belongs to method vae, not to pca"),
         ({"seed": 1 << 64}, "seed must be < 9223372036854775808"),
-        ({"objective": 7}, "objective must be a valid dictionary"),
+        ({"objective": 7}, "objective must be one of beta, .*, or a table, got 7"),
         ({"optimiser": {"name": "adam", "momentum": 0.9}}, "it belongs to muon"),
     ],
 )

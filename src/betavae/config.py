@@ -374,7 +374,7 @@ def explain(error: ValidationError) -> str:
         member = _member(kind, parts.pop(1))
     if first["type"] == "union_tag_invalid" and kind is not None:
         return _unknown_member(kind, first)
-    if kind is not None and len(parts) == 1:
+    if kind is not None and len(parts) == 1 and first["type"] != "value_error":
         close = did_you_mean(kind, [name for name in Config.model_fields if name != kind])
         hint = close if isinstance(first["input"], (int, float)) else ""
         names = ", ".join(_names(kind))

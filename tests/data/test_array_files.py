@@ -146,8 +146,8 @@ def nan_at(value: float) -> np.ndarray:
         (np.full((4, 32, 32), 7, np.uint8), "must differ somewhere, got the same value in every"),
         (np.zeros((4, 32, 32)), "must differ somewhere, got the same value in every pixel"),
         (np.zeros((0, 32, 32), np.uint8), "at least one image, got shape (0, 32, 32)"),
-        (np.zeros((4, 48, 48), np.uint8), "a side of 32, 64, 128 pixels, got 48x48"),
-        (np.zeros((4, 32, 64), np.uint8), "must be square with a side of"),
+        (np.zeros((4, 6, 48), np.uint8), "sides of 8 to 256 pixels, got 6x48"),
+        (np.zeros((4, 300, 64), np.uint8), "sides of 8 to 256 pixels, got 300x64"),
         (np.zeros((4, 1024), np.uint8), "must have shape (N, H, W), (N, H, W, C) or (N, C, H, W)"),
         (np.zeros((4, 32, 32, 4), np.uint8), "with C 1 or 3, got (4, 32, 32, 4)"),
         (np.zeros((4, 2, 32, 32, 3), np.uint8), "got (4, 2, 32, 32, 3)"),
@@ -250,7 +250,7 @@ def test_missing_paths_are_one_line_with_a_suggestion(
     assert line("face.npy").endswith("did you mean 'faces.npy'?")
     assert line("faces.npy/x").startswith("no data set or path 'faces.npy/x'")
     assert line("bad\0name").startswith("cannot read 'bad")
-    assert "size must be one of 32, 64, 128, got 50" in line("faces.npy", size=50)
+    assert "size must be in 8..256, got 500" in line("faces.npy", size=500)
 
 
 def squares() -> tuple[np.ndarray, np.ndarray]:

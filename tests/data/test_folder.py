@@ -113,8 +113,8 @@ BAD_FILES: list[tuple[str, Callable[[Path], Any], str]] = [
     ("moves.png", animated, "is animated, expected one picture a file"),
     ("print.jpg", printed, "is in CMYK, expected grey or RGB"),
     ("bomb.png", bomb, "refused as a possible decompression bomb"),
-    ("small.png", lambda p: write(p, GREY[0][:16, :16]), "got 16x16"),
-    ("wide.png", lambda p: write(p, np.zeros((32, 64), np.uint8)), "must be square"),
+    ("small.png", lambda p: write(p, GREY[0][:16, :16]), "16x16"),
+    ("wide.png", lambda p: write(p, np.zeros((32, 64), np.uint8)), "32x64"),
     ("large.png", lambda p: write(p, np.zeros((64, 64), np.uint8)), "got 32x32 in"),
     ("gone.png", lambda p: p.symlink_to(p.parent / "nothing"), "cannot read"),
 ]

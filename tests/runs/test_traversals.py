@@ -116,10 +116,10 @@ def test_seed_images_that_are_not_there_are_refused(seeds: object) -> None:
 def test_a_runs_rates_are_measured_on_its_data(small_run: Path) -> None:
     run = open_run(small_run)
     images = run.dataset.images[np.arange(240)]
-    found = run.model.encode(images)
-    posterior = torch.distributions.Normal(found.mean, found.stddev)
+    posterior = run.model.encode(images)
+    found = torch.distributions.Normal(posterior.mean, posterior.stddev)
     prior = torch.distributions.Normal(0.0, 1.0)
-    exact = torch.distributions.kl_divergence(posterior, prior).mean(dim=0)
+    exact = torch.distributions.kl_divergence(found, prior).mean(dim=0)
     assert np.allclose(run.rates, exact.detach().numpy(), rtol=1e-4, atol=1e-6)
     assert run.sample == 240
     assert run.images_seen == 800

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import kl_divergence
 from torch.nn.functional import binary_cross_entropy
 
 from betavae._system.errors import InputError
@@ -43,7 +43,7 @@ def objective_by_hand(folder: Path, beta: float) -> float:
     torch.manual_seed(9)
     with torch.no_grad():
         found = model.encode(images)
-        posterior = Normal(found.mean, found.stddev)
+        posterior = torch.distributions.Normal(found.mean, found.stddev)
         prior = torch.distributions.Normal(0.0, 1.0)
         rate = kl_divergence(posterior, prior).sum(1).mean()
         drawn = model.decode(posterior.sample())

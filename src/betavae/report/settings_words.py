@@ -70,6 +70,8 @@ def settings(config: Config) -> list[Setting]:
             there = getattr(default, key) if same else inner.default
             text = (inner.description or "").partition(" [default: ")[0]
             usually = _default(inner.description)
+            if key == "beta" and isinstance(value, BetaOptions) and value.beta_norm is not None:
+                usually = _shown(None)  # beta_norm stands in its place
             shown = usually if here is None else _shown(here)
             label = key if key in value.bare else f"{name}.{key}"
             lines.append(Setting(label, shown, text, here != there and shown != usually))

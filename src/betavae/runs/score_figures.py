@@ -145,10 +145,11 @@ def _title(collapsed: Sequence[bool]) -> str:
 def _scored(path: Path) -> dict[str, Any]:
     """Return beta_norm, size and score of a run; beta is the one training ended with."""
     header = read_header(path)
-    beta = header.config.beta(header.image_shape)
-    if header.config.method.name != "vae" or beta is None:
-        method, objective = header.config.method.name, header.config.objective.name
-        what = f"objective {objective}" if method == "vae" else f"method {method}"
+    config = header.config
+    beta = config.beta(header.image_shape) if config.method.name == "vae" else None
+    if beta is None:
+        vae = config.method.name == "vae"
+        what = f"objective {config.objective.name}" if vae else f"method {config.method.name}"
         raise InputError(f"{path} is a run of {what}, which has no beta")
     pixels = math.prod(header.image_shape)
     found = kept_scores(path)

@@ -59,15 +59,12 @@ def draw_study(path: Path, study: str, draw: Callable[[Outcome], Figure]) -> Dra
 def dual(outcome: Outcome) -> Figure:
     """Draw G(epsilon) with the runs on it, and its slope with their multipliers."""
     runs = [run for run in outcome["runs"] if run["on_curve"]]
-    fit = outcome["fit"]
-    return figures.duality(
-        [run["rate"] for run in runs],
-        [-run["distortion"] for run in runs],
-        [run["multiplier"] for run in runs],
-        fit["rate"],
-        fit["gain"],
-        fit["slope"],
-    )
+    points = {
+        "rate": [run["rate"] for run in runs],
+        "gain": [-run["distortion"] for run in runs],
+        "multiplier": [run["multiplier"] for run in runs],
+    }
+    return figures.duality(points, outcome["fit"])
 
 
 def rate_distortion(outcome: Outcome) -> Figure:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, mosaic, pictures, same_length, shrunk
+from betavae.figures.mean_codes import Responses
 from betavae.figures.pictures import signed
-from betavae.figures.responses import Responses
 from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, latent_name
 
 MAP = "cividis"  # rises in lightness: the same order to every eye and in grey
@@ -83,7 +83,8 @@ def response_sheet(
                 axes = figure.add_axes(
                     (left / wide, bottom / page, width / wide, row.height / page)
                 )
-                _draw(axes, row, found, strips, k, limit, theme, first=place == 0)
+                _draw(axes, row, found, strips, k, limit, theme)
+                axes.tick_params(labelleft=place == 0)
                 if row is rows[0]:
                     axes.set_title(names[k], fontsize=9, loc="center", pad=4, weight="normal")
             figure.text(
@@ -150,12 +151,10 @@ def _draw(
     latent: int,
     limit: float,
     theme: Theme,
-    *,
-    first: bool,
 ) -> None:
     axes.set_xticks([])
     if row.kind in found.curves:
-        _curve(axes, found.curves[row.kind][latent], limit, theme, first=first)
+        _curve(axes, found.curves[row.kind][latent], limit, theme)
         return
     axes.set_yticks([])
     if row.kind == "bar":
@@ -168,7 +167,7 @@ def _draw(
         axes.imshow(strips[latent], aspect="auto")
 
 
-def _curve(axes: Axes, lines: Floats, limit: float, theme: Theme, *, first: bool) -> None:
+def _curve(axes: Axes, lines: Floats, limit: float, theme: Theme) -> None:
     axes.axhline(0, color=theme.rule, linewidth=0.5)
     for place, (line, shade) in enumerate(zip(lines, theme.shades(len(lines)), strict=True)):
         axes.plot(line, color=shade, linestyle=LINES[place % len(LINES)], linewidth=0.9)
@@ -176,7 +175,7 @@ def _curve(axes: Axes, lines: Floats, limit: float, theme: Theme, *, first: bool
     axes.margins(x=0.06)
     axes.spines["bottom"].set_visible(False)
     ends = [-float(f"{limit:.1g}"), 0, float(f"{limit:.1g}")]
-    axes.set_yticks(ends, [signed(end) for end in ends] if first else ["", "", ""])
+    axes.set_yticks(ends, [signed(end) for end in ends])
     axes.tick_params(axis="y", labelsize=5.5, length=1.5, pad=1)
 
 
