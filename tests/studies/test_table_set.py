@@ -14,7 +14,7 @@ from betavae.cli import run
 from betavae.data import shapes2d
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
-from betavae.data.images import ImageStore
+from betavae.data.readers.arrays import to_store
 from betavae.studies.table_set import Protocol, table_set
 
 GRID = Factors(("posX", "shape", "posY"), (6, 2, 6))
@@ -26,7 +26,7 @@ def bars(name: str, *, size: int | None = None) -> Dataset:
     for image, (x, shape, y) in zip(images, GRID.table(), strict=True):
         tall, wide = (10, 4) if shape else (4, 10)
         image[4 * y : 4 * y + tall, 4 * x : 4 * x + wide] = 255
-    return Dataset(name, ImageStore.from_array(images), GRID, None, GRID.names)
+    return Dataset(name, to_store(images), GRID, None, GRID.names)
 
 
 def test_shapes_are_read_off_any_grid() -> None:

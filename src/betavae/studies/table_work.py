@@ -32,7 +32,8 @@ WIDE_ROWS = 50_000  # images scored at most where codes are wide: 205 MB of raw 
 
 def moments_work(data: str, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Sum pixels and their products over all images of one shape."""
-    dataset, protocol = table_set(data), protocol_on(data)
+    dataset = table_set(data)
+    protocol = Protocol.of(data, dataset.grid)
     shapes = protocol.shape_of(np.arange(len(dataset.images)))
     rows = np.flatnonzero(shapes == options["shape"])
     if options["rows"] is not None:
@@ -64,7 +65,7 @@ def fit_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, An
     if config.method.name == "ica":
         return _ica_work(study, folder, config, dataset)
     if config.method.name == "pca":
-        protocol = protocol_on(config.data)
+        protocol = Protocol.of(config.data, dataset.grid)
         found = read_moments(study, protocol, range(len(protocol.shapes)))
         model: Any = linear.pca(found, dataset.images.image_shape, config.latents)
         header = checkpoint.Header(config, dataset.images.image_shape, found.rows, 0, 0.0)
@@ -86,7 +87,7 @@ def fit_work(study: Path, folder: Path, options: dict[str, Any]) -> dict[str, An
 
 def _ica_work(study: Path, folder: Path, config: Config, dataset: Dataset) -> dict[str, Any]:
     """Fit ICA to each pair of shapes (A.3); its many codes are made anew where they are scored."""
-    protocol = protocol_on(config.data)
+    protocol = Protocol.of(config.data, dataset.grid)
     shapes = protocol.shape_of(np.arange(len(dataset.images)))
     rng, converged = np.random.default_rng((CHOICE, config.seed)), []
     for pair in protocol.pairs:
@@ -116,7 +117,8 @@ def kept_codes(study: Path, data: str, codes: str, rows: int | None) -> list[Cod
         codes: the folder of a fit below it, or ``truth`` or ``pixels``.
         rows: how many rows the study encodes; None: all.
     """
-    dataset, protocol = table_set(data), protocol_on(data)
+    dataset = table_set(data)
+    protocol = Protocol.of(data, dataset.grid)
     if (study / codes / CODES).exists():
         kept = Representation.load(study / codes / CODES)
         unit = "std" if kept.log_var is None else "prior"
