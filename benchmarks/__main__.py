@@ -21,7 +21,7 @@ NAMES = (
     "throughput",
     "objectives",
     "metrics",
-    "replicas",
+    "metric_oracles",
     "explore",
     "gpu",
     "time_to_score",

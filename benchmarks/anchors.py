@@ -41,7 +41,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], float, float]] = {
 def go_on(config: Config, dataset: Dataset, folder: Path, until: int) -> Record:
     """Train until `until` images have been seen, from where the folder stands."""
     from betavae.training import checkpoint
-    from betavae.training.loop import train
+    from betavae.training.fit import train
     from betavae.training.records import RECORDS, read_records
 
     def enough(model: VAE, record: Record) -> bool:

@@ -93,9 +93,9 @@ def step_bytes(network: str, batch: int, *, wide: int) -> float:
     import torch
     from torch import nn
 
-    from betavae.models.networks import build
+    from betavae.models.networks import build_network
 
-    encoder, decoder = build(network, (1, 64, 64), LATENTS)
+    encoder, decoder = build_network(network, (1, 64, 64), 2 * LATENTS, LATENTS)
     outputs = 0
 
     def count(_: nn.Module, __: object, output: torch.Tensor) -> None:
@@ -118,7 +118,7 @@ def images_a_second(
 ) -> float:
     """Train through the public loop; return the median speed between records, warm-up left out."""
     from betavae.config import Config
-    from betavae.training.loop import train
+    from betavae.training.fit import train
 
     options = {
         "network": network, "batch": batch, "images": images, "latents": LATENTS, "beta": 4.0,

@@ -17,17 +17,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 if __package__ in (None, ""):  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers import shapes
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 BATCHES = (64, 256)
 IMAGES = 2048
@@ -40,42 +36,29 @@ def stepper(name: str, network: str, batch: int) -> Callable[[int], float]:
     import torch
 
     from betavae.config import Config
-    from betavae.data.batches import DataOrder
+    from betavae.data.batches import fetch
+    from betavae.data.dataset import Dataset
     from betavae.data.images import ImageStore
-    from betavae.models.vae import VAE
-    from betavae.objectives import Stateful, Step
-    from betavae.training.configured import make_objective, make_optimiser
-    from betavae.training.loop import train_step
+    from betavae.objectives import Step
+    from betavae.training.learners import make_learner
     from betavae.training.records import Recorder
 
     config = Config.from_mapping(
         {"network": network, "batch": batch, "objective": name, "device": "cpu"}
         | ({"beta": 1.0} if name == "beta" else {})
     )
-    store = ImageStore.from_binary(shapes(IMAGES))
-    torch.manual_seed(0)
-    model = VAE.from_config(config, store.image_shape)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    objective = make_objective(config, 4096)
-    if isinstance(objective, Stateful):
-        objective.start(model, 0)
-    optimiser = make_optimiser(config, model, torch.device("cpu"))
-    generator = torch.Generator().manual_seed(0)
+    dataset = Dataset("shapes", ImageStore.from_binary(shapes(IMAGES)))
+    learner = make_learner(config, dataset, torch.device("cpu"))
+    draw = learner.sampler(dataset, batch, 0)
     recorder = Recorder(beta_norm=1.0, images_seen=0, seconds=0.0)
     taken = 0
-
-    order = DataOrder(IMAGES, batch, 0)
-
-    def batch_of(index: int, *, second: bool = False) -> Tensor:
-        return store.batch(order(index, second=second))
 
     def steps(count: int) -> float:
         nonlocal taken
         start = time.perf_counter()
         for _ in range(count):
-            images, second = batch_of(taken), partial(batch_of, taken, second=True)
-            step = Step(taken * batch, generator, IMAGES, second)
-            train_step(model, optimiser, objective, images, step, recorder)
+            step = Step(taken * batch, learner.generator, IMAGES)
+            recorder.add(learner.step(fetch(dataset, draw(taken)), step))
             taken += 1
         return time.perf_counter() - start
 

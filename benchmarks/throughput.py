@@ -28,7 +28,8 @@ if __package__ in (None, ""):  # run as a script
 from benchmarks.peers import Pythae, shapes
 
 if TYPE_CHECKING:
-    from betavae.data.dataset import Dataset
+    from betavae.training.build import build_model
+from betavae.data.dataset import Dataset
 
 LATENTS = 10
 NETWORKS = {"conv": "burgess", "fc": "fc"}
@@ -87,7 +88,7 @@ def sgemm_flops(seconds: float = 0.25, size: int = 1024) -> float:
 def ours(dataset: Dataset, network: str, batch: int, images: int, *, compiled: bool) -> float:
     """Train `images` images through the public loop; return images a second of its steps."""
     from betavae.config import Config
-    from betavae.training.loop import train
+    from betavae.training.fit import train
 
     options = {
         "network": network, "batch": batch, "images": images, "latents": LATENTS, "beta": 4.0,
@@ -104,13 +105,12 @@ def compare(
 ) -> dict[str, Any]:
     """Alternate ours, pythae and sgemm; return median ratios and the rounds behind them."""
     from betavae.config import Config
-    from betavae.models.vae import VAE
 
     network, images = NETWORKS[name], len(dataset.images)
     peer = Pythae(network, batch, images, latents=LATENTS, threads=threads)
     try:
         config = Config.from_mapping({"network": network, "latents": LATENTS})
-        model = VAE.from_config(config, (1, 64, 64))
+        model = build_model(config, (1, 64, 64))
         # Sorted, as our first layer's weight lies the other way round.
         sizes = {key: sorted(value.shape) for key, value in model.state_dict().items()}
         if sizes != {key: sorted(shape) for key, shape in peer.shapes.items()}:

@@ -24,13 +24,13 @@ import numpy as np
 from betavae import data as datasets
 from betavae.config import Config
 from betavae.metrics.higgins import higgins_score
-from betavae.models.methods import Model
 from betavae.models.vae import VAE
 from betavae.runs.representation import represent
 from betavae.studies.presets import BETA_VAE, scaled
 from betavae.studies.restarts import train_restarts
+from betavae.training.build import Model
 from betavae.training.checkpoint import load_model
-from betavae.training.loop import train
+from betavae.training.fit import train
 from betavae.training.records import Record
 
 TARGET = 0.99
@@ -95,7 +95,9 @@ def score_of(model: Model) -> float:
     rows = np.sort(np.random.default_rng(0).choice(len(dataset.images), 20_000, replace=False))
     codes = represent(model, dataset, rows=rows)
     assert codes.factors is not None
-    return higgins_score(codes.mean, codes.factors, rng=0).score
+    return higgins_score(
+        codes.mean, codes.factors, factor_names=codes.factor_names, unit="prior", rng=0
+    ).score
 
 
 def found(seed: int, seconds: float, scores: list[tuple[int, float]]) -> dict[str, Any]:

@@ -28,10 +28,10 @@ from sklearn.preprocessing import StandardScaler
 from betavae._system.files import write_json
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.models.methods import Model
-from betavae.runs.opened import load_run
+from betavae.runs.opened import open_run
 from betavae.runs.representation import represent
-from betavae.training.loop import train
+from betavae.training.build import Model
+from betavae.training.fit import train
 
 LABELS = (10, 30, 100, 300, 1000)
 NUMBERS = ("posX", "posY", "scale")
@@ -58,8 +58,8 @@ def features(runs: Path, dataset: Dataset, rows: NDArray[np.int64]) -> dict[str,
     pixels = dataset.images[rows].numpy().reshape(len(rows), -1)
     untrained = train(Config(images=0, seed=0), dataset, progress=False).model
     models: dict[str, Model] = {
-        "beta-VAE": load_run(runs / "beta4")[0],
-        "VAE": load_run(runs / "beta1")[0],
+        "beta-VAE": open_run(runs / "beta4").model,
+        "VAE": open_run(runs / "beta1").model,
         "VAE untrained": untrained,
     }
     found = {name: represent(model, dataset, rows=rows).mean for name, model in models.items()}
@@ -87,7 +87,7 @@ def scores(
 
 def main(runs: Path = Path("runs/demo")) -> dict[str, Any]:
     """Measure everything and print a table."""
-    dataset = load_run(runs / "beta4")[2]
+    dataset = open_run(runs / "beta4").dataset
     rows = np.sort(np.random.default_rng(0).choice(len(dataset.images), ROWS, replace=False))
     factors = dataset.factors(rows)
     assert factors is not None

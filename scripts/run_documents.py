@@ -6,7 +6,6 @@ Run: python scripts/run_documents.py [PAGE ...]
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import shlex
@@ -24,7 +23,6 @@ from documents import BadDocument, Block, blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = (3, 2, 4, 8, 8)  # sizes of the 2D shapes that the documents see: 1,536 images
-STEPS = 300  # of the Higgins score's classifier, in the place of 30,000
 
 # What every line of a command is given, in place of its own value, by the command's words.
 QUICK = {
@@ -88,11 +86,9 @@ def import_what_pages_need() -> None:
     import betavae.report.write
     import betavae.runs.scoring  # noqa: F401
     from betavae import data
-    from betavae.metrics import higgins
 
     torch.set_num_threads(1)
     data.load = small(data.load)
-    higgins.train_softmax = functools.partial(higgins.train_softmax, steps=STEPS)
 
 
 def small(load: Callable[..., Any]) -> Callable[..., Any]:

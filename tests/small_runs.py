@@ -11,7 +11,7 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
-from betavae.training.loop import train
+from betavae.training.fit import train
 
 
 def synthetic(rows: int = 240, side: int = 32, channels: int = 1) -> Dataset:

@@ -67,7 +67,7 @@ def test_strangers_arrays_of_every_kind(
     run_quietly("encode", squares_run, "--out", tmp_path / "own.npz")
     capsys.readouterr()
     run_quietly("score", "--codes", tmp_path / "own.npz", "--metrics", "irs,total_correlation")
-    assert "128 rows, 3 latents, 2 factors, seed 0" in capsys.readouterr().out
+    assert "128 rows, 3 latents (0 active), 2 factors, seed 0" in capsys.readouterr().out
 
 
 def test_bad_scoring_is_one_line(
@@ -77,7 +77,7 @@ def test_bad_scoring_is_one_line(
     np.save(codes, np.random.default_rng(0).normal(size=(60, 3)))
     np.save(factors, np.arange(60)[:, None] % [2, 5])
     np.save(tmp_path / "short.npy", np.arange(59)[:, None] % [2, 5])
-    np.save(tmp_path / "same.npy", np.arange(60)[:, None] % [2, 1])
+    np.save(tmp_path / "same.npy", np.arange(60)[:, None] % [1, 1])
     (tmp_path / "text.csv").write_text("a,b\n1,2\nx,3\n")
 
     def score(*arguments: object) -> str:
@@ -103,7 +103,7 @@ def test_bad_scoring_is_one_line(
     assert "got 60 codes and 59 factors" in score(
         "--codes", codes, "--factors", tmp_path / "short.npy"
     )
-    assert "column 1 must take at least 2 values, got 1" in score(
+    assert "factors must have a column of at least 2 values, got none" in score(
         "--codes", codes, "--factors", tmp_path / "same.npy"
     )
     assert "got 'x' in row 3, column a" in score("--codes", tmp_path / "text.csv")

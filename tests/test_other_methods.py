@@ -18,16 +18,16 @@ from betavae.app.explorer import open_explorer
 from betavae.config import Config
 from betavae.models.linear import Affine
 from betavae.report.write import write_report
-from betavae.runs.draw import draw_figure
-from betavae.runs.figure_options import Options
+from betavae.runs.figure_options import FigureOptions
 from betavae.runs.latent_ranges import measured_scale, scale_of
 from betavae.runs.opened import OpenRun, open_run
-from betavae.training.methods import fit
+from betavae.studies.named_figures import draw_figure
+from betavae.training.fit import train
 from small_runs import grid_images
 
 METHODS = ("infogan", "dcign", "pca", "ica")
 DRAWN = ("traversals", "responses", "reconstructions", "information", "importance")
-FEW = Options(rows=72, steps=3, seeds=1)
+FEW = FigureOptions(rows=72, steps=3, seeds=1)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for method in (*METHODS, "vae"):
         options: dict[str, Any] = {} if method in ("pca", "ica") else trained
         config = Config.from_mapping({"method": method, "latents": 5, "data": "grid", **options})
-        fit(config, grid_images(), folder / method, progress=False)
+        train(config, grid_images(), folder / method, progress=False)
     return folder
 
 

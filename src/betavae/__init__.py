@@ -5,26 +5,34 @@ Nothing heavy is imported here: names are resolved on first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from betavae._system.lazy import lazy
 
 if TYPE_CHECKING:
     from betavae._system.errors import InputError as InputError
     from betavae.config import Config as Config
+    from betavae.data import load as load
     from betavae.estimator import BetaVAE as BetaVAE
+    from betavae.estimator import from_pretrained as from_pretrained
+    from betavae.metrics import evaluate as evaluate
+    from betavae.runs.opened import open_run as open_run
+    from betavae.training.fit import train as train
 
 __version__ = "0.1.0"
-__all__ = ["BetaVAE", "Config", "InputError", "__version__"]
+__all__ = [
+    "BetaVAE", "Config", "InputError", "__version__", "evaluate", "from_pretrained", "load",
+    "open_run", "train",
+]  # fmt: skip
 
 _HOMES = {
-    "BetaVAE": "betavae.estimator",
-    "Config": "betavae.config",
-    "InputError": "betavae._system.errors",
+    "BetaVAE": "estimator",
+    "Config": "config",
+    "InputError": "_system.errors",
+    "evaluate": "metrics",
+    "from_pretrained": "estimator",
+    "load": "data",
+    "open_run": "runs.opened",
+    "train": "training.fit",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'betavae' has no attribute '{name}'")
+__getattr__, __dir__ = lazy(__name__, _HOMES)

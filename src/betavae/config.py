@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -20,51 +19,55 @@ from pydantic import (
 from typing_extensions import Self
 
 from betavae._system.errors import InputError, did_you_mean
-from betavae.options import TAKES, ObjectiveOptions
+from betavae._system.options import Options
+from betavae.models.dcign import DCIGNMethod
+from betavae.models.infogan import InfoGANMethod
+from betavae.models.latents import CustomLatent, GaussianLatent, PointLatent
+from betavae.models.likelihoods import BernoulliPixels, GaussianPixels
+from betavae.models.linear import ICAMethod, PCAMethod
+from betavae.models.methods import ALWAYS, VAEMethod
+from betavae.models.networks import NETWORKS
+from betavae.objectives import AnyObjective
+from betavae.objectives.beta import BetaOptions
+from betavae.objectives.length import Length
+from betavae.objectives.optimisers import Adagrad, Adam, Muon
 
-SIZES = (32, 64, 128)
-BETA_OPTIONS = ("beta", "beta_norm", "beta_schedule", "beta_start", "beta_ramp", "beta_cycles")
-
-
-def _number(value: object) -> object:
-    """Read a whole number's text: the command line hands text on, which no Literal takes."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-Size = Annotated[Literal[32, 64, 128], BeforeValidator(_number)]
-
-# Defaults of the methods whose papers set other ones than the VAE's.
-METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
-    "infogan": {"latents": 5, "batch": 64, "learning_rate": 1e-3},
-    "dcign": {"latents": 10, "batch": 20, "learning_rate": 5e-4},
+CUSTOM = "custom"  # a network or latent given from Python
+AnyMethod = VAEMethod | InfoGANMethod | DCIGNMethod | PCAMethod | ICAMethod
+AnyLatent = GaussianLatent | PointLatent | CustomLatent
+AnyLikelihood = BernoulliPixels | GaussianPixels
+AnyOptimiser = Adam | Adagrad | Muon
+KINDS: dict[str, tuple[type[Options], ...]] = {
+    kind: get_args(union)
+    for kind, union in (
+        ("method", AnyMethod),
+        ("latent", AnyLatent),
+        ("likelihood", AnyLikelihood),
+        ("objective", AnyObjective),
+        ("optimiser", AnyOptimiser),
+    )
 }
-# What the other methods take; the rest describes a VAE.
-TRAINED = (
-    "batch", "images", "learning_rate", "learning_rate_schedule", "learning_rate_decay",
-    "threads", "checkpoint_every", "device", "tensorboard",
-)  # fmt: skip
-METHOD_TAKES: dict[str, tuple[str, ...]] = {
-    "infogan": TRAINED,
-    "dcign": TRAINED,
-    "pca": (),
-    "ica": (),
-}
-TAKEN_BY_ALL = ("data", "size", "method", "latents", "seed")
+"""The fields that are chosen by name, each with its members; the first is the default."""
+
+HOW: dict[str, Any] = {"decides": False}  # marks what decides how a run is done, not its result
 
 
 class Config(BaseModel):
     """Everything that decides a run. Frozen; unknown keys and bad values are refused.
 
-    Lengths (`images`, `beta_ramp`, `checkpoint_every`) count images shown to the model.
+    Lengths (`images`, `beta_ramp`, `checkpoint_every`) count images shown to the model. What is
+    chosen by name (`objective`, `optimiser`, ...) is a name, or a table of the name and its
+    options; options of the objective beta, of the optimisers and of the likelihoods also have
+    bare names: ``beta=4`` is ``objective={"name": "beta", "beta": 4}``.
 
-    >>> Config(beta=4, latents=10).beta
+    >>> Config(beta=4, latents=10).objective.beta
     4.0
     >>> Config(objective="tcvae") == Config(objective={"name": "tcvae"})
     True
-    >>> Config.from_mapping({"latent": 3})
+    >>> Config.from_mapping({"latent_": 3})
     Traceback (most recent call last):
     ...
-    betavae.InputError: unknown option 'latent'; did you mean 'latents'?
+    betavae.InputError: unknown option 'latent_'; did you mean 'latent'?
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -73,125 +76,115 @@ class Config(BaseModel):
         "shapes2d",
         description="shapes2d, a prepared set's name, a .npy/.npz file, or an image folder.",
     )
-    size: Size | None = Field(
-        None, description="Size of a prepared set; crop and resize a folder's images to this size."
-    )
-
-    method: Literal["vae", "infogan", "dcign", "pca", "ica"] = Field(
-        "vae", description="What is fitted; the others are the paper's baselines."
-    )
-    network: Literal["fc", "conv", "burgess", "patch", "mlp"] = Field(
-        "patch", description="fc and conv are the paper's Table 1; see docs/networks.md."
-    )
-    latents: int = Field(10, ge=1, description="Number of latents, M.")
-    likelihood: Literal["bernoulli", "gaussian"] = Field(
-        "bernoulli", description="Decoder distribution."
-    )
-    sigma: float = Field(0.1, gt=0, description="Standard deviation of the Gaussian decoder.")
-
-    objective: ObjectiveOptions = Field(
-        ObjectiveOptions.model_validate({}),
-        description="Training objective, by name or with its options.",
-    )
-    beta: float | None = Field(
+    size: int | None = Field(
         None,
-        ge=0,
-        description="Objective beta: weight of the rate (KL), nats per image on both sides. "
-        "[default: 4]",
-    )
-    beta_norm: float | None = Field(
-        None, ge=0, description="The same weight normalised: beta * latents / pixels (A.5)."
-    )
-    beta_schedule: Literal["constant", "linear", "exponential", "cyclical"] = Field(
-        "constant", description="How beta moves from beta_start to its value over beta_ramp."
-    )
-    beta_start: float = Field(0.0, ge=0, description="Value of beta at the first image.")
-    beta_ramp: int | None = Field(
-        None, ge=1, description="Images over which beta moves. [default: 40 % of the run]"
-    )
-    beta_cycles: int = Field(
-        4, ge=1, description="Rises of the cyclical schedule, each over half of its cycle."
+        ge=8,
+        le=256,
+        description="Size of a prepared set; crop and resize a folder's images to this size.",
     )
 
-    optimiser: Literal["adam", "adagrad"] = Field("adam", description="Optimiser.")
-    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
-    learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="Decay of the learning rate to zero, or none."
+    method: Annotated[AnyMethod, Field(discriminator="name")] = Field(
+        VAEMethod(), description="What is fitted; the others are the paper's baselines."
     )
-    learning_rate_decay: int | None = Field(
-        None, ge=1, description="Last images, over which it decays. [default: the whole run]"
+    network: str = Field(
+        "patch",
+        description=f"{', '.join(NETWORKS)}, or MODULE:FUNCTION of your own; fc and conv are the "
+        "paper's Table 1 (docs/networks.md).",
     )
-    batch: int = Field(8, ge=1, description="Images a step.")
+    latents: int = Field(10, ge=1, le=100_000, description="Number of latents, M.")
+    latent: Annotated[AnyLatent, Field(discriminator="name")] = Field(
+        GaussianLatent(), description="What a code is."
+    )
+    likelihood: Annotated[AnyLikelihood, Field(discriminator="name")] = Field(
+        BernoulliPixels(), description="Decoder distribution."
+    )
+    objective: Annotated[AnyObjective, Field(discriminator="name")] = Field(
+        BetaOptions(), description="Training objective (docs/objectives.md)."
+    )
+    optimiser: Annotated[AnyOptimiser, Field(discriminator="name")] = Field(
+        Adam(), description="Optimiser."
+    )
+
+    batch: int = Field(8, ge=1, le=10_000_000, description="Images a step.")
     images: int = Field(
-        200_000, ge=0, description="Length of training, in images; 0 leaves a VAE untrained."
+        200_000,
+        ge=0,
+        le=10**15,
+        description="Length of training, in images; 0 leaves a VAE untrained.",
     )
-    seed: int = Field(0, ge=0, description="Seed of weights, data order and noise.")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of weights, data order and noise.")
     init: str | None = Field(
         None, description="Run folder whose weights training starts from (a warm start)."
     )
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="Where to train; auto takes CUDA, then MPS, then the CPU."
+        "auto",
+        description="Where to train; auto takes CUDA, then MPS, then the CPU.",
+        json_schema_extra=HOW,
     )
     threads: int | None = Field(
         None,
         ge=1,
+        le=1024,
         description="CPU threads. [default: 1 for patch and mlp with batch <= 32, else PyTorch's]",
+        json_schema_extra=HOW,
     )
     bf16: bool = Field(False, description="bfloat16 autocast on CUDA; the KL stays in float32.")
     compile: bool = Field(
-        False, description="torch.compile the step, as CUDA graphs on CUDA; falls back and says so."
+        False,
+        description="torch.compile the step, as CUDA graphs on CUDA; falls back and says so.",
+        json_schema_extra=HOW,
     )
-    checkpoint_every: int = Field(50_000, ge=1, description="Images between checkpoints.")
+    checkpoint_every: int = Field(
+        50_000, ge=1, description="Images between checkpoints.", json_schema_extra=HOW
+    )
     tensorboard: bool = Field(
-        False, description="Write TensorBoard events beside metrics.jsonl (extra tensorboard)."
+        False,
+        description="Write TensorBoard events beside metrics.jsonl (extra tensorboard).",
+        json_schema_extra=HOW,
     )
 
-    @field_validator("objective", mode="before")
+    @field_validator("network")
     @classmethod
-    def _named(cls, objective: object) -> object:
-        return {"name": objective} if isinstance(objective, str) else objective
+    def _known(cls, network: str) -> str:
+        if network not in NETWORKS and network != CUSTOM and ":" not in network:
+            raise ValueError(
+                f"network must be one of {', '.join(NETWORKS)}, or MODULE:FUNCTION, got "
+                f"'{network}'{did_you_mean(network, NETWORKS)}"
+            )
+        return network
 
     @model_validator(mode="wrap")
     @classmethod
-    def _method(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Fill in the method's own defaults, and refuse options that it does not take."""
+    def _gather(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Put bare options where they belong, and fill in the method's own defaults."""
         if not isinstance(values, Mapping):
             return handler(values)
-        defaults = METHOD_DEFAULTS.get(values.get("method", "vae"), {})
-        config = handler({**defaults, **values})
-        config.model_fields_set.difference_update(defaults.keys() - values.keys())
-        if config.method != "vae":
-            for name in config.model_fields_set - {*TAKEN_BY_ALL, *METHOD_TAKES[config.method]}:
-                if getattr(config, name) != cls.model_fields[name].default:
-                    raise ValueError(f"{name} belongs to method vae, not to {config.method}")
-            if config.method in ("infogan", "dcign") and config.images < 1:
-                raise ValueError(f"images must be >= 1 with method={config.method}, got 0")
+        tables = gathered(values)
+        method = _member("method", tables.get("method"))
+        defaults: Mapping[str, Any] = getattr(method, "defaults", {})
+        config = handler(_named(merged(defaults, tables)))
+        config.model_fields_set.difference_update(defaults.keys() - tables.keys())
+        takes = getattr(config.method, "takes", None)
+        if takes is not None:
+            for name in sorted(config.model_fields_set - {*ALWAYS, *takes}):
+                value = getattr(config, name)
+                if value != cls.model_fields[name].default:
+                    bare = [key for key in getattr(value, "bare", ()) if key in values]
+                    raise ValueError(
+                        f"{(bare or [name])[0]} belongs to method vae, not to {config.method.name}"
+                    )
+            if "images" in takes and config.images < 1:
+                raise ValueError(
+                    f"images must be >= 1 with method={config.method.name}, got {config.images}"
+                )
         return config
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.beta is not None and self.beta_norm is not None:
-            raise ValueError("give beta or beta_norm, not both")
-        if self.beta_schedule == "exponential" and not self.beta_start > 0:
-            raise ValueError("beta_start must be > 0 with beta_schedule=exponential, got 0")
-        if self.learning_rate_decay is not None and self.learning_rate_schedule == "constant":
-            raise ValueError(
-                "learning_rate_decay needs learning_rate_schedule=linear or cosine, got constant"
-            )
-        name = self.objective.name
-        if name != "beta":
-            for key in BETA_OPTIONS:
-                if getattr(self, key) != type(self).model_fields[key].default:
-                    hint = "; did you mean objective.beta?" if "beta" in TAKES[name] else ""
-                    raise ValueError(f"{key} belongs to objective beta, not to {name}{hint}")
-        return self
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Config:
         """Build a Config; every bad key or value is one InputError line."""
         try:
-            return cls(**options)
+            return cls.model_validate(dict(options))
         except ValidationError as error:
             raise InputError(explain(error)) from None
 
@@ -210,18 +203,41 @@ class Config(BaseModel):
             raise InputError(f"{path} is not valid TOML: {error}") from None
         return _underscored(options)
 
+    def given(self) -> dict[str, Any]:
+        """Return the options that were set, without defaults, as `from_mapping` takes them."""
+        return {
+            name: _given(getattr(self, name))
+            for name in type(self).model_fields
+            if name in self.model_fields_set
+        }
+
     def replaced(self, **changes: Any) -> Config:
-        """Return a validated copy with `changes`; fields set so far stay marked as set."""
-        given = self.model_dump(include=self.model_fields_set)
-        return Config.from_mapping({**given, **changes})
+        """Return a validated copy with `changes`; fields set so far stay marked as set.
 
-    def resolved_ramp(self) -> int:
-        """Return the images over which beta moves."""
-        return self.beta_ramp or max(1, round(0.4 * self.images))
+        >>> Config(beta=4, seed=1).replaced(beta_norm=0.1, seed=2).given()
+        {'objective': {'name': 'beta', 'beta_norm': 0.1}, 'seed': 2}
+        """
+        return Config.from_mapping(merged(self.given(), gathered(changes)))
 
-    def resolved_decay(self) -> int:
-        """Return the images at the end over which the learning rate decays."""
-        return min(self.learning_rate_decay or self.images, self.images)
+    def differences(self, other: Config) -> list[str]:
+        """Name the options that decide the result and differ from another configuration's.
+
+        Those inside a table are named with it, as in ``optimiser.learning_rate``.
+        """
+        found = []
+        for name, field in type(self).model_fields.items():
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if field.json_schema_extra == HOW or mine == theirs:
+                continue
+            if isinstance(mine, Options) and type(mine) is type(theirs):
+                found += [
+                    f"{name}.{key}"
+                    for key in type(mine).model_fields
+                    if getattr(mine, key) != getattr(theirs, key)
+                ]
+            else:
+                found.append(name)
+        return found
 
     def part_of_length(self) -> str | None:
         """Name what is a part of the run's length, so that a longer run begins otherwise.
@@ -231,35 +247,142 @@ class Config(BaseModel):
         >>> Config(beta_schedule="linear").part_of_length()
         'beta_ramp'
         """
-        if self.learning_rate_schedule != "constant":
+        if self.optimiser.learning_rate_schedule != "constant":
             return "the learning rate's decay"
-        if self.beta_schedule != "constant" and self.beta_ramp is None:
-            return "beta_ramp"
-        if self.objective.name == "capacity" and self.objective.target_ramp is None:
-            return "objective.target_ramp"
-        if self.method == "dcign":
-            return "dcign's unsupervised start"
+        for part in (self.method, self.objective):
+            if found := getattr(part, "part_of_length", lambda: None)():
+                return str(found)
         return None
 
-    def resolved_beta(self, pixels: int) -> float:
-        """Return the weight of the rate in nats for images of `pixels` values (N = C*H*W).
+    def length(self, image_shape: tuple[int, ...]) -> Length:
+        """Return what objectives are told of the run, for images (C, H, W)."""
+        pixels = 1
+        for side in image_shape:
+            pixels *= side
+        return Length(self.images, pixels, self.latents)
 
-        Source: Higgins et al. 2017, A.5: beta_norm = beta M / N.
-        """
-        if self.beta_norm is not None:
-            return self.beta_norm * pixels / self.latents
-        return 4.0 if self.beta is None else self.beta
+    def beta(self, image_shape: tuple[int, ...]) -> float | None:
+        """Return the last weight of the rate in nats; None where the objective has no fixed one."""
+        if isinstance(self.objective, BetaOptions):
+            length = self.length(image_shape)
+            return self.objective.resolved(length.pixels, self.latents)
+        return None
+
+
+def _given(value: Any) -> Any:
+    """Return an option as plain values; of a table its name and what was set."""
+    if isinstance(value, Options):
+        return {"name": getattr(value, "name"), **value.given()}  # noqa: B009
+    return value
+
+
+def table(value: Any) -> dict[str, Any]:
+    """Return what is chosen by name, given as a name, a mapping or Options, as a mapping."""
+    if isinstance(value, Options):
+        return dict(_given(value))
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _member(kind: str, value: Any) -> type[Options] | None:
+    """Return the class that a table names; the default where it names none."""
+    members = KINDS[kind]
+    chosen = table(value) if value is not None else {}
+    name = chosen.get("name", members[0].model_fields["name"].default) if chosen is not None else 0
+    named = [one for one in members if one.model_fields["name"].default == name]
+    return named[0] if named else None
+
+
+def _named(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return tables with the default name where none is given."""
+    for kind, members in KINDS.items():
+        value = tables.get(kind)
+        if isinstance(value, Mapping) and "name" not in value:
+            tables[kind] = {"name": members[0].model_fields["name"].default, **value}
+    return tables
+
+
+def bare_options() -> dict[str, dict[str, list[type[Options]]]]:
+    """Return by bare name: the kind of an option, and the members that have it."""
+    found: dict[str, dict[str, list[type[Options]]]] = {}
+    for kind, members in KINDS.items():
+        for member in members:
+            for name in member.bare:
+                found.setdefault(name, {}).setdefault(kind, []).append(member)
+    return found
+
+
+def gathered(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with bare ones put into their tables, and names turned into tables.
+
+    Raises:
+        InputError: for a bare option of another member than the chosen one.
+
+    >>> gathered({"beta": 4, "seed": 1})
+    {'seed': 1, 'objective': {'beta': 4}}
+    """
+    bare = bare_options()
+    tables: dict[str, Any] = {key: value for key, value in options.items() if key not in bare}
+    for kind in KINDS:
+        if tables.get(kind) is not None:
+            tables[kind] = table(tables[kind])
+    for name, kinds in bare.items():
+        if name not in options:
+            continue
+        ((kind, owners),) = kinds.items()
+        chosen = _member(kind, tables.get(kind))
+        if chosen is not None and chosen not in owners:
+            own = owners[0].model_fields["name"].default
+            now = chosen.model_fields["name"].default
+            hint = f"; did you mean {kind}.{name}?" if name in chosen.model_fields else ""
+            raise InputError(f"{name} belongs to {kind} {own}, not to {now}{hint}")
+        there = tables.get(kind) or {}
+        if not isinstance(there, Mapping):
+            continue  # refused by the field itself
+        if name in there and there[name] != options[name]:
+            raise InputError(f"{name} is given twice: {options[name]} and {there[name]}")
+        tables[kind] = {**there, name: options[name]}
+    return tables
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay options over others, both `gathered`.
+
+    Tables of the same name are laid over each other, those of another name are replaced. Of
+    options that exclude each other (beta and beta_norm) the upper one wins.
+    """
+    result = {**base, **over}
+    for kind in KINDS:
+        below, above = table(base.get(kind)), table(over.get(kind))
+        if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+            continue
+        if "name" in above and _member(kind, below) is not _member(kind, above):
+            continue
+        member = _member(kind, below)
+        if member is not None and set(member.exclusive) & above.keys():
+            below = {key: value for key, value in below.items() if key not in member.exclusive}
+        result[kind] = {**below, **above}
+    return result
 
 
 def explain(error: ValidationError) -> str:
     """Turn pydantic's first complaint into one line: what, expected, got."""
     first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"])
+    parts = [str(part) for part in first["loc"]]
+    kind = parts[0] if parts and parts[0] in KINDS else None
+    member = None
+    if kind is not None and len(parts) > 1:  # pydantic names the chosen member: leave it out
+        member = _member(kind, parts.pop(1))
+    if first["type"] == "union_tag_invalid" and kind is not None:
+        return _unknown_member(kind, first)
+    if kind is not None and len(parts) == 1 and first["type"] != "value_error":
+        close = did_you_mean(kind, [name for name in Config.model_fields if name != kind])
+        hint = close if isinstance(first["input"], (int, float)) else ""
+        names = ", ".join(_names(kind))
+        return f"{kind} must be one of {names}, or a table, got {_shown(first['input'])}{hint}"
     if first["type"] == "extra_forbidden":
-        inner = [f"objective.{key}" for key in ObjectiveOptions.model_fields]
-        known = inner if len(first["loc"]) > 1 else list(Config.model_fields)
-        return f"unknown option '{name}'{did_you_mean(name, known)}"
+        return _unknown_option(parts, kind, member)
     message = first["msg"].removeprefix("Value error, ")
+    name = ".".join(parts[1:] if member is not None and parts[-1] in member.bare else parts)
     if not name or first["type"] == "value_error":
         return message
     message = message.replace("Input should be ", "must be ")
@@ -267,11 +390,52 @@ def explain(error: ValidationError) -> str:
         ("greater than or equal to ", ">= "),
         ("less than or equal to ", "<= "),
         ("greater than ", "> "),
+        ("less than ", "< "),
     ):
         message = message.replace(words, sign)
     got = first["input"]
-    hint = did_you_mean(got, _choices(name)) if isinstance(got, str) else ""
-    return f"{name} {message}, got {got!r}{hint}"
+    choices = get_args(_annotation(member, parts)) if isinstance(got, str) else ()
+    hint = did_you_mean(got, [c for c in choices if isinstance(c, str)]) if choices else ""
+    return f"{name} {message}, got {_shown(got)}{hint}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _names(kind: str) -> list[str]:
+    return [member.model_fields["name"].default for member in KINDS[kind]]
+
+
+def _unknown_member(kind: str, first: Any) -> str:
+    got = str(first["ctx"].get("tag", ""))
+    names = _names(kind)
+    return f"{kind} must be one of {', '.join(names)}, got '{got}'{did_you_mean(got, names)}"
+
+
+def _unknown_option(parts: list[str], kind: str | None, member: type[Options] | None) -> str:
+    if kind is None or member is None:
+        known = [*Config.model_fields, *bare_options()]
+        return f"unknown option '{'.'.join(parts)}'{did_you_mean(parts[-1], known)}"
+    own, key = member.model_fields["name"].default, parts[-1]
+    has = [name for name in member.model_fields if name != "name"]
+    owners = [
+        other.model_fields["name"].default
+        for other in KINDS[kind]
+        if key in other.model_fields and key != "name"
+    ]
+    hint = did_you_mean(key, has)
+    if not hint:
+        belongs = f"; it belongs to {', '.join(owners)}" if owners else ""
+        hint = f"{belongs}; {own} has {', '.join(has) or 'none'}"
+    return f"{kind} {own} has no option '{key}'{hint}"
+
+
+def _annotation(member: type[Options] | None, parts: list[str]) -> Any:
+    model: type[BaseModel] = Config if member is None else member
+    field = model.model_fields.get(parts[-1])
+    return field.annotation if field else None
 
 
 def _underscored(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,11 +444,3 @@ def _underscored(options: Mapping[str, Any]) -> dict[str, Any]:
         key.replace("-", "_"): _underscored(value) if isinstance(value, dict) else value
         for key, value in options.items()
     }
-
-
-def _choices(name: str) -> tuple[str, ...]:
-    """Return the literal choices of option `name`, if it has any."""
-    model = ObjectiveOptions if name.startswith("objective.") else Config
-    field = model.model_fields.get(name.removeprefix("objective."))
-    arguments = getattr(field.annotation, "__args__", ()) if field else ()
-    return tuple(choice for choice in arguments if isinstance(choice, str))

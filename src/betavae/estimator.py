@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,24 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from betavae._system.errors import InputError
-from betavae.config import SIZES, Config
+from betavae._system.options import Options
+from betavae.config import Config, table
 from betavae.data.dataset import Dataset
 from betavae.data.estimator_input import Form, take
 from betavae.data.images import ImageStore
+from betavae.models.networks import takes_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
 
+    from betavae.models.latents import Latent
     from betavae.models.vae import VAE
     from betavae.objectives import Objective
     from betavae.sharing.pretrained import Pretrained
-    from betavae.training.learner import Learner
+    from betavae.training.build import Own, OwnNetwork
+    from betavae.training.learners import Learner
     from betavae.training.records import Record
 
 Images: TypeAlias = "ImageStore | Dataset | NDArray[Any] | Sequence[Any]"
@@ -49,13 +53,17 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
       (`StandardScaler`).
 
     Args:
-        latents: number of latents, M.
+        latents: number of latents, M. What is None, here and below, has the default of
+            `betavae.config.Config`.
         image_shape: shape of an image when X comes as flat rows: (H, W), (H, W, C) or (C, H, W).
-        network: fc, conv, burgess, patch or mlp; None takes patch for square images with a side
-            of 32, 64 or 128, else mlp.
+        network: fc, conv, burgess, patch or mlp; or one of your own: a pair of modules, encoder
+            and decoder, or a function of (C, H, W) and the number of latents that returns one.
+            None takes patch for images with sides that are multiples of 16, else mlp.
+        latent: what a code is, by name, or a module of your own (`betavae.models.latents`).
         likelihood: bernoulli or gaussian; None takes bernoulli for images, gaussian for tables.
         objective: a name, a mapping of the name and its options, or a function, made by
             `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``.
+        optimiser: adam, adagrad or muon, or a mapping of the name and its options.
         n_init: seeds that `fit` trains one after another, to keep the one with the lowest loss on
             the same images: the seed of `random_state` and the following ones. A seed in five
             entangles what the others tell apart (docs/preset.md).
@@ -85,64 +93,40 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        latents: int = 10,
+        latents: int | None = None,
         *,
         beta: float | None = None,
         image_shape: tuple[int, ...] | None = None,
-        network: Literal["fc", "conv", "burgess", "patch", "mlp"] | None = None,
-        likelihood: Literal["bernoulli", "gaussian"] | None = None,
-        objective: str | Mapping[str, Any] | Callable[..., Any] = "beta",
-        images: int = 200_000,
-        batch: int = 8,
+        network: str | OwnNetwork | None = None,
+        latent: str | Mapping[str, Any] | Latent | None = None,
+        likelihood: str | Mapping[str, Any] | None = None,
+        objective: str | Mapping[str, Any] | Objective | None = None,
+        optimiser: str | Mapping[str, Any] | None = None,
+        images: int | None = None,
+        batch: int | None = None,
         n_init: int = 1,
         random_state: Seed = None,
         verbose: bool = False,
-        sigma: float = 0.1,
+        sigma: float | None = None,
         beta_norm: float | None = None,
-        beta_schedule: Literal["constant", "linear", "exponential", "cyclical"] = "constant",
-        beta_start: float = 0.0,
+        beta_schedule: Literal["constant", "linear", "exponential", "cyclical"] | None = None,
+        beta_start: float | None = None,
         beta_ramp: int | None = None,
-        beta_cycles: int = 4,
-        optimiser: Literal["adam", "adagrad"] = "adam",
-        learning_rate: float = 1e-3,
-        learning_rate_schedule: Literal["constant", "linear", "cosine"] = "constant",
+        beta_cycles: int | None = None,
+        learning_rate: float | None = None,
+        learning_rate_schedule: Literal["constant", "linear", "cosine"] | None = None,
         learning_rate_decay: int | None = None,
         init: str | None = None,
-        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
         threads: int | None = None,
-        bf16: bool = False,
-        compile: bool = False,
-        checkpoint_every: int = 50_000,
-        tensorboard: bool = False,
+        bf16: bool | None = None,
+        compile: bool | None = None,
+        checkpoint_every: int | None = None,
+        tensorboard: bool | None = None,
     ) -> None:
-        self.latents = latents
-        self.beta = beta
-        self.image_shape = image_shape
-        self.network = network
-        self.likelihood = likelihood
-        self.objective = objective
-        self.images = images
-        self.batch = batch
-        self.n_init = n_init
-        self.random_state = random_state
-        self.verbose = verbose
-        self.sigma = sigma
-        self.beta_norm = beta_norm
-        self.beta_schedule = beta_schedule
-        self.beta_start = beta_start
-        self.beta_ramp = beta_ramp
-        self.beta_cycles = beta_cycles
-        self.optimiser = optimiser
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.learning_rate_decay = learning_rate_decay
-        self.init = init
-        self.device = device
-        self.threads = threads
-        self.bf16 = bf16
-        self.compile = compile
-        self.checkpoint_every = checkpoint_every
-        self.tensorboard = tensorboard
+        arguments = dict(locals())
+        del arguments["self"]
+        self.__dict__.update(arguments)
 
     def fit(self, X: Images, y: object = None, *, out: Path | None = None) -> Self:
         """Train from the first weights on.
@@ -162,8 +146,8 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InputError(f"n_init must be >= 1, got {self.n_init}")
         dataset = self._taken(X, reset=True, least=2)
         run = best_run(
-            self._config(dataset.name), dataset, self.n_init, out,
-            objective=self._own_objective(), progress=self.verbose,
+            self._config(dataset.name), dataset, self.n_init, out, own=self._own(),
+            progress=self.verbose,
         )  # fmt: skip
         self.config_ = run.config
         self.model_: VAE = run.model
@@ -183,25 +167,26 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises:
             InputError: as for `fit`.
         """
-        from betavae.training.learner import Learner
-        from betavae.training.online import one_pass
+        from betavae.training.fit import one_pass
+        from betavae.training.learners import vae_learner
 
         first = not hasattr(self, "model_")
         dataset = self._taken(X, reset=first)
+        own = self._own()
         if first:
-            self.config_ = self._config(dataset.name)
+            self.config_ = own.named_in(self._config(dataset.name))
             self.records_, self._learner = [], None
         if self._learner is None:
-            self._learner = Learner.start(
+            self._learner = vae_learner(
                 self.config_,
                 self.image_shape_,
                 self._device(),
-                self._own_objective(),
-                model=None if first else self.model_,
+                own,
+                None if first else self.model_,
             )
         seen = self.records_[-1].images if self.records_ else 0
         record = one_pass(self._learner, dataset, seen, len(self.records_))
-        self.model_ = self._learner.model
+        self.model_ = cast("VAE", self._learner.model)
         self.records_.append(record)
         return self
 
@@ -338,8 +323,8 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 str(name), revision=revision, token=token, cache_dir=cache_dir,
                 local_files_only=local_files_only,
             )  # fmt: skip
-        options = found.config.model_dump(exclude={"data", "size", "method", "seed"})
-        options["objective"] = found.config.objective.model_dump(exclude_none=True)
+        known = cls().get_params()
+        options = {name: value for name, value in found.config.given().items() if name in known}
         form = Form(found.image_shape, found.flat, found.white)
         shape = form.image_shape if form.flat and not form.table else None
         estimator = cls(**options, image_shape=shape, random_state=found.config.seed)
@@ -424,21 +409,36 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         return choose_device(self.config_.device)
 
-    def _own_objective(self) -> Objective | None:
-        return self.objective if callable(self.objective) else None
+    def _own(self) -> Own:
+        """Return what was given as objects rather than by name."""
+        from betavae.training.build import Own
+
+        named = (str, Mapping, Options, type(None))
+        return Own(
+            **{
+                name: None if isinstance(value, named) else value
+                for name in ("objective", "network", "latent")
+                for value in (getattr(self, name),)
+            }
+        )
 
     def _config(self, data: str) -> Config:
         """Return the arguments as a configuration; what is None follows from the images."""
-        arguments = self.get_params(deep=False)
-        given = {name: value for name, value in arguments.items() if name not in OWN}
-        _, height, width = self.image_shape_
+        own = self._own()
+        objects = [
+            name for name in ("objective", "network", "latent") if getattr(own, name) is not None
+        ]
+        given = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in (*OWN, *objects) and value is not None
+        }
         if self.network is None:
-            given["network"] = "patch" if height == width and height in SIZES else "mlp"
-        if self.likelihood is None:
+            given["network"] = "patch" if takes_size(self.image_shape_) else "mlp"
+        if self.likelihood is None and self.sigma is None:
             given["likelihood"] = "gaussian" if self._form.table else "bernoulli"
-        if callable(self.objective):
-            given["objective"] = "custom"
-        return Config.from_mapping({**given, "data": data, "seed": _seed(self.random_state)})
+        given |= {"data": data, "seed": _seed(self.random_state)}
+        return Config.from_mapping(given)
 
     def _taken(self, X: Images, *, reset: bool = False, least: int = 1) -> Dataset:
         """Check X and return it as a data set; with `reset` it decides what later X must be."""
@@ -448,7 +448,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self._form: Form = form
             self.image_shape_ = self._form.image_shape
             self.n_features_in_ = math.prod(self.image_shape_)
-        if self._form.table and self.likelihood == "bernoulli":
+        if self._form.table and table(self.likelihood or {}).get("name") == "bernoulli":
             low, high = dataset.images.data.min(), dataset.images.data.max()
             if low < 0 or high > 1:
                 raise InputError(
@@ -456,6 +456,19 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     f"{low if low < 0 else high:g}; gaussian takes any numbers"
                 )
         return dataset
+
+
+def from_pretrained(name: Path | str, **options: Any) -> BetaVAE:
+    """Load a trained model from a folder or the Hugging Face hub; see `BetaVAE.from_pretrained`.
+
+    Args:
+        name: a folder, or USER/NAME on the hub.
+        options: of `BetaVAE.from_pretrained`.
+
+    Raises:
+        InputError: when there is no such model, or its files are not what they should be.
+    """
+    return BetaVAE.from_pretrained(name, **options)
 
 
 def _seed(random_state: Seed) -> int:

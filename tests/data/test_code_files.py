@@ -85,8 +85,8 @@ def test_missing_files_folders_and_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", first=CODES, second=CODES)
     with pytest.raises(InputError, match="one named codes or mean, got first, second"):
         load_codes(tmp_path / "x.npz")
-    np.save(tmp_path / "cube.npy", np.zeros((2, 2, 2)))
-    with pytest.raises(InputError, match=r"codes in .* must have shape \(N, M\), got 3 dim"):
+    np.save(tmp_path / "cube.npy", np.zeros((2, 2, 2, 2)))
+    with pytest.raises(InputError, match=r"codes in .* must have shape \(N, M\), got 4 dim"):
         load_codes(tmp_path / "cube.npy")
 
 

@@ -27,7 +27,9 @@ def test_a_panel_a_decoder_every_point_marked_with_its_beta() -> None:
 
 def test_the_duality_s_points_are_the_runs() -> None:
     rate = np.array([3.0, 6.0, 9.0])
-    figure = duality(rate, -90 / rate, 90 / rate**2, rate, -90 / rate, 90 / rate**2)
+    gain, slope = -90 / rate, 90 / rate**2
+    runs = {"rate": rate, "gain": gain, "multiplier": slope}
+    figure = duality(runs, {"rate": rate, "gain": gain, "slope": slope})
     for axes in figure.axes:
         np.testing.assert_array_equal(axes.lines[1].get_xdata(), rate)
 
@@ -37,5 +39,6 @@ def test_lengths_that_differ_are_refused() -> None:
         rate_distortion({"a": ([1.0, 2.0], [1.0], [1.0, 2.0])})
     with pytest.raises(InputError, match="rate"):
         term_curves({"a": {"images": [1, 2], "distortion": [1, 2], "rate": [1]}})
+    short = {"rate": [1, 2], "gain": [1, 2]}
     with pytest.raises(InputError, match="multiplier"):
-        duality([1, 2], [1, 2], [1], [1, 2], [1, 2], [1, 2])
+        duality({**short, "multiplier": [1]}, {**short, "slope": [1, 2]})

@@ -60,15 +60,17 @@ CASES = {
     "infinite codes": (with_entry(CODES, np.inf), FACTORS, "codes must be finite, got 1 NaN"),
     "NaN factors": (CODES, with_entry(FACTORS, np.nan), "factors must be finite, got 1 NaN"),
     "one row": (CODES[:1], FACTORS[:1], "codes must have at least 2 rows, got 1"),
-    "one value": (CODES, FACTORS * [1, 0], "factors column 1 must take at least 2 values, got 1"),
+    "one value": (CODES, FACTORS * 0, "factors .* at least 2 values, got"),
     "text codes": (CODES.astype(str), FACTORS, "codes must be numeric, .* got dtype <U"),
-    "text factors": (CODES, FACTORS.astype(str), "factors must be numeric, .* got dtype <U"),
+    "below -1": (CODES, FACTORS - 2, r"factors column 0 must be >= -1 .* got -2; number the class"),
+    "-1 and 1": (CODES, 2 * (FACTORS > 0) - 1, r"column 0 looks like .* -1 and 1.*factors \+ 1"),
     "flat codes": (CODES[:, 0], FACTORS, r"codes must have shape \(N, M\), got 1 dimension"),
-    "flat factors": (CODES, FACTORS[:, 0], r"factors must have shape \(N, K\), got 1 dimension"),
+    "cubic factors": (CODES, FACTORS[:, :, None], r"factors must have shape \(N, K\), got 3 dim"),
     "no latents": (CODES[:, :0], FACTORS, "codes must have at least one column, got shape"),
     "ragged codes": ([[1.0], [1.0, 2.0]], FACTORS, "codes must be a numeric .*unequal lengths"),
     "complex codes": (CODES * 1j, FACTORS, "codes must be numeric, .* got dtype complex128"),
     "objects": ([[object()], [object()]], FACTORS, "codes must be numeric, .* got dtype object"),
+    "odd factors": (CODES, [[object(), 1]] * 60, "factors must be numeric or text, got a object"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from io import StringIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from rich.console import Console
 from tables import grid, noisy_codes
 
+import betavae
 from betavae._system.errors import InputError
 from betavae.data import load_representation
 from betavae.metrics import (
@@ -24,6 +26,7 @@ from betavae.metrics import (
     mig_score,
     sap_score,
 )
+from betavae.metrics.catalogue import METRICS
 
 FACTORS = grid(3, 4, 5, repeat=4)
 MEAN, LOG_VAR = noisy_codes(FACTORS)
@@ -39,8 +42,9 @@ WHOLE = Codes(MEAN, FACTORS, LOG_VAR, ("shape", "scale", "x"))
 
 def test_all_metrics_with_all_protocols() -> None:
     results = evaluate(WHOLE, metrics="all", options=OPTIONS, rng=3)
-    assert set(results.entries) == {name for name in evaluate_names() if ":" in name}
-    assert results.skipped == {}
+    every = {name for name in evaluate_names() if ":" in name}
+    assert set(results.entries) == every - {"infomec:hsu2023-discrete"}
+    assert "must be discrete" in results.skipped["infomec:hsu2023-discrete"]
     data = json.loads(results.to_json())
     assert data["seed"] == 3
     assert (data["n_rows"], data["n_latents"], data["n_factors"]) == (240, 5, 3)
@@ -51,8 +55,14 @@ def test_all_metrics_with_all_protocols() -> None:
         assert entry["seconds"] >= 0
         assert isinstance(entry["score"], float)
         assert entry["details"]["score"] == entry["score"]
+        assert entry["n_rows"] == 240
+        assert entry["betavae"] == betavae.__version__
+        assert (entry["active_latents"], entry["collapsed"]) == (3, False)
+        unsupervised = ("gaussian_tc", "active_units", "rate", "total_correlation")
+        expected = [] if entry["metric"] in unsupervised else ["shape", "scale", "x"]
+        assert entry["factors"] == expected
     without = {key for key, entry in data["metrics"].items() if entry["interval"] is None}
-    assert without == {"dci:locatello2019", "dci:fast"}
+    assert without == {"dci:locatello2019", "dci:fast", "dci_es:eastwood2023"}
 
 
 def test_fast_leaves_out_what_takes_a_minute() -> None:
@@ -78,7 +88,7 @@ def test_a_tensor_is_codes_and_a_saved_representation_a_representation(tmp_path:
     assert direct["mig:locatello2019"].score == float(mig_score(MEAN, FACTORS))
     names = ("shape", "scale", "x")
     mean, log_var = MEAN.astype(np.float32), LOG_VAR.astype(np.float32)
-    whole = Representation(mean, log_var, FACTORS, names, np.arange(len(MEAN)))
+    whole = Representation(mean, {"log_var": log_var}, FACTORS, names, np.arange(len(MEAN)))
     whole.save(tmp_path / "codes.npz")
     asked: dict[str, Any] = {"metrics": "mig:chen2018,rate,irs"}
     expected = evaluate(whole, **asked)
@@ -109,13 +119,13 @@ def test_without_labels_or_posteriors_groups_shrink() -> None:
     }
     assert unlabelled.skipped["mig:locatello2019"] == "needs factors"
     means = evaluate(MEAN, FACTORS, options=OPTIONS)
-    assert set(means.skipped) == {
+    assert set(means.skipped) - {"infomec:hsu2023-discrete"} == {
         "mig:chen2018",
         "jemmig:do2020",
         "rate:closed_form",
         "total_correlation:full_data",
     }
-    assert set(means.skipped.values()) == {"needs log_var"}
+    assert means.skipped["rate:closed_form"] == "needs log_var"
     one = evaluate(MEAN, FACTORS[:, :1], options=OPTIONS)
     assert "at least 2 columns" in one.skipped["modularity:ridgeway2018"]
     with pytest.raises(InputError, match="metric mig:chen2018 needs log_var, got None"):
@@ -124,6 +134,70 @@ def test_without_labels_or_posteriors_groups_shrink() -> None:
         evaluate(MEAN, metrics="mig")
     with pytest.raises(InputError, match="at least 2 columns"):
         evaluate(MEAN, FACTORS[:, :1], metrics="fast,modularity", options=OPTIONS)
+
+
+def test_collapsed_codes_are_flagged_everywhere() -> None:
+    """A model with rate 0 draws the mean image for everything; its codes still move a little."""
+    mean = 1e-3 * MEAN
+    log_var = np.zeros(mean.shape)
+    results = evaluate(Codes(mean, FACTORS, log_var), metrics="higgins,mig,rate", options=OPTIONS)
+    assert (results.active_latents, results.collapsed) == (0, True)
+    assert results["higgins:higgins2017"].result.unit == "the prior's"
+    for key, entry in results.to_dict()["metrics"].items():
+        assert (entry["active_latents"], entry["collapsed"]) == (0, True), key
+        assert results[key].result.about.collapsed is True
+    assert "no latent is active" in str(results)
+    assert "5 latents (0 active)" in str(results)
+    noisy = Codes(MEAN, FACTORS, np.full(MEAN.shape, 8.0))  # a rate, but all of it is noise
+    assert evaluate(noisy, metrics="rate").collapsed is True
+    unknown = evaluate(mean, FACTORS, metrics="higgins", options=OPTIONS)
+    assert (unknown.active_latents, unknown.collapsed) == (None, None)
+    assert unknown["higgins:higgins2017"].result.unit == "the largest latent's standard deviation"
+    assert "higgins:higgins2017 counts codes in the largest latent's" in str(unknown)
+    assert evaluate(0 * mean, FACTORS, metrics="mig").collapsed is True
+    assert evaluate(WHOLE, metrics="mig").collapsed is False
+
+
+def test_a_value_too_rare_for_a_classifier_costs_one_metric_only() -> None:
+    rare = np.stack([np.zeros(240, np.int64), FACTORS[:, 1]], axis=1)
+    rare[0, 0] = 1
+    results = evaluate(MEAN, rare, metrics="mig,sap", options={"sap": {"n_train": 2}}, rng=1)
+    assert list(results.entries) == ["mig:locatello2019"]
+    assert "too rare in 2 rows" in results.skipped["sap:locatello2019"]
+    assert "not computed: sap:locatello2019" in str(results)
+    with pytest.raises(InputError, match="sap:locatello2019 cannot be computed: a classifier of"):
+        evaluate(MEAN, rare, metrics="sap", options={"sap": {"n_train": 2}}, rng=1)
+
+
+def test_a_metric_that_breaks_down_does_not_take_the_others_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setitem(METRICS, "irs", dataclasses.replace(METRICS["irs"], function=broken))
+    results = evaluate(MEAN, FACTORS, metrics="mig,irs")
+    assert results.skipped == {"irs:locatello2019": "Singular matrix"}
+    assert list(results.entries) == ["mig:locatello2019"]
+
+
+def test_few_rows_are_said() -> None:
+    text = str(evaluate(MEAN, FACTORS, metrics="mig"))
+    assert "rests on 240 rows only" in text
+    assert "rests on" not in str(
+        evaluate(np.tile(MEAN, (2, 1)), np.tile(FACTORS, (2, 1)), metrics="mig")
+    )
+
+
+def test_names_are_lazy_and_complete() -> None:
+    from betavae import metrics
+
+    assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
+    assert sorted(metrics._MODULES) == sorted(metrics.__all__)
+    public = {f"{m.function.__name__}" for m in METRICS.values()}
+    assert public <= set(metrics.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = metrics.nothing
 
 
 def test_protocols() -> None:
@@ -183,7 +257,13 @@ def test_factors_known_for_part_of_the_rows() -> None:
 def test_the_table_says_what_was_done() -> None:
     results = evaluate(WHOLE, metrics=["mig:chen2018", "rate", "dci:fast"], options=OPTIONS)
     text = str(results)
-    for word in ("240 rows, 5 latents, 3 factors, seed 0", "chen2018", "dci", "higher", " to "):
+    for word in (
+        "240 rows, 5 latents (3 active), 3 factors, seed 0",
+        "chen2018",
+        "dci",
+        "higher",
+        " to ",
+    ):
         assert word in text
     shown = StringIO()
     Console(file=shown, width=120).print(results)

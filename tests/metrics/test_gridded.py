@@ -89,11 +89,14 @@ def test_chen2018_is_the_brute_force_sum_on_a_tiny_set() -> None:
 def test_chen2018_scores_four_factors_of_the_2d_shapes() -> None:
     factors = grid(2, 3, 3, 2, 2)
     mean, log_var = noisy_codes(factors)
-    result = mig_score(mean, factors, protocol="chen2018", log_var=log_var)
+    names = ("shape", "scale", "orientation", "posX", "posY")
+    options = {"protocol": "chen2018", "log_var": log_var}
+    result = mig_score(mean, factors, factor_names=names, **options)
     assert result.factor_columns == (1, 2, 3, 4)
-    assert len(result.per_factor) == 4
-    five = mig_score(mean, factors, protocol="chen2018", log_var=log_var, factor_columns=range(5))
+    assert result.about.left_out == ("shape (resampled freely)",)
+    five = mig_score(mean, factors, factor_names=names, factor_columns=range(5), **options)
     assert len(five.per_factor) == 5
+    assert len(mig_score(mean, factors, **options).per_factor) == 5  # anybody's five factors
 
 
 def test_chen2018_sees_the_noise_that_means_hide() -> None:

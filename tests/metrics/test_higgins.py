@@ -1,13 +1,19 @@
+"""The paper's score: known answers, its unit, its classifier, few rows."""
+
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
+from tables import rotation
 
 from betavae._system.errors import InputError
 from betavae.data import shapes2d
 from betavae.metrics import higgins_score
 
 N = 20_000
+NAMES = shapes2d.FACTORS.names
 
 
 @pytest.fixture(scope="module")
@@ -21,23 +27,28 @@ def scaled(factors: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("protocol", ["higgins2017", "locatello2019"])
 def test_the_factors_themselves_score_1(factors: np.ndarray, protocol: str) -> None:
-    result = higgins_score(scaled(factors), factors, protocol=protocol, seeds=1)
+    result = higgins_score(scaled(factors), factors, protocol=protocol, factor_names=NAMES, seeds=1)
     assert result.score > 0.995
     assert result.protocol == protocol
     assert result.n_pairs == (20 if protocol == "higgins2017" else 64)
-    assert len(result.factor_columns) == (4 if protocol == "higgins2017" else 5)
+    assert result.about.factors == (NAMES[1:] if protocol == "higgins2017" else NAMES)
+    assert result.about.rows == N
+    assert result.about.seed == 0
 
 
 def test_codes_that_know_nothing_score_chance(factors: np.ndarray) -> None:
     noise = np.random.default_rng(1).normal(size=(N, 10))
-    assert higgins_score(noise, factors, seeds=1).score == pytest.approx(0.25, abs=0.03)
+    assert higgins_score(noise, factors, factor_names=NAMES, seeds=1).score == pytest.approx(
+        0.25, abs=0.03
+    )
 
 
 def test_one_factor_may_go_unnoticed_but_not_two(factors: np.ndarray) -> None:
     """Four classes can be told from three latents: what the docstring warns of."""
     codes = scaled(factors)
-    assert higgins_score(codes[:, [1, 3, 4]], factors, seeds=1).score > 0.99
-    two = higgins_score(codes[:, [3, 4]], factors, seeds=1)
+    options: dict[str, Any] = {"factor_names": NAMES, "seeds": 1}
+    assert higgins_score(codes[:, [1, 3, 4]], factors, **options).score > 0.99
+    two = higgins_score(codes[:, [3, 4]], factors, **options)
     assert two.score == pytest.approx(0.75, abs=0.04)
     confusion = two.confusion / two.confusion.sum(1, keepdims=True)
     assert confusion[2, 2] > 0.99
@@ -86,15 +97,73 @@ def test_bad_arrays_are_one_line(factors: np.ndarray, change: object, message: s
     assert "\n" not in str(caught.value)
 
 
-def test_the_unit_of_the_codes_does_not_matter(factors: np.ndarray) -> None:
-    """An untrained network's codes are a hundredth of a trained one's."""
+def test_codes_of_unknown_unit_are_counted_in_their_own(factors: np.ndarray) -> None:
     codes = scaled(factors)[:, 1:] + np.random.default_rng(5).normal(size=(N, 4))
-    as_given, small, large = (
-        higgins_score(unit * codes, factors, seeds=1, n_train=1000, n_test=1000).score
-        for unit in (1.0, 1e-3, 1e3)
-    )
-    assert small == pytest.approx(as_given, abs=0.01)
-    assert large == pytest.approx(as_given, abs=0.01)
+    options: dict[str, Any] = {"seeds": 1, "n_train": 1000, "n_test": 1000}
+    results = [higgins_score(unit * codes, factors, **options) for unit in (1.0, 1e-3, 1e3)]
+    assert results[0].score == pytest.approx(results[1].score, abs=0.01)
+    assert results[0].score == pytest.approx(results[2].score, abs=0.01)
+    assert [r.unit for r in results] == ["the largest latent's standard deviation"] * 3
+    assert results[1].unit_size == pytest.approx(1e-3 * results[0].unit_size)
+
+
+def test_in_the_priors_unit_a_collapsed_code_scores_chance(factors: np.ndarray) -> None:
+    """Identity codes times 1e-6 used to score 1.000."""
+    options: dict[str, Any] = {"factor_names": NAMES, "unit": "prior", "seeds": 1}
+    codes = scaled(factors)
+    assert higgins_score(codes, factors, **options).score > 0.995
+    collapsed = higgins_score(1e-6 * codes, factors, **options)
+    assert collapsed.score == pytest.approx(0.25, abs=0.03)
+    assert collapsed.unit == "the prior's"
+    with pytest.raises(InputError, match="unit must be one of 'prior', 'std', got 'prio'"):
+        higgins_score(codes, factors, unit="prio")
+    with pytest.raises(InputError, match="unit must be 'prior', 'std' or a number > 0, got 0"):
+        higgins_score(codes, factors, unit=0)
+
+
+def test_five_factors_of_anybody_all_count(factors: np.ndarray) -> None:
+    result = higgins_score(scaled(factors), factors, seeds=1)
+    assert result.factor_columns == (0, 1, 2, 3, 4)
+    assert result.about.left_out == ()
+    named = higgins_score(scaled(factors), factors, factor_names=NAMES, seeds=1)
+    assert named.about.left_out == ("shape (resampled freely)",)
+    other = ("category", "instance", "elevation", "azimuth", "lighting")  # SmallNORB
+    assert len(higgins_score(factors, factors, factor_names=other, seeds=1).factor_columns) == 5
+
+
+def test_adagrad_stops_short_of_the_optimum(factors: np.ndarray) -> None:
+    codes = scaled(factors)[:, 1:] @ rotation(4, 1)
+    options: dict[str, Any] = {"factor_names": NAMES, "seeds": 1}
+    best = higgins_score(codes, factors, **options)
+    steps = higgins_score(codes, factors, protocol="higgins2017-adagrad", **options)
+    assert steps.steps == (30_000,)
+    assert steps.protocol == "higgins2017-adagrad"
+    assert steps.score < best.score + 0.01
+
+
+@pytest.mark.parametrize("n", [12, 40, 100])
+@pytest.mark.parametrize("protocol", ["higgins2017", "locatello2019"])
+def test_noise_on_few_rows_is_not_recognised(n: int, protocol: str) -> None:
+    """Points drawn from the same few rows are no new points: noise used to score up to 1."""
+    rng = np.random.default_rng(n)
+    scores, inside = [], 0
+    for seed in range(8):
+        values = np.stack([np.arange(n) % 2, np.arange(n) // 2 % 3], axis=1)
+        result = higgins_score(
+            rng.normal(size=(n, 4)), values, protocol=protocol,
+            n_train=300, n_test=300, seeds=2, rng=seed,
+        )  # fmt: skip
+        scores.append(result.score)
+        inside += result.interval[0] <= 0.5 <= result.interval[1]
+        assert f"rests on {n} rows only" in result.about.notes[0]
+    assert np.mean(scores) == pytest.approx(0.5, abs=0.12)
+    assert inside >= 6
+
+
+def test_rows_that_allow_no_pair_are_told() -> None:
+    values = np.stack([np.arange(4) // 2, np.arange(4) % 2], axis=1)
+    with pytest.raises(InputError, match="no value that two rows of each half of the rows share"):
+        higgins_score(values, values)
 
 
 def test_an_unknown_protocol_is_named(factors: np.ndarray) -> None:

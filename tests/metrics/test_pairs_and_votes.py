@@ -64,12 +64,12 @@ def test_a_point_of_the_fixed_factor_has_no_difference() -> None:
 
 
 def test_features_have_the_expected_mean() -> None:
-    """E|a - b| of two independent rows, whatever the pairs are averaged over."""
+    """E|a - b| of two different rows, whatever the pairs are averaged over."""
     factors = grid(4, 5)
     codes = factors.astype(np.float64)
     groups = [group_rows(factors[:, k]) for k in range(2)]
     features, labels = draw_features(codes, groups, 4000, 3, np.random.default_rng(0))
-    expected = np.abs(np.subtract.outer(np.arange(5), np.arange(5))).mean()
+    expected = np.abs(np.subtract.outer(np.arange(5), np.arange(5))).sum() / (5 * 4)
     assert features[labels == 0][:, 1].mean() == pytest.approx(expected, abs=0.05)
 
 
@@ -98,7 +98,8 @@ def test_higgins_by_protocol() -> None:
     factors = grid(3, 3, 3, 3, 3)
     codes = identity_codes(factors)
     options = {"n_train": 300, "n_test": 200, "seeds": 1}
-    paper = higgins_score(codes, factors, **options)
+    names = ("shape", "scale", "orientation", "posX", "posY")
+    paper = higgins_score(codes, factors, factor_names=names, **options)
     assert paper.factor_columns == (1, 2, 3, 4)
     assert paper.n_pairs == 20
     assert paper.confusion.sum() == 200

@@ -12,9 +12,9 @@ from tables import Floats, Ints, grid, noisy_codes
 
 from betavae.metrics._shared.binning import bin_codes, count_tables, table_information
 from betavae.metrics._shared.boosting import boosted_trees
-from betavae.metrics._shared.linear import fit_linear, standardise
+from betavae.metrics._shared.linear import fit_linear, fit_one_vs_rest, standardise
 from betavae.metrics._shared.neighbours import neighbour_information
-from betavae.metrics._shared.softmax import train_softmax
+from betavae.metrics._shared.softmax import Adagrad, fit_softmax, train_softmax
 from betavae.metrics.dci import weighted_purity
 from betavae.metrics.explicitness import area_under_curve
 
@@ -91,7 +91,7 @@ def test_bins_are_numpys(rows: tuple[Floats, Ints]) -> None:
 def test_softmax_regression_is_scikit_learns(rows: tuple[Floats, Ints]) -> None:
     x, _ = standardise(rows[0], rows[0])
     y = rows[1][:, 0]
-    coef, offset = fit_linear(x, y, 5, link="softmax", ridge=1.0)
+    coef, offset = fit_linear(x, y, 5, ridge=1.0)
     model = LogisticRegression(max_iter=1000, tol=1e-8).fit(x, y)
     own = np.exp(x @ coef + offset)
     np.testing.assert_allclose(
@@ -102,11 +102,11 @@ def test_softmax_regression_is_scikit_learns(rows: tuple[Floats, Ints]) -> None:
 def test_one_vs_rest_is_one_logistic_regression_a_class(rows: tuple[Floats, Ints]) -> None:
     x, _ = standardise(rows[0], rows[0])
     y = rows[1][:, 0]
-    coef, offset = fit_linear(x, y, 5, link="one_vs_rest", ridge=1.0)
+    coef, offset = fit_one_vs_rest(x, y, 5, ridge=1.0)
     for c in range(5):
         model = LogisticRegression(max_iter=1000, tol=1e-8).fit(x, y == c)
         own = 1 / (1 + np.exp(-(x @ coef[:, c] + offset[c])))
-        np.testing.assert_allclose(own, model.predict_proba(x)[:, 1], atol=0.01)
+        np.testing.assert_allclose(own, model.predict_proba(x)[:, 1], atol=1e-4)
 
 
 def test_area_under_curve_is_scikit_learns_with_delongs_variance() -> None:
@@ -146,11 +146,27 @@ def slow_adagrad(x: Floats, y: Ints, classes: int, steps: int) -> tuple[Floats, 
 def test_adagrad_takes_the_steps_it_says(rows: tuple[Floats, Ints]) -> None:
     """Whole-set batches leave nothing to chance: step by step the textbook's."""
     x, y = rows[0] + 0.5 * np.random.default_rng(0).normal(size=rows[0].shape), rows[1][:, 2]
-    fit = train_softmax(x, y, 6, rng=np.random.default_rng(0), batch=len(x), steps=300)
+    fit = train_softmax(x, y, 6, rng=np.random.default_rng(0), rule=Adagrad(300, len(x)))
     weights, bias = slow_adagrad(x, y, 6, 300)
     np.testing.assert_allclose(fit.weights, weights, atol=1e-9)
     np.testing.assert_allclose(fit.bias, bias, atol=1e-9)
     assert fit.steps == 300
+
+
+@pytest.mark.parametrize("column", [0, 2])
+def test_the_converged_classifier_is_scikit_learns(rows: tuple[Floats, Ints], column: int) -> None:
+    """Newton's optimum of the same loss: softmax cross-entropy with C = 1."""
+    x, y = rows[0] + 0.5 * np.random.default_rng(0).normal(size=rows[0].shape), rows[1][:, column]
+    fit = fit_softmax(x, y, int(y.max()) + 1)
+    model = LogisticRegression(tol=1e-10, max_iter=10_000).fit(x, y)
+    np.testing.assert_allclose(
+        fit.weights - fit.weights.mean(axis=0), model.coef_ - model.coef_.mean(axis=0), atol=1e-3
+    )
+    assert 0 < fit.steps < 30
+    wide = np.concatenate([x, np.zeros((len(x), 60))], axis=1)  # many weights: L-BFGS
+    other = fit_softmax(wide, y, int(y.max()) + 1)
+    assert other.steps == 0
+    assert (other.predict(wide) == fit.predict(x)).mean() > 0.995
 
 
 def test_minibatches_go_where_whole_batches_go(rows: tuple[Floats, Ints]) -> None:
@@ -167,13 +183,15 @@ def test_separable_classes_are_separated(
     rows: tuple[Floats, Ints], column: int, steps: int, least: float
 ) -> None:
     x, y = rows[0], rows[1][:, column]
-    fit = train_softmax(x, y, int(y.max()) + 1, rng=np.random.default_rng(0), steps=steps)
+    fit = train_softmax(x, y, int(y.max()) + 1, rng=np.random.default_rng(0), rule=Adagrad(steps))
     assert (fit.predict(x) == y).mean() > least
 
 
 def test_fewer_points_than_a_batch() -> None:
     x = np.repeat([[0.0], [1.0]], 5, axis=0)
-    fit = train_softmax(x, np.repeat([0, 1], 5), 2, rng=np.random.default_rng(0), steps=2000)
+    fit = train_softmax(
+        x, np.repeat([0, 1], 5), 2, rng=np.random.default_rng(0), rule=Adagrad(2000)
+    )
     assert (fit.predict(x) == np.repeat([0, 1], 5)).all()
 
 

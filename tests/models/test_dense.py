@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from betavae.models import dense
 from betavae.models.dense import MOSTLY_BLACK, Dense, DenseOfPixels, lit_product
-from betavae.models.networks import build, plain
+from betavae.models.networks import build_network, plain
 
 Layer = Dense | DenseOfPixels
 LAYERS = [Dense, DenseOfPixels]
@@ -140,7 +140,7 @@ def test_deterministic() -> None:
 
 def test_same_seed_same_network_as_in_torchs_layers() -> None:
     torch.manual_seed(3)
-    encoder, decoder = build("fc", (1, 8, 8), 3)
+    encoder, decoder = build_network("fc", (1, 8, 8), 6, 3)
     torch.manual_seed(3)
     first = nn.Linear(64, 1200)
     for half in (plain(encoder), plain(decoder)):

@@ -8,8 +8,11 @@ from torch import nn
 from torch.distributions import Normal
 
 from betavae._system.errors import InputError
+from betavae.config import Config
+from betavae.data.batches import Batch, shuffled
 from betavae.models.infogan import INSTANCE_NOISE, InfoGAN, infogan, information
-from betavae.training.infogan import play
+from betavae.objectives.terms import Step
+from betavae.training.learners import Learner, infogan_step
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -82,7 +85,10 @@ def test_each_player_moves_its_own_weights_only() -> None:
     ]
     before = {name: value.clone() for name, value in gan.named_parameters()}
     optimiser = torch.optim.Adam(groups)
-    terms = play(gan, optimiser, torch.rand(8, 1, 32, 32) * 2 - 1, generator())
+    config = Config(method="infogan")
+    learner = Learner(config, (1, 32, 32), gan, optimiser, generator(), shuffled, infogan_step)
+    batch = Batch(torch.rand(8, 1, 32, 32), torch.arange(8))
+    terms = learner.step(batch, Step(0, generator(), 8)).values
     moved = {name for name, value in gan.named_parameters() if not torch.equal(value, before[name])}
     assert moved
     assert all(not name.startswith("generator") for name in moved)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
+from betavae.data.batches import Batch
+from betavae.models.latents import Gaussian
 from betavae.models.likelihoods import Bernoulli
 from betavae.models.vae import VAE
 from betavae.objectives.terms import Objective, Step, Terms
@@ -18,7 +18,7 @@ def tiny_vae(latents: int = LATENTS, seed: int = 0) -> VAE:
     torch.manual_seed(seed)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(16, 2 * latents))
     decoder = nn.Sequential(nn.Linear(latents, 16), nn.Unflatten(1, (1, 4, 4)))
-    return VAE(encoder, decoder, Bernoulli()).double()
+    return VAE(encoder, Gaussian(latents), decoder, Bernoulli()).double()
 
 
 def images(n: int = 6, seed: int = 1) -> Tensor:
@@ -29,15 +29,18 @@ def images(n: int = 6, seed: int = 1) -> Tensor:
 def step(
     images_seen: int = 0,
     dataset_size: int = 100,
-    second: Callable[[], Tensor] = lambda: images(seed=5),
     seed: int = 2,
 ) -> Step:
-    return Step(images_seen, torch.Generator().manual_seed(seed), dataset_size, second)
+    return Step(images_seen, torch.Generator().manual_seed(seed), dataset_size)
+
+
+def batch(x: Tensor, other: Tensor | None = None) -> Batch:
+    return Batch(x, torch.arange(len(x)), other=images(seed=5) if other is None else other)
 
 
 def gradients(objective: Objective, model: VAE, x: Tensor, at: Step | None = None) -> list[Tensor]:
     """Return the loss's gradient with respect to every weight of the model."""
-    terms = objective(model, x, at or step())
+    terms = objective(model, batch(x), at or step())
     return list(torch.autograd.grad(terms.loss, list(model.parameters())))
 
 
@@ -46,8 +49,8 @@ def learn(objective: Objective, model: VAE, x: Tensor, steps: int, lr: float = 1
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
     generator = torch.Generator().manual_seed(0)
     for index in range(steps):
-        at = Step(index * len(x), generator, len(x), lambda: x)
-        terms = objective(model, x, at)
+        at = Step(index * len(x), generator, len(x))
+        terms = objective(model, batch(x, x), at)
         optimiser.zero_grad()
         terms.loss.backward()
         optimiser.step()

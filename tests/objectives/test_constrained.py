@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from small import images, learn, step, tiny_vae
+from small import batch, images, learn, step, tiny_vae
 
 from betavae._system.errors import InputError
 from betavae.objectives import beta_vae, constrained
@@ -17,10 +17,14 @@ def test_the_loss_is_the_lagrangian_and_its_gradient_that_of_beta_vae() -> None:
     objective.load_state_dict(
         {"log_multiplier": torch.tensor(3.0).log(), "average": torch.tensor(2.0)}
     )
-    terms = objective(model, x, step())
-    torch.testing.assert_close(terms.loss, terms.distortion + 3.0 * (terms.rate - 2.0))
+    terms = objective(model, batch(x), step())
+    torch.testing.assert_close(
+        terms.loss, terms.values["distortion"] + 3.0 * (terms.values["rate"] - 2.0)
+    )
     ours = torch.autograd.grad(terms.loss, list(model.parameters()))
-    theirs = torch.autograd.grad(beta_vae(3.0)(model, x, step()).loss, list(model.parameters()))
+    theirs = torch.autograd.grad(
+        beta_vae(3.0)(model, batch(x), step()).loss, list(model.parameters())
+    )
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b)
 
@@ -31,7 +35,7 @@ def test_the_multiplier_rises_while_the_held_term_is_too_large(hold: str) -> Non
     for epsilon, sign in ((1e-6, 1), (1e6, -1)):
         objective = constrained(epsilon, hold=hold, step_size=1e-7)  # type: ignore[arg-type]
         objective.start(model, 0)
-        terms = objective(model, x, step())
+        terms = objective(model, batch(x), step())
         assert float(objective.state_dict()["log_multiplier"]) == 0  # a call moves nothing
         assert terms.after is not None
         terms.after()
@@ -44,8 +48,8 @@ def test_dual_ascent_follows_the_moving_average_and_is_clipped() -> None:
     objective.start(model, 0)
     log_beta, average = 0.0, math.nan
     for seed in range(4):
-        terms = objective(model, x, step(seed=seed))
-        rate = terms.rate.item()
+        terms = objective(model, batch(x), step(seed=seed))
+        rate = terms.values["rate"].item()
         average = rate if math.isnan(average) else 0.9 * average + 0.1 * rate
         log_beta += 0.1 * (average - 5.0)
         assert terms.after is not None
@@ -55,7 +59,7 @@ def test_dual_ascent_follows_the_moving_average_and_is_clipped() -> None:
         for name, limit in (("rate", 1e-4), ("distortion", 1e4)):
             clipped = constrained(1e6 if name == "rate" else -1e6, hold=name)  # type: ignore[arg-type]
             clipped.start(model, 0)
-            terms = clipped(model, x, step())
+            terms = clipped(model, batch(x), step())
             assert terms.after is not None
             terms.after()
             found = float(clipped.state_dict()["log_multiplier"].exp())
@@ -69,8 +73,8 @@ def test_training_ends_at_the_rate_asked_for(epsilon: float) -> None:
     model = tiny_vae()
     objective.start(model, 0)
     terms = learn(objective, model, x, 3000)
-    assert terms.rate.item() == pytest.approx(epsilon, rel=0.1)
-    assert 0.1 < float(terms.beta) < 10
+    assert terms.values["rate"].item() == pytest.approx(epsilon, rel=0.1)
+    assert 0.1 < float(terms.values["beta"]) < 10
 
 
 def test_the_mirrored_form_ends_at_the_distortion_asked_for() -> None:

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from small import gradients, images, learn, step, tiny_vae
+from small import batch, gradients, images, learn, step, tiny_vae
 
 from betavae._system.errors import InputError
+from betavae.models.latents import GaussianPosterior
 from betavae.objectives import beta_vae, dip, infovae
 from betavae.objectives.dip_vae import covariance
 from betavae.objectives.elbo import elbo_pass
@@ -31,16 +32,18 @@ def test_dip_covariances_are_numpy_s() -> None:
 def test_dip_penalty_is_its_formula_with_the_paper_s_ratio(kind: str, diagonal: float) -> None:
     model, x = tiny_vae(), images()
     found = step().forward(model, x)
-    matrix = covariance(found.mean, found.log_var, kind)  # type: ignore[arg-type]
+    matrix = covariance(*found.posterior, kind)  # type: ignore[arg-type]
     expected = 0.0
     for i in range(3):
         for j in range(3):
             weight = diagonal if i == j else 7.0
             expected += weight * (matrix[i, j].item() - (i == j)) ** 2
-    terms = dip(kind, off_diagonal=7.0)(model, x, step())  # type: ignore[arg-type]
-    penalty = terms.extras["covariance_penalty_estimate"]
+    terms = dip(kind, off_diagonal=7.0)(model, batch(x), step())  # type: ignore[arg-type]
+    penalty = terms.values["covariance_penalty_estimate"]
     assert penalty.item() == pytest.approx(expected)
-    torch.testing.assert_close(terms.loss, terms.distortion + terms.rate + penalty)
+    torch.testing.assert_close(
+        terms.loss, terms.values["distortion"] + terms.values["rate"] + penalty
+    )
 
 
 def test_dip_i_leaves_the_variances_alone_and_ii_does_not() -> None:
@@ -53,7 +56,7 @@ def test_dip_drives_the_codes_covariance_to_the_identity() -> None:
     x = (images(32) > 0.5).double()
     model = tiny_vae()
     learn(dip("ii", off_diagonal=1000.0), model, x, 1500)
-    mean, log_var = model.posterior_parameters(x)
+    mean, log_var = model.encode(x)
     off = covariance(mean, log_var, "ii").detach() - torch.eye(3)
     assert off.abs().max() < 0.1
 
@@ -88,10 +91,14 @@ def test_the_mmd_tells_another_distribution() -> None:
 
 def test_infovae_weighs_rate_and_mmd_as_the_paper_does() -> None:
     model, x = tiny_vae(), images()
-    terms = infovae(0.25, scale=50.0)(model, x, step())
-    loss = terms.distortion + 0.75 * terms.rate + 49.25 * terms.extras["mmd_estimate"]
+    terms = infovae(0.25, scale=50.0)(model, batch(x), step())
+    loss = (
+        terms.values["distortion"]
+        + 0.75 * terms.values["rate"]
+        + 49.25 * terms.values["mmd_estimate"]
+    )
     torch.testing.assert_close(terms.loss, loss)
-    assert terms.beta == 0.75
+    assert terms.values["beta"] == 0.75
 
 
 def test_infovae_without_either_is_the_vae() -> None:
@@ -108,12 +115,12 @@ def test_the_losses_have_the_right_gradient(objective: object) -> None:
     def loss(mean: torch.Tensor, log_var: torch.Tensor) -> torch.Tensor:
         class Fixed:
             latents = 2
-            decoder, likelihood = model.decoder, model.likelihood
+            decoder, likelihood, latent = model.decoder, model.likelihood, model.latent
 
-            def posterior_parameters(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-                return mean, log_var
+            def encode(self, images: torch.Tensor) -> GaussianPosterior:
+                return GaussianPosterior(mean, log_var)
 
-        value: torch.Tensor = objective(Fixed(), x, step()).loss  # type: ignore[operator]
+        value: torch.Tensor = objective(Fixed(), batch(x), step()).loss  # type: ignore[operator]
         return value
 
     parameters = [normals(3, 2, s).requires_grad_() for s in (0, 1)]
@@ -128,8 +135,11 @@ def test_bad_options_are_refused() -> None:
         (lambda: infovae(1.5), "alpha must be <= 1, got 1.5"),
         (lambda: infovae(scale=-1), "scale must be >= 0, got -1"),
         (lambda: infovae(0.2, scale=0.5), r"alpha \+ scale must be >= 1, got 0.7"),
-        (lambda: dip()(tiny_vae(), images(1), step()), "dip needs at least 2 images"),
-        (lambda: infovae()(tiny_vae(), images(1), step()), "infovae needs at least 2 images"),
+        (lambda: dip()(tiny_vae(), batch(images(1)), step()), "dip needs at least 2 images"),
+        (
+            lambda: infovae()(tiny_vae(), batch(images(1)), step()),
+            "infovae needs at least 2 images",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             make()

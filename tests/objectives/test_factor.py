@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small import images, step, tiny_vae
+from small import batch, images, step, tiny_vae
 from torch import nn
 
 from betavae._system.errors import InputError
@@ -27,7 +27,7 @@ def started(gamma: float = 6.4) -> tuple[FactorVAE, VAE, nn.Module]:
 def test_the_discriminator_puts_no_gradient_into_the_encoder() -> None:
     """Peers' error: codes that are not detached, so the encoder learns to fool it twice."""
     objective, model, _ = started()
-    terms = objective(model, images(), step())
+    terms = objective(model, batch(images()), step())
     assert terms.after is not None
     model.zero_grad()
     terms.after()
@@ -37,7 +37,7 @@ def test_the_discriminator_puts_no_gradient_into_the_encoder() -> None:
 def test_the_vae_puts_no_gradient_into_the_discriminator() -> None:
     objective, model, discriminator = started()
     before = [weight.clone() for weight in discriminator.parameters()]
-    objective(model, images(), step()).loss.backward()
+    objective(model, batch(images()), step()).loss.backward()
     assert all(weight.grad is None for weight in discriminator.parameters())
     assert all(weight.grad is not None for weight in model.parameters())
     for a, b in zip(before, discriminator.parameters(), strict=True):
@@ -46,34 +46,30 @@ def test_the_vae_puts_no_gradient_into_the_discriminator() -> None:
 
 def test_the_second_batch_puts_no_gradient_anywhere_and_is_another_batch() -> None:
     objective, model, _ = started()
-    asked = []
-
-    def second() -> torch.Tensor:
-        asked.append(images(seed=9).requires_grad_())
-        return asked[-1]
-
-    terms = objective(model, images(), step(second=second))
+    second = images(seed=9).requires_grad_()
+    terms = objective(model, batch(images(), second), step())
     terms.loss.backward()
     assert terms.after is not None
     terms.after()
-    assert len(asked) == 1
-    assert asked[0].grad is None
+    assert second.grad is None
 
 
 def test_the_loss_is_the_elbo_plus_gamma_tc() -> None:
     objective, model, discriminator = started(3.0)
     x = images()
-    terms = objective(model, x, step())
-    plain = beta_vae(1.0)(model, x, step())
-    torch.testing.assert_close(terms.loss, plain.loss + 3.0 * terms.extras["tc_estimate"])
+    terms = objective(model, batch(x), step())
+    plain = beta_vae(1.0)(model, batch(x), step())
+    torch.testing.assert_close(terms.loss, plain.loss + 3.0 * terms.values["tc_estimate"])
     codes = step().forward(model, x).latents
-    torch.testing.assert_close(terms.extras["tc_estimate"], tc_estimate(discriminator, codes))
+    torch.testing.assert_close(terms.values["tc_estimate"], tc_estimate(discriminator, codes))
 
 
 def test_gamma_zero_is_the_vae() -> None:
     objective, model, _ = started(0.0)
-    ours = torch.autograd.grad(objective(model, images(), step()).loss, list(model.parameters()))
-    plain = beta_vae(1.0)(model, images(), step()).loss
+    ours = torch.autograd.grad(
+        objective(model, batch(images()), step()).loss, list(model.parameters())
+    )
+    plain = beta_vae(1.0)(model, batch(images()), step()).loss
     for a, b in zip(ours, torch.autograd.grad(plain, list(model.parameters())), strict=True):
         torch.testing.assert_close(a, b)
 
@@ -113,7 +109,7 @@ def test_the_discriminator_is_the_paper_s() -> None:
 def test_a_second_training_starts_afresh() -> None:
     objective, model, discriminator = started()
     first = discriminator.state_dict()
-    terms = objective(model, images(), step())
+    terms = objective(model, batch(images()), step())
     assert terms.after is not None
     terms.after()
     objective.start(model, 0)

@@ -11,9 +11,10 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
+from betavae.models.latents import gaussian_rate
 from betavae.models.vae import VAE
-from betavae.objectives.elbo import gaussian_rate
 from betavae.runs.representation import Representation, represent
+from betavae.training.build import build_model
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def dataset() -> Dataset:
 def model() -> VAE:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return VAE.from_config(Config(latents=3), (1, 32, 32)).eval()
+        return build_model(Config(latents=3), (1, 32, 32)).eval()
 
 
 def test_codes_are_the_posteriors_row_for_row(dataset: Dataset, model: VAE) -> None:

@@ -94,12 +94,12 @@ def test_the_card_shows_numbers_and_no_training_image(fitted: BetaVAE, tmp_path:
     [
         ({"image_shap": [1, 32, 32]}, "unknown key 'image_shap'; did you mean 'image_shape'"),
         ({"image_shape": [1, 32]}, "image_shape.2"),
-        ({"image_shape": [1, 48, 48]}, "images must be square"),
+        ({"image_shape": [1, 50, 48]}, "multiples of 16 up to 256, got 50x48"),
         ({"image_shape": [1, 64, 64]}, "'encoder.1.weight' must have shape"),
         ({"library": "other"}, "library must be 'betavae', got 'other'"),
         ({"format": 2}, "format must be 1, got 2"),
-        ({"config": {"latent": 3}}, "unknown option 'latent'; did you mean 'latents'"),
-        ({"config": {"latents": 10**12}}, "must have shape"),
+        ({"config": {"latent": 3}}, "latent must be one of gaussian, point, custom, or a table"),
+        ({"config": {"latents": 10**12}}, "latents must be <= 100000"),
         ({"config": {"method": "pca"}}, "method must be vae, got pca"),
     ],
 )  # fmt: skip

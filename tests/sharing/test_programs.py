@@ -15,6 +15,7 @@ from betavae.models.networks import NETWORKS
 from betavae.models.vae import VAE
 from betavae.sharing.programs import export_onnx, export_torch
 from betavae.sharing.runs import export_run
+from betavae.training.build import build_model
 from betavae.training.checkpoint import load_model
 
 SHAPES = {"patch": (1, 32, 32), "conv": (3, 64, 64), "mlp": (1, 1, 7), "fc": (1, 8, 6)}
@@ -26,7 +27,7 @@ def made(network: str) -> tuple[VAE, tuple[int, int, int]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         config = Config.from_mapping({"network": network, "latents": 3, "likelihood": likelihood})
-        return VAE.from_config(config, shape).eval(), shape
+        return build_model(config, shape).eval(), shape
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -40,7 +41,7 @@ def test_onnxruntime_gives_what_torch_gives(network: str, tmp_path: Path) -> Non
     for batch in (1, 5):
         images = torch.rand(batch, *shape, generator=torch.Generator().manual_seed(batch))
         with torch.no_grad():
-            expected = [part.numpy() for part in model.posterior_parameters(images)]
+            expected = [part.numpy() for part in model.encode(images)]
             pictures = model.decode(torch.from_numpy(expected[0])).numpy()
         mean, log_var = encoder.run(["mean", "log_var"], {"images": images.numpy()})
         np.testing.assert_allclose(mean, expected[0], atol=1e-5)
@@ -59,7 +60,7 @@ def test_torch_export_gives_what_the_model_gives(network: str, tmp_path: Path) -
     for batch in (1, 5):
         images = torch.rand(batch, *shape, generator=torch.Generator().manual_seed(batch))
         with torch.no_grad():
-            means, log_vars = model.posterior_parameters(images)
+            means, log_vars = model.encode(images)
             found = encoder(images)
             torch.testing.assert_close(found[0], means)
             torch.testing.assert_close(found[1], log_vars)

@@ -14,14 +14,9 @@ import pytest
 from betavae._system.errors import InputError
 from betavae.studies import engines
 from betavae.studies.board import Board
-from betavae.studies.cells import (
-    Cell,
-    CellsFailed,
-    StudyStopped,
-    finished,
-    open_study,
-    run_cells,
-)
+from betavae.studies.cells import Cell, finished, open_study
+from betavae.studies.engines import Engine
+from betavae.studies.run_cells import CellsFailed, StudyStopped, run_cells
 
 CELLS = [Cell(f"group/{k}", {"k": k}) for k in range(4)]
 
@@ -64,12 +59,12 @@ def calls(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_cells_run_once_and_a_re_run_does_only_what_is_missing(tmp_path: Path, jobs: int) -> None:
-    found = run_cells(tmp_path, CELLS[:2], square, jobs=jobs, progress=False)
+    found = run_cells(tmp_path, CELLS[:2], square, engine=Engine(jobs=jobs), progress=False)
     assert {name: result["square"] for name, result in found.items()} == {
         "group/0": 0,
         "group/1": 1,
     }
-    found = run_cells(tmp_path, CELLS, square, jobs=jobs, progress=False)
+    found = run_cells(tmp_path, CELLS, square, engine=Engine(jobs=jobs), progress=False)
     assert found["group/3"]["square"] == 9
     assert calls(tmp_path) == [1, 1, 1, 1]
     kept = json.loads((tmp_path / "group/3/cell.json").read_text())
@@ -81,12 +76,12 @@ def test_a_crashed_cell_is_reported_the_rest_is_done_and_it_is_run_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(CellsFailed, match=r"1 of 4 cells failed, first group/2: RuntimeError: no"):
-        run_cells(tmp_path, CELLS, fails_until_mended, jobs=1)
+        run_cells(tmp_path, CELLS, fails_until_mended, engine=Engine(jobs=1))
     assert "group/2  FAILED: RuntimeError: no luck" in capsys.readouterr().err
     assert "no luck" in (tmp_path / "group/2/error.txt").read_text()
     assert calls(tmp_path) == [1, 1, 0, 1]
     (tmp_path / "group/mended").touch()
-    found = run_cells(tmp_path, CELLS, fails_until_mended, jobs=1, progress=False)
+    found = run_cells(tmp_path, CELLS, fails_until_mended, engine=Engine(jobs=1), progress=False)
     assert calls(tmp_path) == [1, 1, 1, 1]
     assert len(found) == 4
     assert not (tmp_path / "group/2/error.txt").exists()
@@ -94,17 +89,17 @@ def test_a_crashed_cell_is_reported_the_rest_is_done_and_it_is_run_again(
 
 def test_ctrl_c_keeps_what_is_done_and_goes_on(tmp_path: Path) -> None:
     with pytest.raises(StudyStopped, match="stopped with 1 of 4 cells done"):
-        run_cells(tmp_path, CELLS, interrupted_at_1, jobs=1, progress=False)
+        run_cells(tmp_path, CELLS, interrupted_at_1, engine=Engine(jobs=1), progress=False)
     assert calls(tmp_path) == [1, 0, 0, 0]
-    run_cells(tmp_path, CELLS, interrupted_at_1, jobs=1, progress=False)
+    run_cells(tmp_path, CELLS, interrupted_at_1, engine=Engine(jobs=1), progress=False)
     assert calls(tmp_path) == [1, 1, 1, 1]
 
 
 @pytest.mark.slow
 def test_a_killed_worker_loses_no_finished_cell(tmp_path: Path) -> None:
     with pytest.raises(CellsFailed, match="a worker process died"):
-        run_cells(tmp_path, CELLS, dies_at_1, jobs=2, progress=False)
-    found = run_cells(tmp_path, CELLS, dies_at_1, jobs=2, progress=False)
+        run_cells(tmp_path, CELLS, dies_at_1, engine=Engine(jobs=2), progress=False)
+    found = run_cells(tmp_path, CELLS, dies_at_1, engine=Engine(jobs=2), progress=False)
     assert len(found) == 4
     assert calls(tmp_path) == [1, 1, 1, 1]
 
@@ -112,9 +107,12 @@ def test_a_killed_worker_loses_no_finished_cell(tmp_path: Path) -> None:
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from betavae.studies.cells import Cell, run_cells
+from betavae.studies.cells import Cell
+from betavae.studies.engines import Engine
+from betavae.studies.run_cells import run_cells
 from test_cells import slow
-run_cells(Path(sys.argv[1]), [Cell(f"group/{k}", {"k": k}) for k in range(4)], slow, jobs=2)
+cells = [Cell(f"group/{k}", {"k": k}) for k in range(4)]
+run_cells(Path(sys.argv[1]), cells, slow, engine=Engine(jobs=2))
 """
 
 
@@ -165,24 +163,24 @@ def test_other_versions_studies_and_settings_are_one_line(tmp_path: Path) -> Non
 
 
 def test_a_cell_of_other_options_is_one_line(tmp_path: Path) -> None:
-    run_cells(tmp_path, CELLS[:1], square, jobs=1, progress=False)
+    run_cells(tmp_path, CELLS[:1], square, engine=Engine(jobs=1), progress=False)
     with pytest.raises(InputError, match=r"was done with other options \(k\)"):
         finished(tmp_path, Cell("group/0", {"k": 7}))
 
 
 def test_engine_errors_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(**options: Any) -> None:
-        run_cells(tmp_path, CELLS, square, progress=False, **options)
+        run_cells(tmp_path, CELLS, square, engine=Engine(**options), progress=False)
 
     with pytest.raises(InputError, match="engine must be one of local, ray, got 'slurm'"):
-        run(engine_name="slurm")
+        run(name="slurm")
     with pytest.raises(InputError, match="jobs must be >= 1, got 0"):
         run(jobs=0)
     with pytest.raises(InputError, match="ray_address goes with engine ray"):
         run(ray_address="localhost:1")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'betavae\[ray\]'"):
-        run(engine_name="ray")
+        run(name="ray")
 
 
 def test_an_address_that_nobody_answers_is_one_line() -> None:

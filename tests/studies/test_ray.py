@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from betavae.studies.cells import Cell, run_cells
+from betavae.studies.cells import Cell
+from betavae.studies.engines import Engine
+from betavae.studies.run_cells import run_cells
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_a_study_uses_both_nodes_and_is_not_done_twice(cluster: str, tmp_path: P
         return {"node": node, "square": options["k"] ** 2, "process": os.getpid()}
 
     cells = [Cell(f"tiny/{k}", {"k": k}) for k in range(4)]
-    options: dict[str, Any] = {"engine_name": "ray", "ray_address": cluster, "progress": False}
+    options: dict[str, Any] = {"engine": Engine("ray", ray_address=cluster), "progress": False}
     first = run_cells(tmp_path, cells, met, **options)
     assert [first[cell.name]["square"] for cell in cells] == [0, 1, 4, 9]
     assert len({found["node"] for found in first.values()}) == 2

@@ -15,7 +15,7 @@ from betavae.runs.opened import open_run
 from betavae.studies import restarts
 from betavae.studies.restarts import best_run, seeds_of, train_restarts
 from betavae.training import checkpoint
-from betavae.training.loop import train
+from betavae.training.fit import train
 from betavae.training.session import Diverged
 from command_line import fails, run_quietly
 from small_runs import grid_images

@@ -10,11 +10,12 @@ from betavae._system.errors import InputError
 from betavae.cli import run
 from betavae.config import Config
 from betavae.studies import table, table_work
-from betavae.studies.choose import choose
-from betavae.studies.latent_size import sweep_cells
+from betavae.studies.engines import Engine
+from betavae.studies.latent_size import Sweep, sweep_cells
 from betavae.studies.presets import BETA_VAE, scaled
+from betavae.studies.ranking import rank_runs
 from betavae.studies.table import drop_lower_half, fit_cells, run_table, score_cells
-from betavae.studies.table_plan import ROWS, make_plan, scaled_down
+from betavae.studies.table_plan import ROWS, TableOptions, make_plan, scaled_down
 
 
 def test_the_lower_half_is_dropped() -> None:
@@ -38,8 +39,8 @@ def test_the_whole_protocol_is_thirty_scores_a_row(tmp_path: Path) -> None:
 
 
 def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> None:
-    make_plan(tmp_path, methods=["vae"], replicas=2, rows=500)
-    plan = make_plan(tmp_path, methods=["infogan"], replicas=1, images=640)
+    make_plan(tmp_path, TableOptions(methods=["vae"], replicas=2, rows=500))
+    plan = make_plan(tmp_path, TableOptions(methods=["infogan"], replicas=1, images=640))
     assert plan.replicas == {"vae": 2, "infogan": 1}
     assert plan.rows == 500
     assert make_plan(tmp_path) == plan
@@ -47,14 +48,14 @@ def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> N
     assert "fewer than ten replicas: InfoGAN 1, VAE 2" in lines
     assert "500 random images" in lines
     assert "InfoGAN 640" in lines
-    make_plan(tmp_path / "quick", quick=True)
-    assert make_plan(tmp_path / "quick", quick=True).rows == 2_000
+    make_plan(tmp_path / "quick", TableOptions(quick=True))
+    assert make_plan(tmp_path / "quick", TableOptions(quick=True)).rows == 2_000
     with pytest.raises(InputError, match="rows 500 -> 600"):
-        make_plan(tmp_path, rows=600)
+        make_plan(tmp_path, TableOptions(rows=600))
     with pytest.raises(InputError, match="got 'vaes'; did you mean 'vae'"):
-        make_plan(tmp_path, methods=["vaes"])
+        TableOptions(methods=["vaes"])
     with pytest.raises(InputError, match="replicas must be >= 1, got 0"):
-        make_plan(tmp_path, replicas=0)
+        TableOptions(replicas=0)
 
 
 def test_rows_that_another_command_was_given_meanwhile_are_kept(
@@ -64,10 +65,11 @@ def test_rows_that_another_command_was_given_meanwhile_are_kept(
 
     def other_command(folder: Path, cells: object, work: object, **options: object) -> None:
         if not asked:
-            asked.append(make_plan(folder, methods=["truth"], replicas=1))
+            asked.append(make_plan(folder, TableOptions(methods=["truth"], replicas=1)))
 
     monkeypatch.setattr(table, "run_cells", other_command)
-    outcome = run_table(tmp_path, methods=["pixels"], replicas=1, rows=60, quick=True)
+    asked_first = TableOptions(methods=["pixels"], replicas=1, rows=60, quick=True)
+    outcome = run_table(tmp_path, asked_first)
     assert outcome["missing"] == ["Ground truth", "Raw pixels"]  # both are waited for
     assert json.loads((tmp_path / "table.json").read_text()) == outcome
 
@@ -77,13 +79,6 @@ def test_a_scaled_preset_scales_its_ramp() -> None:
     assert short["beta_ramp"] == BETA_VAE["beta_ramp"] // 10
     assert scaled(BETA_VAE, None) == BETA_VAE
     assert scaled({"method": "pca"}, 100) == {"method": "pca"}
-
-
-def test_five_replicas_of_a_small_network_are_trained_together(tmp_path: Path) -> None:
-    plan = make_plan(tmp_path, methods=["vae", "infogan"], replicas=7)
-    cells = table.together_cells(plan, tmp_path)
-    assert [cell.name for cell in cells] == ["together/vae/0"]
-    assert cells[0].options["folders"] == [f"models/vae/{k}" for k in range(5)]
 
 
 @pytest.mark.slow
@@ -111,14 +106,14 @@ def test_the_table_from_end_to_end_and_again(
     assert {"table.png", "pairs.png"} <= {path.name for path in out.iterdir()}
     before = {path: path.stat().st_mtime_ns for path in out.rglob("cell.json")}
     (out / "scores/vae/0/cell.json").unlink()
-    again = run_table(out, jobs=1, progress=False)
+    again = run_table(out, engine=Engine(jobs=1), progress=False)
     scores = [row["scores"] for row in outcome["rows"]]
     assert [row["scores"] for row in again["rows"]] == scores
     after = {path: path.stat().st_mtime_ns for path in out.rglob("cell.json")}
     changed = {path for path in after if before[path] != after[path]}
     assert changed == {out / "scores/vae/0/cell.json"}
 
-    ranked = choose([out / "models/vae/0", out / "models/untrained/0"], rows=400)
+    ranked = rank_runs([out / "models/vae/0", out / "models/untrained/0"], rows=400)
     assert ranked.labelled is not None
     assert set(ranked.agreement) == {"udr", "model_centrality"}
 
@@ -127,10 +122,8 @@ def test_the_table_from_end_to_end_and_again(
 @pytest.mark.usefixtures("rendered")
 def test_fits_go_on_to_a_greater_length_and_are_scored_anew(tmp_path: Path) -> None:
     def made(out: Path, images: int, *methods: str) -> dict[str, object]:
-        found = run_table(
-            out, methods=methods, replicas=1, images=images, rows=300, quick=True, jobs=1,
-            progress=False,
-        )  # fmt: skip
+        asked = TableOptions(methods=methods, replicas=1, images=images, rows=300, quick=True)
+        found = run_table(out, asked, engine=Engine(jobs=1), progress=False)
         return {row["method"]: row for row in found["rows"]}
 
     made(tmp_path / "a", 64, "vae-fc", "infogan")
@@ -167,8 +160,6 @@ def test_the_sweep_and_choosing_from_end_to_end(
 
 
 def test_the_sweep_takes_the_papers_network() -> None:
-    models, _ = sweep_cells(
-        [5], [0.01], replicas=1, images=100, rows=None, points=(10, 5), paper_network=True
-    )
+    models, _ = sweep_cells(Sweep([5], [0.01], images=100, paper_network=True))
     config = Config.from_mapping(models[0].options["config"])
-    assert (config.network, config.optimiser, config.learning_rate) == ("fc", "adagrad", 0.01)
+    assert (config.network, str(config.optimiser)) == ("fc", "adagrad learning rate 0.01")

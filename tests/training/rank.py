@@ -13,13 +13,14 @@ from test_loop import squares
 from torch import Tensor
 
 from betavae.config import Config
+from betavae.data.batches import Batch
 from betavae.models.vae import VAE
 from betavae.objectives import Objective, Stateful, Step, Terms
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.ranks import Ranks
-from betavae.training.configured import make_objective
+from betavae.training.build import build_model
 from betavae.training.distributed import connected, disconnect, ranks_here, shared
-from betavae.training.loop import train
+from betavae.training.fit import train
 
 GRADIENTS = (
     "beta", {"name": "beta", "free_bits": 0.2}, "constrained",
@@ -47,8 +48,9 @@ def taken(
     """Take two steps in float64; return the last gradients, the terms and the state."""
     config = trained_config(objective)
     torch.manual_seed(0)
-    model = VAE.from_config(config, (1, 32, 32)).double()
-    made: Objective = make_objective(config, 1024)
+    model = build_model(config, (1, 32, 32)).double()
+    assert isinstance(model, VAE)
+    made: Objective = config.objective.make(config.length((1, 32, 32)))
     if isinstance(made, Stateful):
         made.start(model, 0)
     generator = torch.Generator().manual_seed(1)
@@ -58,18 +60,17 @@ def taken(
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
     found: Terms
     for number in range(2):
-        step = Step(
-            32 * number, generator, 96, lambda: ranks.part(second),
-            elbo, ranks,  # type: ignore[arg-type]
-        )  # fmt: skip
-        found = made(model, ranks.part(first), step)
+        step = Step(32 * number, generator, 96, elbo, ranks)  # type: ignore[arg-type]
+        batch = Batch(ranks.part(first), torch.arange(32), other=ranks.part(second))
+        found = made(model, batch, step)
         optimiser.zero_grad()
         found.loss.backward()
         optimiser.step()
         if found.after is not None:
             found.after()
     result = {name: weight.grad for name, weight in model.named_parameters()}
-    result |= {"loss": found.loss, "rates": found.rate_per_latent, **found.extras}
+    values = {k: v for k, v in found.values.items() if isinstance(v, Tensor)}
+    result |= {"loss": found.loss, "rates": found.per_latent, **values}
     if isinstance(made, Stateful):
         result |= made.state_dict()
     return {name: value.detach().clone() for name, value in result.items() if value is not None}

@@ -7,23 +7,24 @@ import os
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from betavae._system.errors import InputError
 from betavae.config import Config
+from betavae.data.batches import Batch
 from betavae.data.dataset import Dataset
 from betavae.models.linear import Affine
-from betavae.runs.opened import load_run, open_run
+from betavae.objectives import Step, Terms
+from betavae.runs.opened import open_run
 from betavae.runs.scoring import score_run
 from betavae.runs.traversals import write_traversals
-from betavae.training import alternating, checkpoint
-from betavae.training.dcign import one_factor_rows
-from betavae.training.methods import fit
+from betavae.training import checkpoint, learners
+from betavae.training.build import build_model
+from betavae.training.fit import train
 from betavae.training.session import Interrupted
-from small_runs import GRID, grid_images
+from small_runs import grid_images
 
 
 def config(method: str, **options: object) -> Config:
@@ -36,23 +37,20 @@ def test_an_interrupted_training_resumes_to_the_same_bits(
     tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = config(method, learning_rate_schedule="linear", learning_rate_decay=64)
-    fit(options, grid_images(), tmp_path / "whole", progress=False)
-    real = alternating.Parts
+    train(options, grid_images(), tmp_path / "whole", progress=False)
+    real = learners.Learner.step
 
-    def interrupting(model, optimiser, take_step):  # type: ignore[no-untyped-def]
-        def step(index: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-            if index == 7:
-                os.kill(os.getpid(), signal.SIGINT)
-            return take_step(index, generator)
-
-        return real(model, optimiser, step)
+    def interrupting(self: learners.Learner, batch: Batch, when: Step) -> Terms:
+        if when.images_seen == 7 * 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, batch, when)
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"betavae.training.{method}.Parts", interrupting)
+        patch.setattr(learners.Learner, "step", interrupting)
         with pytest.raises(Interrupted, match="go on with: betavae train --resume"):
-            fit(options, grid_images(), tmp_path / "cut", progress=False)
+            train(options, grid_images(), tmp_path / "cut", progress=False)
     assert checkpoint.read_header(tmp_path / "cut").steps == 8
-    fit(options, grid_images(), tmp_path / "cut", resume=True, progress=False)
+    train(options, grid_images(), tmp_path / "cut", resume=True, progress=False)
     one = load_file(tmp_path / "whole" / checkpoint.NAME)
     two = load_file(tmp_path / "cut" / checkpoint.NAME)
     assert one.keys() == two.keys()
@@ -64,7 +62,7 @@ def test_an_interrupted_training_resumes_to_the_same_bits(
 def test_dcign_learns_to_draw_and_scores_and_traverses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit(config("dcign", images=800, batch=16), grid_images(), tmp_path, progress=False)
+    train(config("dcign", images=1600, batch=16), grid_images(), tmp_path, progress=False)
     lines = [json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["distortion"] < 0.8 * lines[0]["distortion"]
     monkeypatch.setattr("betavae.data.load", grid_images)
@@ -80,49 +78,34 @@ def test_linear_runs_are_saved_and_loaded(
     tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = Config(method=method, latents=3)
-    model = fit(chosen, grid_images(), tmp_path, progress=False)
+    model = train(chosen, grid_images(), tmp_path, progress=False).model
     monkeypatch.setattr("betavae.data.load", grid_images)
-    loaded, header, dataset = load_run(tmp_path)
+    run = open_run(tmp_path)
+    loaded = run.model
     assert isinstance(loaded, Affine)
-    assert header.config == chosen
-    images = dataset.images[:7]
+    assert run.header.config == chosen
+    images = run.dataset.images[:7]
     assert torch.equal(loaded.code_means(images), model.code_means(images))  # type: ignore[operator]
 
 
 def test_an_untrained_vae_is_a_run_of_no_images(tmp_path: Path) -> None:
-    fit(Config(images=0, latents=3), grid_images(), tmp_path, progress=False)
+    train(Config(images=0, latents=3), grid_images(), tmp_path, progress=False)
     assert checkpoint.read_header(tmp_path).steps == 0
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        from betavae.models.vae import VAE
 
-        fresh = VAE.from_config(Config(latents=3), (1, 32, 32))
+        fresh = build_model(Config(latents=3), (1, 32, 32))
     loaded, _ = checkpoint.load_model(tmp_path)
     for one, other in zip(fresh.parameters(), loaded.parameters(), strict=True):
         assert torch.equal(one, other)
 
 
-def test_batches_of_one_factor_vary_that_factor_alone() -> None:
-    factors = set()
-    for step in range(20):
-        rows, factor = one_factor_rows(GRID, 12, seed=3, step=step)
-        classes = GRID.classes(rows)
-        varying = [k for k in range(3) if len(set(classes[:, k])) > 1]
-        assert varying == [factor]
-        counts = np.bincount(classes[:, factor], minlength=GRID.sizes[factor])
-        assert counts.max() - counts.min() <= 1
-        factors.add(factor)
-        again, _ = one_factor_rows(GRID, 12, seed=3, step=step)
-        assert np.array_equal(rows, again)
-    assert factors == {0, 1, 2}
-
-
 def test_what_cannot_be_trained_is_one_line(tmp_path: Path) -> None:
     plain = Dataset("plain", grid_images().images)
     with pytest.raises(InputError, match="plain has no factor grid"):
-        fit(config("dcign"), plain, tmp_path, progress=False)
-    with pytest.raises(InputError, match="batches of at least 2 images, got 1"):
-        fit(config("infogan", batch=1), plain, tmp_path, progress=False)
+        train(config("dcign"), plain, tmp_path, progress=False)
+    with pytest.raises(InputError, match="at least 2 images, got 1"):
+        train(config("infogan", batch=1), plain, tmp_path, progress=False)
     with pytest.raises(InputError, match="beta belongs to method vae, not to infogan"):
         config("infogan", beta=3.0)
     assert Config(method="infogan").latents == 5

@@ -13,9 +13,8 @@ import betavae.training.loop as loop
 from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.models.vae import VAE
-from betavae.training import methods
+from betavae.training.fit import train
 from betavae.training.log import scalars
-from betavae.training.loop import train
 from betavae.training.records import Record
 
 
@@ -62,7 +61,7 @@ def test_events_are_the_points_of_metrics_and_a_resumed_run_has_none_twice(
     found = events(tmp_path)
     assert found == written(tmp_path)
     assert [images for images, _ in found["loss"]] == list(range(64, 641, 64))
-    assert {"rate_per_latent/2", "extras/tc_estimate", "learning_rate"} <= found.keys()
+    assert {"rate_per_latent/2", "tc_estimate", "learning_rate"} <= found.keys()
     train(config, squares(), tmp_path, progress=False)  # anew: nothing of before
     assert events(tmp_path) == written(tmp_path)
 
@@ -73,7 +72,7 @@ def test_a_run_begun_without_has_its_past_too_and_baselines_write_them(tmp_path:
     train(config, squares(), tmp_path / "vae", resume=True, progress=False)
     assert events(tmp_path / "vae") == written(tmp_path / "vae")
     gan = Config(method="infogan", images=64, batch=16, tensorboard=True)
-    methods.fit(gan, squares(), tmp_path / "gan", progress=False)
+    train(gan, squares(), tmp_path / "gan", progress=False)
     assert "generator_loss" in events(tmp_path / "gan")
     assert events(tmp_path / "gan") == written(tmp_path / "gan")
 

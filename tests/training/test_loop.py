@@ -15,14 +15,16 @@ from safetensors.torch import load_file
 
 from betavae._system.errors import InputError
 from betavae.config import Config
-from betavae.data.batches import DataOrder
+from betavae.data.batches import Batch, DataOrder, independent_pair
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.models.vae import VAE
-from betavae.objectives import Step, Terms, beta_vae
+from betavae.objectives import Step, Terms, asks, beta_vae
 from betavae.training import checkpoint
-from betavae.training.loop import Diverged, Interrupted, train
+from betavae.training.fit import train
+from betavae.training.learners import Learner, vae_step
 from betavae.training.records import Record, read_records
+from betavae.training.session import Diverged, Interrupted
 
 QUICK = Config(images=640, batch=32, checkpoint_every=160, latents=3)
 
@@ -82,10 +84,10 @@ def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
     assert records[-1].beta_norm == pytest.approx(0.1 * 3 / 1024)
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
+@pytest.mark.parametrize("optimiser", ["adam", "adagrad", "muon"])
 @pytest.mark.parametrize("network", ["patch", "fc"])
 def test_an_interrupted_run_resumes_to_the_same_bits(
-    tmp_path: Path, optimiser: str, network: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimiser: str, network: str
 ) -> None:
     config = QUICK.replaced(
         network=network,
@@ -95,14 +97,15 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     )
     train(config, squares(), tmp_path / "whole", progress=False)
 
-    def interrupt(model: VAE, images: torch.Tensor, step: Step) -> Terms:
+    def interrupt(learner: Learner, batch: Batch, step: Step) -> Terms:
         if step.images_seen == 320:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(model, images, step)
+        return vae_step(learner, batch, step)
 
-    real = beta_vae(4.0)
+    monkeypatch.setattr("betavae.training.learners.vae_step", interrupt)
     with pytest.raises(Interrupted, match="go on with: betavae train --resume"):
-        train(config, squares(), tmp_path / "cut", objective=interrupt, progress=False)
+        train(config, squares(), tmp_path / "cut", progress=False)
+    monkeypatch.undo()
     assert checkpoint.read_header(tmp_path / "cut").steps == 11
     train(config, squares(), tmp_path / "cut", resume=True, progress=False)
     assert_same_weights(tmp_path / "whole", tmp_path / "cut")
@@ -138,18 +141,18 @@ def test_every_objective_s_state_resumes_to_the_same_bits(
     assert ("objective" in names) == stateful
 
 
-def test_second_batches_are_other_batches_and_follow_from_seed_and_step() -> None:
+def test_an_objective_s_sampler_is_used_and_follows_from_seed_and_step() -> None:
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def spy(model: VAE, images: torch.Tensor, step: Step) -> Terms:
-        second = step.second_batch()
-        assert torch.equal(second, step.second_batch())
-        seen.append((images, second))
+    def spy(model: VAE, batch: Batch, step: Step) -> Terms:
+        assert batch.other is not None
+        seen.append((batch.images, batch.other))
         assert step.dataset_size == 96
-        return beta_vae(1.0)(model, images, step)
+        return beta_vae(1.0)(model, batch, step)
 
+    spied = asks(spy, sampler=independent_pair)
     for _ in range(2):
-        train(QUICK.replaced(images=160), squares(), objective=spy, progress=False)
+        train(QUICK.replaced(images=160), squares(), objective=spied, progress=False)
     assert all(not torch.equal(first, second) for first, second in seen)
     half = len(seen) // 2
     for one, two in zip(seen[:half], seen[half:], strict=True):
@@ -157,24 +160,17 @@ def test_second_batches_are_other_batches_and_follow_from_seed_and_step() -> Non
 
 
 def test_an_objective_s_own_terms_are_recorded_as_means(tmp_path: Path) -> None:
-    def marked(model: VAE, images: torch.Tensor, step: Step) -> Terms:
-        found = step.forward(model, images)
-        extras = {"seen": images.new_full((), step.images_seen)}
-        return Terms.of(found, found.distortion + found.rate, extras=extras)
+    def marked(model: VAE, batch: Batch, step: Step) -> Terms:
+        found = step.forward(model, batch.images)
+        values = {"seen": batch.images.new_full((), step.images_seen), "at": step.images_seen}
+        return Terms.of(found, found.distortion + found.rate, values)
 
     train(QUICK, squares(), tmp_path, objective=marked, progress=False)
     (record,) = read_records(tmp_path / "metrics.jsonl")
-    assert record.extras == {"seen": 304.0}  # the mean of 0, 32, ..., 608
-    assert record.beta == 1.0
-
-
-def test_records_of_before_the_extras_are_still_read(tmp_path: Path) -> None:
-    train(QUICK, squares(), tmp_path, progress=False)
-    path = tmp_path / "metrics.jsonl"
-    line = json.loads(path.read_text())
-    assert line.pop("extras") == {}
-    path.write_text(json.dumps(line) + "\n")
-    assert read_records(path)[0].extras == {}
+    assert record.terms["seen"] == 304.0  # the mean of 0, 32, ..., 608
+    assert record.terms["at"] == 608  # a number is a setting: the last one
+    assert record.beta is None
+    assert record.to_json() == (tmp_path / "metrics.jsonl").read_text().strip()
 
 
 def test_a_warm_start_takes_another_run_s_weights(tmp_path: Path) -> None:
@@ -206,7 +202,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from test_loop import LONG, squares
-from betavae.training.loop import train
+from betavae.training.fit import train
 config = LONG.replaced(objective={objective!r})
 train(config, squares(), Path(sys.argv[1]), resume=len(sys.argv) > 2, progress=False)
 """
@@ -236,10 +232,10 @@ def test_kill_9_and_resume_gives_the_uninterrupted_weights(tmp_path: Path, objec
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    def poisoned(model: VAE, images: torch.Tensor, step: Step) -> Terms:
+    def poisoned(model: VAE, images: Batch, step: Step) -> Terms:
         terms = real(model, images, step)
         if step.images_seen >= 2000:
-            terms = Terms(terms.loss * float("nan"), *list(vars(terms).values())[1:])
+            terms = Terms(terms.loss * float("nan"), terms.values, terms.per_latent)
         return terms
 
     real = beta_vae(4.0)
@@ -259,7 +255,7 @@ def test_collapse_is_one_warning_line(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     train(QUICK, squares(), tmp_path, progress=False)
-    with pytest.raises(InputError, match=r"beta None -> 2\.0"):
+    with pytest.raises(InputError, match=r"objective\.beta None -> 2\.0"):
         train(QUICK.replaced(beta=2), squares(), tmp_path, resume=True, progress=False)
     with pytest.raises(InputError, match="the run saw 96 images, squares has 50"):
         train(QUICK, squares(50), tmp_path, resume=True, progress=False)
@@ -308,8 +304,8 @@ def test_a_run_of_another_version_or_a_damaged_one_is_one_line(tmp_path: Path) -
     train(QUICK.replaced(images=64), squares(), tmp_path, progress=False)
     path = tmp_path / checkpoint.NAME
     whole = path.read_bytes()
-    path.write_bytes(whole.replace(b'\\"format\\": 1', b'\\"format\\": 9'))
-    with pytest.raises(InputError, match="has format 9, this betavae reads format 1"):
+    path.write_bytes(whole.replace(b'\\"format\\": 2', b'\\"format\\": 9'))
+    with pytest.raises(InputError, match="has format 9, this betavae reads format 2"):
         checkpoint.load_model(tmp_path)
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="damaged"):

@@ -9,12 +9,14 @@ import torch
 from test_loop import QUICK, squares
 
 from betavae._system.errors import InputError
+from betavae.data.batches import Batch
 from betavae.data.images import ImageStore
 from betavae.models.vae import VAE
 from betavae.objectives import Step, Terms, beta_vae
-from betavae.training.loop import train, train_step
+from betavae.training.build import Own, build_model
+from betavae.training.fit import train
+from betavae.training.learners import vae_learner
 from betavae.training.machine import choose_device, compiled, drop_denormals
-from betavae.training.records import Recorder
 
 
 @pytest.mark.parametrize("make", [torch.optim.Adam, torch.optim.Adagrad, torch.optim.SGD])
@@ -91,7 +93,7 @@ def test_the_step_is_compiled_and_trains_to_the_same_weights(
     fast = train(config.replaced(compile=True), squares(), progress=False)
     for one, two in zip(plain.model.parameters(), fast.model.parameters(), strict=True):
         torch.testing.assert_close(one, two)
-    assert plain.records[0].extras == pytest.approx(fast.records[0].extras, rel=1e-3)
+    assert plain.records[0].terms == pytest.approx(fast.records[0].terms, rel=1e-3)
     compiled(beta_vae(), torch.device("cuda"))
     assert modes == [None, "reduce-overhead"]
 
@@ -117,19 +119,19 @@ def test_bf16_is_for_cuda_and_keeps_the_terms_in_float32() -> None:
 
     def loss(bf16: bool) -> float:
         torch.manual_seed(0)
-        model = VAE.from_config(QUICK, (1, 32, 32))
+        model = build_model(QUICK, (1, 32, 32))
         seen: list[Terms] = []
 
-        def spied(model: VAE, images: torch.Tensor, step: Step) -> Terms:
-            seen.append(beta_vae()(model, images, step))
+        def spied(model: VAE, batch: Batch, step: Step) -> Terms:
+            seen.append(beta_vae()(model, batch, step))
             return seen[-1]
 
-        step = Step(0, torch.Generator().manual_seed(0), 96, lambda: images)
-        images = squares().images[:32]
-        recorder = Recorder(beta_norm=1.0, images_seen=0, seconds=0.0)
-        optimiser = torch.optim.Adam(model.parameters())
-        train_step(model, optimiser, spied, images, step, recorder, bf16=bf16)
-        assert {seen[0].loss.dtype, seen[0].rate_per_latent.dtype} == {torch.float32}
+        device = torch.device("cpu")
+        learner = vae_learner(QUICK.replaced(bf16=bf16), (1, 32, 32), device, Own(spied), model)
+        batch = Batch(squares().images[:32], torch.arange(32))
+        learner.step(batch, Step(0, torch.Generator().manual_seed(0), 96))
+        assert seen[0].per_latent is not None
+        assert {seen[0].loss.dtype, seen[0].per_latent.dtype} == {torch.float32}
         assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in model.parameters())
         return seen[0].loss.item()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from inspect import cleandoc
 from typing import NoReturn
 
 from cyclopts import CycloptsError
@@ -12,14 +13,15 @@ from pydantic import ValidationError
 from betavae._system.errors import InputError, RankFailed
 from betavae._system.launch import check_command, launched
 from betavae.cli.apps import app
-from betavae.config import explain
 
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line: bad input ends in one line on stderr and exit code 2."""
-    words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         check_command(words[0] if words else "")
+        if words[:1] == ["train"]:
+            words = _prepared(words)
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except RankFailed as error:
         rank = launched().rank
@@ -28,7 +30,11 @@ def run(arguments: list[str] | None = None) -> None:
         _fail_once(str(error), 2)
     except CycloptsError as error:
         cause = error.__cause__
-        _fail_once(explain(cause) if isinstance(cause, ValidationError) else str(error), 2)
+        if isinstance(cause, ValidationError):
+            from betavae.config import explain
+
+            _fail_once(explain(cause), 2)
+        _fail_once(str(error), 2)
     except KeyboardInterrupt as stop:
         _fail_once(str(stop) or "stopped", 130)
     except BrokenPipeError:
@@ -38,10 +44,13 @@ def run(arguments: list[str] | None = None) -> None:
         _fail_once(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), 2)
 
 
-def _spelled_out(words: list[str]) -> list[str]:
-    """Write `--objective NAME` as `--objective.name NAME`, so that its options can follow."""
-    short, full = "--objective", "--objective.name"
-    return [full + word[len(short) :] if word.split("=")[0] == short else word for word in words]
+def _prepared(words: list[str]) -> list[str]:
+    """Load the command `train`, with its whole help, and spell its options out."""
+    from betavae.cli.options import spelled_out
+    from betavae.cli.train import train
+
+    app["train"].help = cleandoc(train.__doc__ or "").partition("\nArgs:")[0]
+    return spelled_out(words)
 
 
 def _fail_once(message: str, code: int) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from betavae._system.errors import InputError
 from betavae.cli.apps import RunFolder, app
@@ -47,8 +46,8 @@ def score(
         seed: Seed of rows and metrics.
         device: Where to encode a run's data: auto, cpu, cuda or mps. [default: auto]
     """
-    from betavae.runs import scoring
     from betavae.runs.scores import SCORES
+    from betavae.runs.scoring import ScoreOptions, score_files, score_run, write_results
 
     if (run_folder is None) == (codes is None):
         raise InputError(
@@ -59,16 +58,14 @@ def score(
         if given[name] is not None:
             what = "--codes" if run_folder is None else "a run folder"
             raise InputError(f"--{name} does not go with {what}")
-    common: dict[str, Any] = {
-        "protocol": protocol, "n_pairs": pairs, "factor_bins": factor_bins, "seed": seed,
-    }  # fmt: skip
+    options = ScoreOptions(
+        metrics or ("fast" if run_folder is None else "higgins"), protocol, pairs, factor_bins, seed
+    )
     if codes is not None:
-        results = scoring.score_files(codes, factors, log_var, metrics=metrics or "fast", **common)
+        results = score_files(codes, factors, log_var, options)
     else:
         assert run_folder is not None
-        results = scoring.score_run(
-            run_folder, metrics=metrics or "higgins", rows=rows, device=device or "auto", **common
-        )
+        results = score_run(run_folder, options, rows=rows, device=device or "auto")
     print(results)
     for entry in results.entries.values():
         if entry.name == "higgins":  # what this number hangs on, which the table does not show
@@ -79,7 +76,7 @@ def score(
                 f"{found.n_test:,} test points)"
             )
     if out is not None:
-        scoring.write_results(out, results)
+        write_results(out, results)
     places = [] if run_folder is None else [run_folder / SCORES]
     for place in places if out is None else [*places, out]:
         print(f"written to {place}")
@@ -134,7 +131,10 @@ def choose_runs(
         pairs: Pairs averaged into one point of the metric (L). [default: 20]
         seed: Seed of everything.
     """
-    from betavae.studies.choose import choose, write_choice
+    from betavae.cli.tables import print_ranking
+    from betavae.studies.ranking import rank_runs, write_ranking
 
-    for path in write_choice(choose(runs, rows=rows, pairs=pairs, seed=seed), out, seed=seed):
+    ranking = rank_runs(runs, rows=rows, pairs=pairs, seed=seed)
+    print_ranking(ranking)
+    for path in write_ranking(ranking, out, seed=seed):
         print(path)

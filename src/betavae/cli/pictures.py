@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from betavae._system.errors import InputError
 from betavae.cli.apps import RunFolder, app
-from betavae.runs.named_figures import listing
+from betavae.studies.named_figures import listing
 
 
 @app.command
@@ -61,10 +61,12 @@ def figure(
         latents: Latents shown a run, at most.
         seed: Seed of every random choice.
     """
-    from betavae.runs.draw import draw_figure
-    from betavae.runs.figure_options import Options
+    from betavae.runs.figure_options import FigureOptions
+    from betavae.studies.named_figures import draw_figure
 
-    options = Options(rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed)
+    options = FigureOptions(
+        rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed
+    )
     for path in draw_figure(name, runs, out, options):
         print(path)
 

@@ -1,4 +1,4 @@
-"""Commands of many runs: `study ...`, `reproduce ...`."""
+"""Commands of many runs: `demo`, `study ...`, `reproduce ...`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from betavae.cli.apps import reproduce_app, study_app
+from betavae.cli.apps import app, reproduce_app, study_app
 
 METHODS = (
     "Rows to run, with commas between: truth, pixels, pca, ica, dcign, infogan, untrained, vae, "
@@ -15,6 +15,23 @@ METHODS = (
     "[default: what the folder knows, else all]"
 )
 SEVERAL = Parameter(consume_multiple=True)
+
+
+@app.command
+def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -> None:
+    """Train beta = 4 and the beta = 1 control on the 2D shapes, score both, write reports.
+
+    Example: betavae demo --out runs/demo
+
+    Args:
+        out: Folder for the two runs.
+        seed: Seed of everything.
+        quick: A tenth of the length, to see that it works; the scores mean nothing then.
+    """
+    from betavae.cli.tables import print_demo
+    from betavae.studies.demo import run_demo
+
+    print_demo(run_demo(out, seed=seed, quick=quick), out)
 
 
 @study_app.command(name="dual")
@@ -42,24 +59,14 @@ def study_dual(
         network: Network of all runs.
         seed: Seed of all runs.
     """
+    from betavae.cli.tables import print_dual
     from betavae.studies.dual import EPSILONS, run_dual
 
     outcome = run_dual(
         out, data=data, epsilons=epsilons or EPSILONS, images=images, network=network, seed=seed
     )
-    print("  epsilon     rate  distortion  multiplier  dG/d epsilon")
-    for row in outcome["runs"]:
-        print(
-            f"{row['epsilon']:9.4g}{row['rate']:9.2f}{row['distortion']:12.2f}"
-            f"{row['multiplier']:12.3g}"
-            + (f"{row['slope']:14.3g}" if row["on_curve"] else "   beaten by another run")
-        )
-    if not outcome["converged"]:
-        print("fewer than three runs lie on one curve: train longer (--images)")
-    print(
-        f"multiplier / slope: {outcome['median_multiplier_over_slope']:.2f} (median); "
-        f"written to {out / 'dual.json'}, {out / 'dual.png'}"
-    )
+    print_dual(outcome)
+    print(f"written to {out / 'dual.json'}, {out / 'dual.png'}")
 
 
 @study_app.command(name="rate-distortion")
@@ -89,6 +96,7 @@ def study_rate_distortion(
         sigma: Standard deviation of the Gaussian decoder.
         seed: Seed of all runs.
     """
+    from betavae.cli.tables import print_rate_distortion
     from betavae.studies.rate_distortion import BETAS, run_rate_distortion
 
     outcome = run_rate_distortion(
@@ -100,17 +108,14 @@ def study_rate_distortion(
         sigma=sigma,
         seed=seed,
     )
-    print("     beta   Bernoulli D / R    Gaussian D / R")
-    for one, two in zip(outcome["bernoulli"], outcome["gaussian"], strict=True):
-        print(
-            f"{one['beta']:9.4g}{one['distortion']:11.1f} /{one['rate']:5.1f}"
-            f"{two['distortion']:11.1f} /{two['rate']:5.1f}"
-        )
+    print_rate_distortion(outcome)
     print(f"written to {out / 'rate_distortion.json'}, {out / 'rate_distortion.png'}")
 
 
 @reproduce_app.command(name="table")
 def reproduce_table(
+    data: str | None = None,
+    /,
     *,
     out: Path = Path("runs/table"),
     methods: Annotated[str | None, Parameter(help=METHODS)] = None,
@@ -128,29 +133,33 @@ def reproduce_table(
     The folder remembers what it was asked for: the same command, or one with `--out` alone, does
     what is missing. Methods may be given replicas and lengths one after the other.
 
+    The data set needs a full factor grid: the metric, DC-IGN and the truth are made from it.
+
     Example: betavae reproduce table --out runs/table --jobs 2
 
     Args:
+        data: What to fit. [default: what the folder knows, else shapes2d]
         out: Folder of the study.
         replicas: Fits of each method. [default: 10, as in the paper]
         images: Length of training. [default: each method's preset]
-        rows: Random images to encode and score. [default: all 737,280]
+        rows: Random images to encode and score. [default: all]
         quick: A few steps, to see that it works; the scores mean nothing then.
         rescore: Score the kept codes again, as after a change of the metric.
         engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
         ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
         jobs: Cells at a time. [default: one a GPU, else one a core]
     """
+    from betavae.cli.tables import print_methods
+    from betavae.studies.engines import Engine
+    from betavae.studies.study_figures import write_table_figures
     from betavae.studies.table import run_table
-    from betavae.studies.table_output import print_table, write_figures
+    from betavae.studies.table_plan import TableOptions
 
     chosen = None if methods is None else [name.strip() for name in methods.split(",")]
-    outcome = run_table(
-        out, methods=chosen, replicas=replicas, images=images, rows=rows, quick=quick,
-        rescore=rescore, engine=engine, ray_address=ray_address, jobs=jobs,
-    )  # fmt: skip
-    print_table(outcome)
-    for path in (*write_figures(outcome, out), out / "table.json"):
+    asked = TableOptions(data, chosen, replicas, images, rows, quick)
+    outcome = run_table(out, asked, rescore=rescore, engine=Engine(engine, jobs, ray_address))
+    print_methods(outcome)
+    for path in (*write_table_figures(outcome, out), out / "table.json"):
         print(path)
 
 
@@ -187,12 +196,20 @@ def reproduce_latent_size(
         ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
         jobs: Cells at a time. [default: one a GPU, else one a core]
     """
-    from betavae.studies.latent_size import BETA_NORMS, LATENTS, run_latent_size, write_outputs
+    from betavae.cli.tables import print_sweep
+    from betavae.studies.engines import Engine
+    from betavae.studies.latent_size import (
+        BETA_NORMS,
+        LATENTS,
+        Sweep,
+        run_latent_size,
+        write_sweep_figures,
+    )
 
-    outcome = run_latent_size(
-        out, latents=latents or LATENTS, beta_norms=beta_norms or BETA_NORMS, replicas=replicas,
-        images=images, rows=rows, paper_network=paper_network, quick=quick, engine=engine,
-        ray_address=ray_address, jobs=jobs,
-    )  # fmt: skip
-    for path in (*write_outputs(outcome, out), out / "sweep.json"):
+    sweep = Sweep(
+        latents or LATENTS, beta_norms or BETA_NORMS, replicas, images, rows, paper_network, quick
+    )
+    outcome = run_latent_size(out, sweep, engine=Engine(engine, jobs, ray_address))
+    print_sweep(outcome)
+    for path in (*write_sweep_figures(outcome, out), out / "sweep.json"):
         print(path)

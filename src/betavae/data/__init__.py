@@ -5,8 +5,9 @@ Nothing heavy is imported here: names are resolved on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from betavae._system.lazy import lazy
 
 if TYPE_CHECKING:
     from betavae.data.augmentation import augment as augment
@@ -54,8 +55,4 @@ __all__ = [
     "with_factors",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"betavae.data.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'betavae.data' has no attribute '{name}'")
+__getattr__, __dir__ = lazy(__name__, _HOMES)

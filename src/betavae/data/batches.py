@@ -1,11 +1,90 @@
-"""The order in which training sees the images."""
+"""Batches: which images each step of a training sees.
+
+A sampler is a function of (data set, batch size, seed) that returns a draw; a draw is a function
+of the step's number alone, so that any step can be taken again: that is how training resumes to
+the same bits. A sampler of one's own is any such function (docs/architecture.md).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from betavae._system.errors import InputError
+from betavae.data.dataset import Dataset
+from betavae.data.factors import Factors
+
 SECOND = 1 << 31  # epochs from here on are those of second batches
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step sees; tensors on the device.
+
+    Attributes:
+        images: (B, C, H, W) floats in [0, 1].
+        rows: (B,) their rows in the data set.
+        labels: (B, K) factors of the images, -1 where not known; None where not drawn.
+        other: (B, C, H, W) a second image for each: an independent one, or its pair's.
+        changed: of a one-factor batch the number of its factor, a scalar; of pairs (B, K) bool,
+            which factors differ.
+    """
+
+    images: Tensor
+    rows: Tensor
+    labels: Tensor | None = None
+    other: Tensor | None = None
+    changed: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Rows(NamedTuple):
+    """What a draw chooses, in rows of the data set; see `Batch`."""
+
+    rows: Tensor
+    other: Tensor | None = None
+    labels: Tensor | None = None
+    changed: Tensor | None = None
+
+
+Draw = Callable[[int], Rows]
+"""The number of a step -> its rows."""
+Sampler = Callable[[Dataset, int, int], Draw]
+"""(data set, batch size, seed) -> Draw. Raises InputError for data that it cannot draw from."""
+
+
+def fetch(
+    dataset: Dataset,
+    drawn: Rows,
+    device: torch.device | str = "cpu",
+    part: Callable[[Tensor], Tensor] = lambda whole: whole,
+) -> Batch:
+    """Return the images of drawn rows as a batch on `device`.
+
+    Args:
+        dataset: the images.
+        drawn: what a draw chose.
+        device: where the batch is wanted.
+        part: takes this process's rows of (B, ...) where several share the batch.
+    """
+    rows = part(drawn.rows)
+    batch = Batch(dataset.images.batch(rows, device), rows)
+    if drawn.other is not None:
+        batch = replace(batch, other=dataset.images.batch(part(drawn.other), device))
+    if drawn.labels is not None:
+        batch = replace(batch, labels=part(drawn.labels).to(device))
+    if drawn.changed is not None:
+        whole = drawn.changed if drawn.changed.dim() == 0 else part(drawn.changed)
+        batch = replace(batch, changed=whole.to(device))
+    return batch
 
 
 class DataOrder:
@@ -41,3 +120,143 @@ class DataOrder:
         # The CPU's generator keeps the low 32 bits only, so the seed is spread over them: 2^32/phi.
         mixed = (self._seed * 0x9E3779B1 + epoch) % (1 << 32)
         return torch.randperm(self._rows, generator=torch.Generator().manual_seed(mixed))
+
+
+def shuffled(dataset: Dataset, batch: int, seed: int) -> Draw:
+    """Draw every image once an epoch, in an order of its own."""
+    order = DataOrder(len(dataset.images), batch, seed)
+    return lambda step: Rows(order(step))
+
+
+def independent_pair(dataset: Dataset, batch: int, seed: int) -> Draw:
+    """Draw shuffled images, and as `other` a second batch that is independent of them."""
+    order = DataOrder(len(dataset.images), batch, seed)
+    return lambda step: Rows(order(step), order(step, second=True))
+
+
+def one_factor(warm: int = 0) -> Sampler:
+    """Make the sampler of batches in which one factor varies; `changed` is its number.
+
+    The varying factor's values come equally often, up to one, and in random order; all other
+    factors are drawn once a batch.
+
+    Args:
+        warm: first steps, which see shuffled images and have no `changed`.
+
+    Source: Kulkarni et al. 2015, Section 3.
+    """
+
+    def sampler(dataset: Dataset, batch: int, seed: int) -> Draw:
+        grid = _grid(dataset, "batches in which one factor varies")
+        order = DataOrder(len(dataset.images), batch, seed)
+
+        def draw(step: int) -> Rows:
+            if step < warm:
+                return Rows(order(step))
+            rng = np.random.default_rng((seed, step))
+            factor = int(rng.integers(len(grid.names)))
+            classes = np.repeat(grid.sample(1, rng), batch, axis=0)
+            size = grid.sizes[factor]
+            values = [rng.permutation(size) for _ in range(-(-batch // size))]
+            classes[:, factor] = np.concatenate(values)[:batch]
+            return Rows(torch.from_numpy(grid.index(classes)), changed=torch.tensor(factor))
+
+        return draw
+
+    return sampler
+
+
+def changed_factors(k: int | None = None) -> Sampler:
+    """Make the sampler of pairs that differ in a few factors; `changed` (B, K) says which.
+
+    The first image of a pair is drawn uniformly. Of its factors `k` are chosen and drawn anew,
+    always to another value.
+
+    Args:
+        k: how many factors differ; None draws it for every pair, uniformly from 1 to K - 1.
+
+    Source: Locatello et al. 2020, Section 5 (k = 1, and k = rnd).
+
+    Raises:
+        InputError: for k < 1, or, when a data set is given, k >= its number of factors.
+    """
+    if k is not None and k < 1:
+        raise InputError(f"changed factors must be >= 1, got {k}")
+
+    def sampler(dataset: Dataset, batch: int, seed: int) -> Draw:
+        grid = _grid(dataset, "pairs that differ in a few factors")
+        sizes = np.array(grid.sizes)
+        able = np.flatnonzero(sizes > 1)
+        most = len(able) - 1
+        if most < 1 or (k or 1) > most:
+            raise InputError(
+                f"changed factors must be in 1..{most} with the {len(able)} factors of "
+                f"{dataset.name} that vary, got {k or 1}"
+            )
+
+        def draw(step: int) -> Rows:
+            rng = np.random.default_rng((seed, step))
+            first = grid.sample(batch, rng)
+            counts = np.full(batch, k) if k is not None else rng.integers(1, most + 1, batch)
+            ranks = rng.random((batch, len(able))).argsort(axis=1).argsort(axis=1)
+            changed = np.zeros(first.shape, bool)
+            changed[:, able] = ranks < counts[:, None]
+            # A step of 1 to size - 1 around the circle of values: every other value, equally often.
+            moves = rng.integers(1, np.maximum(sizes, 2), first.shape)
+            second = np.where(changed, (first + moves) % sizes, first)
+            return Rows(
+                torch.from_numpy(grid.index(first)),
+                torch.from_numpy(grid.index(second)),
+                changed=torch.from_numpy(changed),
+            )
+
+        return draw
+
+    return sampler
+
+
+def labelled(share: float) -> Sampler:
+    """Make the sampler of shuffled images of which a fixed share have their `labels`.
+
+    Which rows are labelled depends on the seed alone; the others' labels are -1.
+
+    Args:
+        share: of the rows whose labels are known to the learner, in (0, 1]; rows whose factors
+            the data set itself does not know stay unknown.
+
+    Source: Locatello et al. 2019b (few labels).
+
+    Raises:
+        InputError: for a share out of range, or, when a data set is given, one without factors.
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"the labelled share must be in (0, 1], got {share}")
+
+    def sampler(dataset: Dataset, batch: int, seed: int) -> Draw:
+        rows = len(dataset.images)
+        if dataset.factors(np.arange(1)) is None:
+            raise InputError(f"labels need a data set with factors; {dataset.name} has none")
+        count = max(1, round(share * rows))
+        known = np.zeros(rows, bool)
+        known[np.random.default_rng((seed, rows)).choice(rows, count, replace=False)] = True
+        order = DataOrder(rows, batch, seed)
+
+        def draw(step: int) -> Rows:
+            chosen = order(step)
+            factors: NDArray[np.int64] | None = dataset.factors(chosen.numpy())
+            assert factors is not None  # the set has factors, see above
+            labels = np.where(known[chosen.numpy(), None], factors, -1)
+            return Rows(chosen, labels=torch.from_numpy(labels))
+
+        return draw
+
+    return sampler
+
+
+def _grid(dataset: Dataset, what: str) -> Factors:
+    if dataset.grid is None:
+        raise InputError(
+            f"{what} need images of every combination of known factors; "
+            f"{dataset.name} has no factor grid"
+        )
+    return dataset.grid

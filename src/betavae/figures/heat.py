@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, numbers, same_length
-from betavae.figures.response_sheet import MAP
+from betavae.figures.sheet import MAP
 from betavae.figures.style import COLUMN_WIDTH, LIGHT, Theme, drawing, latent_name, new_figure
 
 MOST_WRITTEN = 24  # rows whose cells still have room for their numbers
@@ -28,7 +28,6 @@ def factor_table(
     unit: str,
     labels: Sequence[str] | None = None,
     most: float | None = None,
-    order: Sequence[int] | None = None,
     theme: Theme = LIGHT,
 ) -> Figure:
     """Draw a number for each latent and factor: mutual information, or DCI importances.
@@ -40,7 +39,6 @@ def factor_table(
         unit: what they are counted in, beside the colour bar.
         labels: M names of latents; z_0, z_1, ... if None.
         most: the value of the last colour; the largest number if None.
-        order: latents from top to bottom; their own order if None.
         theme: colours.
 
     Raises:
@@ -56,24 +54,20 @@ def factor_table(
     same_length(factor_names=factor_names, columns=values.T)
     if values.min() < 0:
         raise InputError(f"table must hold numbers >= 0, got {values.min():g}")
-    rows = list(range(len(values)) if order is None else order)
-    shown = values[rows]
-    written = len(rows) <= MOST_WRITTEN
-    height = 0.62 + max(len(rows), 4) * (0.2 if written else 0.08)
+    written = len(values) <= MOST_WRITTEN
+    height = 0.62 + max(len(values), 4) * (0.2 if written else 0.08)
     with drawing(theme):
         figure = new_figure(max(COLUMN_WIDTH, 1.1 + 0.5 * values.shape[1]), height)
         axes = figure.add_subplot()
         scale = Normalize(0, float(values.max() if most is None else most) or 1.0)
-        picture = axes.imshow(shown, cmap=MAP, norm=scale, aspect="auto")
+        picture = axes.imshow(values, cmap=MAP, norm=scale, aspect="auto")
         axes.set_xticks(range(len(factor_names)), list(factor_names))
-        axes.set_yticks(
-            range(len(rows)) if written else [], [names[k] for k in rows] if written else []
-        )
+        axes.set_yticks(range(len(values)) if written else [], names if written else [])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_title(title)
         if written:
-            _write_cells(axes, shown, scale)
+            _write_cells(axes, values, scale)
         bar = figure.colorbar(picture, ax=axes, aspect=24, pad=0.02)
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0, labelsize=6)

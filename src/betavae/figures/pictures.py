@@ -29,10 +29,11 @@ def traversal(
     rates: Any = None,
     unit: str = "nats",
     inputs: Any = None,
-    columns: int | None = None,
     theme: Theme = LIGHT,
 ) -> Figure:
     """Draw what each latent does: a block a latent, a row a seed image, values rising rightwards.
+
+    Blocks stand in one column, in two where there are more than three.
 
     Args:
         images: (M, S, T, C, H, W) in [0, 1]; the latent that moves, the seed image, its value.
@@ -41,7 +42,6 @@ def traversal(
         rates: (M,) what each says, written beside each block; blocks are then ordered by it.
         unit: what rates are counted in.
         inputs: (S, C, H, W) the seed images, shown left of their rows.
-        columns: blocks side by side; 2 when there are more than 3 if None.
         theme: colours.
 
     Raises:
@@ -54,7 +54,7 @@ def traversal(
     4
     """
     blocks, steps, order, seeds = traversal_parts(images, values, labels, rates, inputs)
-    across = columns or (2 if len(blocks) > 3 else 1)
+    across = 2 if len(blocks) > 3 else 1
     down = math.ceil(len(blocks) / across)
     sheets = [traversal_sheet(blocks[k], seeds, fill=theme.paper) for k in order]
     tall, long = sheets[0].shape[:2]

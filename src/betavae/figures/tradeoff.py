@@ -112,12 +112,8 @@ def rate_distortion(
 
 
 def duality(
-    rate: Any,
-    gain: Any,
-    multiplier: Any,
-    fitted_rate: Any,
-    fitted_gain: Any,
-    fitted_slope: Any,
+    runs: Mapping[str, Any],
+    fit: Mapping[str, Any],
     *,
     size: tuple[float, float] = (PAGE_WIDTH, 2.5),
     theme: Theme = LIGHT,
@@ -125,27 +121,24 @@ def duality(
     """Draw G(epsilon) with its fit, and the fit's slope against the multipliers found.
 
     Args:
-        rate: (K,) nats per image at which each run ended.
-        gain: (K,) G, minus the distortion.
-        multiplier: (K,) the multiplier of each run.
-        fitted_rate: (T,) where the fit is drawn.
-        fitted_gain: (T,) the fit.
-        fitted_slope: (T,) its slope.
+        runs: ``rate``, ``gain`` and ``multiplier`` of each run, (K,): nats per image at which it
+            ended, G (minus the distortion), and the multiplier that it found.
+        fit: ``rate``, ``gain`` and ``slope``, (T,): where the fit is drawn, the fit, its slope.
         size: width and height in inches.
         theme: colours.
 
     Raises:
         InputError: when an array is empty, not finite, or the lengths differ.
 
-    >>> len(duality([1, 2], [-9, -7], [3, 1], [1, 2], [-9, -7], [3, 1]).axes)
+    >>> runs = {"rate": [1, 2], "gain": [-9, -7], "multiplier": [3, 1]}
+    >>> len(duality(runs, {"rate": [1, 2], "gain": [-9, -7], "slope": [3, 1]}).axes)
     2
     """
-    x = numbers("rate", rate, 1)
-    points = {"gain": numbers("gain", gain, 1), "multiplier": numbers("multiplier", multiplier, 1)}
-    line = numbers("fitted_rate", fitted_rate, 1)
+    x, line = numbers("rate", runs["rate"], 1), numbers("fitted rate", fit["rate"], 1)
+    points = {name: numbers(name, runs[name], 1) for name in ("gain", "multiplier")}
     fits = {
-        "gain": numbers("fitted_gain", fitted_gain, 1),
-        "multiplier": numbers("fitted_slope", fitted_slope, 1),
+        "gain": numbers("fitted gain", fit["gain"], 1),
+        "multiplier": numbers("fitted slope", fit["slope"], 1),
     }
     same_length(rate=x, **points)
     same_length(fitted_rate=line, **fits)

@@ -1,35 +1,97 @@
 """Measures of disentanglement on plain arrays, each with named protocols.
 
 ``metric(codes, factors, *, protocol=..., rng=...)``: codes (N, M) from any model, factors (N, K)
-whole numbers with -1 for "not known". A result has `.score`, a 95 % `.interval`, `.to_dict()` and
-``float(result)``. Neither torch nor anything else of betavae is needed.
+whole numbers with -1 for "not known", or text; arrays, tensors, data frames or lists. A result has
+`.score`, a 95 % `.interval`, `.about`, `.to_dict()` and ``float(result)``. Neither torch nor
+anything else of betavae is needed. Names are resolved on first use.
 """
 
-from betavae.metrics._shared.binning import bin_codes, bin_factors
-from betavae.metrics._shared.checks import live_latents
-from betavae.metrics.catalogue import evaluate_names
-from betavae.metrics.codes import Codes
-from betavae.metrics.dci import DciResult, dci_scores
-from betavae.metrics.elbo import ElboTerms, elbo_terms
-from betavae.metrics.evaluation import evaluate
-from betavae.metrics.explicitness import ExplicitnessResult, explicitness_score
-from betavae.metrics.factor_vae import FactorVaeResult, factor_vae_score
-from betavae.metrics.gaussian import GaussianResult, gaussian_total_correlation
-from betavae.metrics.higgins import HigginsResult, higgins_score
-from betavae.metrics.infomec import InfomecResult, infomec_scores
-from betavae.metrics.irs import IrsResult, irs_score
-from betavae.metrics.jemmig import JemmigResult, jemmig_score
-from betavae.metrics.latents import ActiveUnitsResult, RateResult, active_units, rate_per_latent
-from betavae.metrics.mig import MigResult, mig_score
-from betavae.metrics.modularity import ModularityResult, modularity_score
-from betavae.metrics.sap import SapResult, sap_score
-from betavae.metrics.summary import Results
-from betavae.metrics.udr import ModelScores, model_centrality, udr_scores
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from betavae.metrics._shared.binning import bin_codes as bin_codes
+    from betavae.metrics._shared.binning import bin_factors as bin_factors
+    from betavae.metrics._shared.moments import live_latents as live_latents
+    from betavae.metrics._shared.results import About as About
+    from betavae.metrics.catalogue import evaluate_names as evaluate_names
+    from betavae.metrics.codes import Codes as Codes
+    from betavae.metrics.dci import DciResult as DciResult
+    from betavae.metrics.dci import dci_scores as dci_scores
+    from betavae.metrics.dci_es import DciEsResult as DciEsResult
+    from betavae.metrics.dci_es import dci_es_scores as dci_es_scores
+    from betavae.metrics.downstream import DownstreamResult as DownstreamResult
+    from betavae.metrics.downstream import downstream_score as downstream_score
+    from betavae.metrics.elbo import ElboTerms as ElboTerms
+    from betavae.metrics.elbo import elbo_terms as elbo_terms
+    from betavae.metrics.evaluation import evaluate as evaluate
+    from betavae.metrics.explicitness import ExplicitnessResult as ExplicitnessResult
+    from betavae.metrics.explicitness import explicitness_score as explicitness_score
+    from betavae.metrics.factor_vae import FactorVaeResult as FactorVaeResult
+    from betavae.metrics.factor_vae import factor_vae_score as factor_vae_score
+    from betavae.metrics.gaussian_tc import GaussianResult as GaussianResult
+    from betavae.metrics.gaussian_tc import gaussian_total_correlation as gaussian_total_correlation
+    from betavae.metrics.higgins import HigginsResult as HigginsResult
+    from betavae.metrics.higgins import higgins_score as higgins_score
+    from betavae.metrics.infomec import InfomecResult as InfomecResult
+    from betavae.metrics.infomec import infomec_scores as infomec_scores
+    from betavae.metrics.irs import IrsResult as IrsResult
+    from betavae.metrics.irs import irs_score as irs_score
+    from betavae.metrics.jemmig import JemmigResult as JemmigResult
+    from betavae.metrics.jemmig import jemmig_score as jemmig_score
+    from betavae.metrics.mcc import MccResult as MccResult
+    from betavae.metrics.mcc import mcc_score as mcc_score
+    from betavae.metrics.mig import MigResult as MigResult
+    from betavae.metrics.mig import mig_score as mig_score
+    from betavae.metrics.modularity import ModularityResult as ModularityResult
+    from betavae.metrics.modularity import modularity_score as modularity_score
+    from betavae.metrics.rate import RateResult as RateResult
+    from betavae.metrics.rate import rate_per_latent as rate_per_latent
+    from betavae.metrics.sap import SapResult as SapResult
+    from betavae.metrics.sap import sap_score as sap_score
+    from betavae.metrics.summary import Results as Results
+    from betavae.metrics.udr import ModelScores as ModelScores
+    from betavae.metrics.udr import model_centrality as model_centrality
+    from betavae.metrics.udr import udr_scores as udr_scores
+    from betavae.metrics.units import ActiveUnitsResult as ActiveUnitsResult
+    from betavae.metrics.units import active_units as active_units
+
+_HOMES = {
+    "_shared.binning": ("bin_codes", "bin_factors"),
+    "_shared.moments": ("live_latents",),
+    "_shared.results": ("About",),
+    "catalogue": ("evaluate_names",),
+    "codes": ("Codes",),
+    "dci": ("DciResult", "dci_scores"),
+    "dci_es": ("DciEsResult", "dci_es_scores"),
+    "downstream": ("DownstreamResult", "downstream_score"),
+    "elbo": ("ElboTerms", "elbo_terms"),
+    "evaluation": ("evaluate",),
+    "explicitness": ("ExplicitnessResult", "explicitness_score"),
+    "factor_vae": ("FactorVaeResult", "factor_vae_score"),
+    "gaussian_tc": ("GaussianResult", "gaussian_total_correlation"),
+    "higgins": ("HigginsResult", "higgins_score"),
+    "infomec": ("InfomecResult", "infomec_scores"),
+    "irs": ("IrsResult", "irs_score"),
+    "jemmig": ("JemmigResult", "jemmig_score"),
+    "mcc": ("MccResult", "mcc_score"),
+    "mig": ("MigResult", "mig_score"),
+    "modularity": ("ModularityResult", "modularity_score"),
+    "rate": ("RateResult", "rate_per_latent"),
+    "sap": ("SapResult", "sap_score"),
+    "summary": ("Results",),
+    "udr": ("ModelScores", "model_centrality", "udr_scores"),
+    "units": ("ActiveUnitsResult", "active_units"),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
+    "About",
     "ActiveUnitsResult",
     "Codes",
+    "DciEsResult",
     "DciResult",
+    "DownstreamResult",
     "ElboTerms",
     "ExplicitnessResult",
     "FactorVaeResult",
@@ -38,6 +100,7 @@ __all__ = [
     "InfomecResult",
     "IrsResult",
     "JemmigResult",
+    "MccResult",
     "MigResult",
     "ModelScores",
     "ModularityResult",
@@ -47,7 +110,9 @@ __all__ = [
     "active_units",
     "bin_codes",
     "bin_factors",
+    "dci_es_scores",
     "dci_scores",
+    "downstream_score",
     "elbo_terms",
     "evaluate",
     "evaluate_names",
@@ -59,6 +124,7 @@ __all__ = [
     "irs_score",
     "jemmig_score",
     "live_latents",
+    "mcc_score",
     "mig_score",
     "model_centrality",
     "modularity_score",
@@ -66,3 +132,15 @@ __all__ = [
     "sap_score",
     "udr_scores",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

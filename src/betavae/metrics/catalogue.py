@@ -9,18 +9,22 @@ from typing import Any
 from betavae._system.errors import InputError, did_you_mean
 from betavae.metrics import (
     dci,
+    dci_es,
+    downstream,
     elbo,
     explicitness,
     factor_vae,
-    gaussian,
+    gaussian_tc,
     higgins,
     infomec,
     irs,
     jemmig,
-    latents,
+    mcc,
     mig,
     modularity,
+    rate,
     sap,
+    units,
 )
 
 
@@ -34,6 +38,8 @@ class Metric:
         arguments: which arrays it takes, in order: codes, factors, log_var.
         better: "higher", "lower" or "" where neither is.
         log_var_for: protocols that need `log_var` as a keyword.
+        unit_for: protocols that take the codes' unit as a keyword.
+        numbers_for: protocols that take factors as numbers, without bins.
     """
 
     function: Callable[..., Any]
@@ -41,27 +47,34 @@ class Metric:
     arguments: tuple[str, ...] = ("codes", "factors")
     better: str = "higher"
     log_var_for: tuple[str, ...] = ()
+    unit_for: tuple[str, ...] = ()
+    numbers_for: tuple[str, ...] = ()
 
 
 METRICS: dict[str, Metric] = {
-    "higgins": Metric(higgins.higgins_score, higgins.PROTOCOLS),
+    "higgins": Metric(
+        higgins.higgins_score, higgins.PROTOCOLS, unit_for=("higgins2017", "higgins2017-adagrad")
+    ),
     "factor_vae": Metric(factor_vae.factor_vae_score, factor_vae.PROTOCOLS),
     "mig": Metric(mig.mig_score, mig.PROTOCOLS, log_var_for=("chen2018",)),
     "jemmig": Metric(jemmig.jemmig_score, jemmig.PROTOCOLS, log_var_for=("do2020",)),
-    "sap": Metric(sap.sap_score, sap.PROTOCOLS),
+    "sap": Metric(sap.sap_score, sap.PROTOCOLS, numbers_for=("kumar2018",)),
     "dci": Metric(dci.dci_scores, dci.PROTOCOLS),
+    "dci_es": Metric(dci_es.dci_es_scores, dci_es.PROTOCOLS),
     "modularity": Metric(modularity.modularity_score, modularity.PROTOCOLS),
     "explicitness": Metric(explicitness.explicitness_score, explicitness.PROTOCOLS),
     "irs": Metric(irs.irs_score, irs.PROTOCOLS),
     "infomec": Metric(infomec.infomec_scores, infomec.PROTOCOLS),
+    "mcc": Metric(mcc.mcc_score, mcc.PROTOCOLS, numbers_for=mcc.PROTOCOLS),
+    "downstream": Metric(downstream.downstream_score, downstream.PROTOCOLS),
     "gaussian_tc": Metric(
-        gaussian.gaussian_total_correlation, gaussian.PROTOCOLS, ("codes",), "lower"
+        gaussian_tc.gaussian_total_correlation, gaussian_tc.PROTOCOLS, ("codes",), "lower"
     ),
-    "active_units": Metric(latents.active_units, ("burda2016",), ("codes",), ""),
-    "rate": Metric(latents.rate_per_latent, ("closed_form",), ("codes", "log_var"), ""),
-    "total_correlation": Metric(elbo.elbo_terms, ("full_data",), ("codes", "log_var"), "lower"),
+    "active_units": Metric(units.active_units, units.PROTOCOLS, ("codes",), ""),
+    "rate": Metric(rate.rate_per_latent, rate.PROTOCOLS, ("codes", "log_var"), ""),
+    "total_correlation": Metric(elbo.elbo_terms, elbo.PROTOCOLS, ("codes", "log_var"), "lower"),
 }
-SLOW = ("dci:locatello2019",)
+SLOW = ("dci:locatello2019", "dci_es:eastwood2023", "infomec:hsu2023-100")
 """Left out of "fast": about a minute, where every other metric takes seconds."""
 GROUPS = ("all", "fast")
 WITHOUT_PROTOCOL = ("active_units", "rate", "total_correlation")

@@ -8,22 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from betavae.metrics._shared.arrays import Array, Floats, Ints
 from betavae.metrics._shared.boosting import boosted_trees
-from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Ints,
-    Seed,
-    as_generator,
-    check_count,
-    check_labelled,
-)
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
 from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.linear import standardise
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, accuracy_interval, repeats_interval
 
-PROTOCOLS = ("locatello2019", "fast", "eastwood2018")
+PROTOCOLS = ("locatello2019", "fast", "eastwood2018", "lasso-cv")
+ALPHA = 0.02
+"""The Lasso's penalty in the authors' code (qedr), for codes and factors of unit variance."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +31,11 @@ class DciResult(Scored):
         interval: 95 % interval of `score` over repeats (Student's t); None for a single fit,
             whose importances carry no error of their own.
         protocol: which regressor.
+        about: rows, factors, seed and version behind the number.
         disentanglement: does each latent matter for one factor only, in [0, 1].
         completeness: does each factor depend on one latent only, in [0, 1].
-        informativeness: test accuracy, or for ``"eastwood2018"`` R^2 on test rows.
-        informativeness_interval: 95 % interval over test rows; None for ``"eastwood2018"``.
+        informativeness: test accuracy, or for the Lasso protocols R^2 on test rows.
+        informativeness_interval: 95 % interval over test rows; None for a Lasso.
         per_latent: (M,) disentanglement of each latent.
         per_factor: (K,) completeness of each factor.
         informativeness_per_factor: (K,) test accuracy (or R^2) of each factor.
@@ -50,9 +47,6 @@ class DciResult(Scored):
         factor_columns: the factors scored.
     """
 
-    score: float
-    interval: tuple[float, float] | None
-    protocol: str
     disentanglement: float
     completeness: float
     informativeness: float
@@ -86,7 +80,8 @@ def dci_scores(
 
     - ``D_j = 1 - H_K(P_j)``, entropy in base K; the disentanglement is their mean, weighted by
       each latent's share of all weight, so that dead latents count nothing;
-    - ``C_k = 1 - H_M(Q_k)``, entropy in base M; the completeness is their mean weighted likewise;
+    - ``C_k = 1 - H_M(Q_k)``, entropy in base M; the completeness is their plain mean for
+      ``"eastwood2018"``, else weighted by each factor's share;
     - the informativeness is how well the factors are predicted on rows not trained on.
 
     Args:
@@ -96,8 +91,9 @@ def dci_scores(
             considered, as scikit-learn's GradientBoostingClassifier grows them by default; a
             minute or two for 2D shapes. ``"fast"``: 30 stages that learn at 0.3 instead of 100 at
             0.1, split between 128 quantiles; within a few hundredths of the former.
-            ``"eastwood2018"``: Lasso regression, its penalty chosen by cross-validation, codes and
-            factors standardised, ``R = |coefficient|``; factors count as ordered numbers.
+            ``"eastwood2018"``: as the authors' code: Lasso with penalty 0.02, codes and factors
+            standardised, ``R = |coefficient|``; factors count as ordered numbers.
+            ``"lasso-cv"``: the same with a penalty chosen by cross-validation.
         factor_columns: the columns of `factors` to score; None: all.
         n_train: rows to train on; with too few rows, two thirds of them.
         n_test: rows to test on; with too few rows, the other third.
@@ -111,9 +107,9 @@ def dci_scores(
     Raises:
         InputError: for codes, factors or options that cannot be used, naming which.
 
-    Source: Eastwood & Williams 2018 (Lasso and random forests; informativeness as an
-    error, here as 1 - NRMSE^2 = R^2); Locatello et al. 2019 (boosted trees, accuracy;
-    the completeness weighted by factor, where the original takes the plain mean).
+    Source: Eastwood & Williams 2018 and their code, qedr (penalty, plain mean; informativeness as
+    an error, here as 1 - NRMSE^2 = R^2); Locatello et al. 2019 (boosted trees, accuracy; the
+    completeness weighted by factor).
 
     Misses: it says what one regressor leans on, not what the latents hold: of two latents that
     hold the same, trees may take either. Deep enough trees read a factor off a mixture, so the
@@ -125,14 +121,16 @@ def dci_scores(
     >>> round(result.disentanglement, 3), round(result.completeness, 3), result.informativeness
     (1.0, 1.0, 1.0)
     """
-    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+    check_choice(protocol, "protocol", PROTOCOLS)
+    given = check_labelled(codes, factors, factor_columns, rng)
     codes, values, columns = given.codes, given.values, given.columns
     check_count(n_train, "n_train", 10)
     check_count(n_test, "n_test")
-    lasso = protocol == "eastwood2018"
+    lasso = protocol in ("eastwood2018", "lasso-cv")
     repeats = check_count((5 if lasso else 1) if repeats is None else repeats, "repeats")
     jobs = []
-    for generator in as_generator(rng).spawn(repeats):
+    generators = as_generator(rng).spawn(repeats)
+    for generator in generators:
         for k in range(len(columns)):
             known = np.flatnonzero(values[:, k] >= 0)
             train, test = split_rows(known, n_train, n_test, generator)
@@ -140,7 +138,7 @@ def dci_scores(
 
     def one(job: tuple[Ints, Ints, Ints]) -> tuple[Floats, float, float]:
         if lasso:
-            return _fit_lasso(codes, *job)
+            return _fit_lasso(codes, *job, ALPHA if protocol == "eastwood2018" else None)
         return _fit_trees(codes, *job, protocol == "fast")
 
     # Longest first, or a 40-valued factor taken last keeps one core waiting.
@@ -152,12 +150,18 @@ def dci_scores(
     tested = np.array([fits[i][2] for i in range(len(jobs))]).reshape(shape)
     latents = [weighted_purity(matrix.T) for matrix in importance]
     complete = [weighted_purity(matrix) for matrix in importance]
+    if protocol == "eastwood2018":
+        complete = [(float(each.mean()), each) for _, each in complete]
     scores = [score for score, _ in latents]
     accuracy = float(tested.mean())
+    n_learnt, n_tested = len(jobs[0][1]), len(jobs[0][2])
+    # Repeats that cannot have rows of their own vary less than other rows would make them.
+    shared = n_tested / n_learnt if repeats * (n_learnt + n_tested) > len(codes) else 0.0
     return DciResult(
         score=float(np.mean(scores)),
-        interval=repeats_interval(scores) if repeats > 1 else None,
+        interval=repeats_interval(scores, shared=shared) if repeats > 1 else None,
         protocol=protocol,
+        about=given.about,
         disentanglement=float(np.mean(scores)),
         completeness=float(np.mean([score for score, _ in complete])),
         informativeness=accuracy,
@@ -170,8 +174,8 @@ def dci_scores(
         informativeness_train=float(trained.mean()),
         importance=importance.mean(axis=0).T,
         repeats=repeats,
-        n_train=len(jobs[0][1]),
-        n_test=len(jobs[0][2]),
+        n_train=n_learnt,
+        n_test=n_tested,
         factor_columns=columns,
     )
 
@@ -209,14 +213,23 @@ def _fit_trees(
     return importance, float((answers == y).mean()), float((test_answers == y_test).mean())
 
 
-def _fit_lasso(codes: Array, column: Ints, train: Ints, test: Ints) -> tuple[Floats, float, float]:
-    """Fit a Lasso: absolute coefficients (M,), R^2 on training rows and on test rows."""
-    from sklearn.linear_model import LassoCV
+def _fit_lasso(
+    codes: Array, column: Ints, train: Ints, test: Ints, alpha: float | None
+) -> tuple[Floats, float, float]:
+    """Fit a Lasso: absolute coefficients (M,), R^2 on training rows and on test rows.
+
+    `alpha` is the penalty; None: chosen by cross-validation.
+    """
+    from sklearn.linear_model import Lasso, LassoCV
 
     x, x_test = standardise(codes[train], codes[test])
     y, y_test = standardise(column[train, None], column[test, None])
     # Both sides are standardised, so that a penalty of 1 zeroes every coefficient.
-    model = LassoCV(cv=5, alphas=np.geomspace(1, 1e-3, 16), max_iter=10_000).fit(x, y[:, 0])
+    if alpha is None:
+        model = LassoCV(cv=5, alphas=np.geomspace(1, 1e-3, 16), max_iter=10_000)
+    else:
+        model = Lasso(alpha=alpha, max_iter=10_000)
+    model.fit(x, y[:, 0])
     scores = []
     for features, target in ((x, y[:, 0]), (x_test, y_test[:, 0])):
         error = ((model.predict(features) - target) ** 2).mean()

@@ -7,19 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Seed,
-    as_generator,
-    check_codes,
-    check_count,
-    check_log_var,
-)
+from betavae.metrics._shared.arrays import Array, Floats, check_codes, check_log_var
+from betavae.metrics._shared.checks import Seed, as_generator, check_count
 from betavae.metrics._shared.gridded import densities, differential_entropy, make_grid
+from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.parallel import thread_map
-from betavae.metrics._shared.results import Z95, Scored
+from betavae.metrics._shared.results import Z95, About, Scored
 
+PROTOCOLS = ("full_data",)
 CHUNK_FLOATS = 1 << 21
 """Floats of a block of log densities: both factors of the product stay in cache."""
 
@@ -31,6 +26,8 @@ class ElboTerms(Scored):
     Attributes:
         score: the total correlation.
         interval: 95 % interval of `score` over the sampled rows.
+        protocol: ``"full_data"``.
+        about: rows, factors, seed and version behind the number.
         rate: mean KL(q(z | x) || p(z)), exact.
         index_code_mi: I(x; z), between the image and its code, at most log N.
         total_correlation: KL(q(z) || prod_j q(z_j)), between the latents.
@@ -43,8 +40,6 @@ class ElboTerms(Scored):
         n_samples: rows at which q(z) was evaluated.
     """
 
-    score: float
-    interval: tuple[float, float]
     rate: float
     index_code_mi: float
     total_correlation: float
@@ -113,6 +108,8 @@ def elbo_terms(mean: Any, log_var: Any, *, n_samples: int = 1000, rng: Seed = 0)
     return ElboTerms(
         score=correlation,
         interval=(correlation - half, correlation + half),
+        protocol=PROTOCOLS[0],
+        about=About(n, width, seed=rng if isinstance(rng, int) else None, notes=few_rows(n)),
         rate=rate,
         index_code_mi=information,
         total_correlation=correlation,

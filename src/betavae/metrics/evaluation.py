@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -9,8 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.binning import bin_factors
-from betavae.metrics._shared.checks import Array, check_codes, check_factors, check_log_var
+from betavae.metrics._shared.arrays import Array, check_log_var, read_codes
+from betavae.metrics._shared.binning import cut_factors
+from betavae.metrics._shared.checks import NotComputable
+from betavae.metrics._shared.factors import FactorTable, read_table
+from betavae.metrics._shared.moments import active_latents
+from betavae.metrics._shared.results import Scored
 from betavae.metrics.catalogue import METRICS, WITHOUT_PROTOCOL, WITHOUT_RNG, Choice, choose
 from betavae.metrics.codes import Codes
 from betavae.metrics.summary import Entry, Results
@@ -54,15 +59,17 @@ def evaluate(
     Args:
         representation: anything with `mean`, `log_var`, `factors` and `factor_names` (such as
             `betavae.runs.representation.Representation`, or `Codes`), or codes (N, M) themselves.
-        factors: (N, K), in place of the representation's; continuous columns are cut into
-            `factor_bins` bins of equal frequency for metrics of discrete factors, and used as they
-            are by SAP's R^2.
+        factors: (N, K) or (N,), in place of the representation's; numbers, text or a data frame,
+            whose names are kept. Continuous columns are cut into `factor_bins` bins of equal
+            frequency for metrics of discrete factors, and used as they are by SAP's R^2 and MCC.
         metrics: names out of `evaluate_names()`, or a comma-separated string of them. ``"all"``:
             every metric with every protocol; ``"fast"``: without those that take a minute. A
             metric without a protocol runs with its default one.
         protocol: for metrics named without one: a protocol, used by each metric that has it, or
             a protocol by metric.
-        log_var: (N, M), in place of the representation's.
+        log_var: (N, M), in place of the representation's. With it the codes have a prior: the
+            Higgins score counts them in its unit, and every result says how many latents are
+            active.
         factor_bins: bins of a continuous factor.
         known: booleans (N,) or (N, K): which factor values are known; None: all but -1.
         options: keyword arguments by metric or ``"metric:protocol"``.
@@ -70,8 +77,9 @@ def evaluate(
         progress: called with ``"metric:protocol"`` before each metric.
 
     Returns:
-        `Results`. In a group, metrics that cannot be computed (no factors, no log variances, one
-        factor only) are listed in `.skipped`; named ones raise.
+        `Results`. What the data do not allow (a value too rare for a classifier) is listed in
+        `.skipped` with the reason, and the others are kept; in a group, so is what lacks factors
+        or log variances, which raises for metrics that are named.
 
     Raises:
         InputError: for unknown names and for arrays that cannot be used, naming which.
@@ -87,24 +95,22 @@ def evaluate(
     # Arrays, tensors and data frames have a `mean` too, which is a method.
     whole = hasattr(representation, "mean") and hasattr(representation, "factors")
     source = representation if whole else Codes(representation)
-    codes = check_codes(source.mean)
+    codes, reduction = read_codes(source.mean)
     log_var = source.log_var if log_var is None else log_var
     if log_var is not None:
         log_var = check_log_var(log_var, codes, "")
-    raw = source.factors if factors is None else factors
-    arrays: dict[str, Array | None] = {"codes": codes, "log_var": log_var, "factors": None}
-    binned: Array | None = None
-    if raw is not None:
-        binned = bin_factors(raw, bins=factor_bins, known=known)
-        arrays["factors"] = check_factors(binned, len(codes))
-    names = _factor_names(source, binned)
-    changed = [] if binned is None else _binned_columns(raw, binned)
-    entries, skipped = {}, {}
-    for choice in choose(metrics, protocol):
+    numbers, binned, cut = _read_factors(source, factors, known, factor_bins, len(codes))
+    arrays: dict[str, Any] = {"codes": codes, "log_var": log_var, "factors": binned}
+    names = () if binned is None else binned.names
+    active, collapsed = _activity(codes, log_var)
+    entries: dict[str, Entry] = {}
+    skipped: dict[str, str] = {}
+    chosen = choose(metrics, protocol)
+    for choice in chosen:
         metric, key = METRICS[choice.name], choice.key
         given = dict(arrays)
-        if key == "sap:kumar2018" and changed and known is None:
-            given["factors"] = np.asarray(raw)
+        if choice.protocol in metric.numbers_for and cut and known is None:
+            given["factors"] = numbers
         missing = [name for name in choice.needs if given[name] is None]
         if missing:
             reason = f"needs {' and '.join(missing)}"
@@ -119,44 +125,86 @@ def evaluate(
             keywords.setdefault("rng", int(rng))
         if choice.protocol in metric.log_var_for:
             keywords["log_var"] = log_var
+        if choice.protocol in metric.unit_for:
+            keywords.setdefault("unit", "std" if log_var is None else "prior")
         if progress is not None:
             progress(key)
         start = time.perf_counter()
         try:
             result = metric.function(*(given[a] for a in metric.arguments), **keywords)
+        except NotComputable as error:
+            skipped[key] = str(error)
+            continue
         except InputError as error:
             if choice.named:
                 raise
             skipped[key] = str(error)
             continue
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            # A solver that the data are too poor for: the other metrics are kept.
+            skipped[key] = (str(error) or type(error).__name__).splitlines()[0]
+            continue
         seconds = time.perf_counter() - start
+        result = _annotated(result, active, collapsed, reduction)
         entries[key] = Entry(choice.name, choice.protocol, result, seconds, metric.better)
+    if not entries and any(choice.named for choice in chosen):
+        raise InputError(
+            "; ".join(f"{key} cannot be computed: {why}" for key, why in skipped.items())
+        )
     return Results(
         entries=entries,
         skipped=skipped,
         n_rows=len(codes),
         n_latents=codes.shape[1],
-        n_factors=0 if binned is None else binned.shape[1],
+        n_factors=len(names),
         factor_names=names,
-        binned_factors=tuple(names[k] for k in changed),
+        binned_factors=tuple(names[k] for k in cut),
         factor_bins=factor_bins,
         seed=int(rng),
+        active_latents=active,
+        collapsed=collapsed,
     )
 
 
-def _factor_names(source: Any, factors: Array | None) -> tuple[str, ...]:
-    if factors is None:
-        return ()
-    names = tuple(str(name) for name in getattr(source, "factor_names", ()) or ())
-    if len(names) == factors.shape[1]:
-        return names
-    return tuple(f"factor{k}" for k in range(factors.shape[1]))
+def _read_factors(
+    source: Any, factors: Any, known: Any, bins: int, n_rows: int
+) -> tuple[FactorTable | None, FactorTable | None, list[int]]:
+    """Return the factors as numbers, the same in bins, and the columns that were cut."""
+    raw = source.factors if factors is None else factors
+    if raw is None:
+        return None, None, []
+    numbers = read_table(raw, known=known)
+    own = tuple(str(name) for name in getattr(source, "factor_names", ()) or ())
+    if not numbers.named and len(own) == len(numbers.names):
+        numbers = dataclasses.replace(numbers, names=own, named=True)
+    if len(numbers.values) != n_rows:
+        raise InputError(
+            f"codes and factors must have the same number of rows, "
+            f"got {n_rows} codes and {len(numbers.values)} factors"
+        )
+    values, cut = cut_factors(numbers, bins, known)
+    lowest, highest = values.min(axis=0), values.max(axis=0)
+    if (lowest == highest).all():
+        raise InputError("factors must have a column of at least 2 values, got none")
+    return numbers, dataclasses.replace(numbers, values=values), cut
 
 
-def _binned_columns(raw: Any, binned: Array) -> list[int]:
-    """Find the columns that `bin_factors` cut into bins."""
-    array = np.asarray(raw)
-    known = binned >= 0
-    return [
-        k for k in range(binned.shape[1]) if (array[known[:, k], k] != binned[known[:, k], k]).any()
-    ]
+def _activity(codes: Array, log_var: Any) -> tuple[int | None, bool | None]:
+    """Count the active latents, and say whether there are none; None for what cannot be told."""
+    if log_var is not None:
+        active = int(active_latents(codes, log_var).sum())
+        return active, active == 0
+    return (0, True) if bool((codes == codes[0]).all()) else (None, None)
+
+
+def _annotated(
+    result: Scored, active: int | None, collapsed: bool | None, reduction: str
+) -> Scored:
+    """Put what only the whole representation tells into a metric's result."""
+    about = dataclasses.replace(
+        result.about,
+        active_latents=active,
+        collapsed=collapsed,
+        reduction=reduction or result.about.reduction,
+    )
+    return dataclasses.replace(result, about=about)

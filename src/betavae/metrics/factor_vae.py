@@ -8,22 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from betavae.metrics._shared.arrays import Array, Floats, Ints
 from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Ints,
+    NotComputable,
     Seed,
-    alive,
     as_generator,
+    check_choice,
     check_count,
-    check_labelled,
-    moments,
 )
-from betavae.metrics._shared.groups import Groups, group_rows, relabel
+from betavae.metrics._shared.groups import Groups, relabel
+from betavae.metrics._shared.halves import draw_halves, resampled_interval
+from betavae.metrics._shared.labelled import check_labelled
+from betavae.metrics._shared.moments import alive, moments
 from betavae.metrics._shared.parallel import halves, thread_map
 from betavae.metrics._shared.results import (
     Scored,
-    accuracy_interval,
     draw_blocks,
     jackknife_interval,
 )
@@ -40,8 +39,9 @@ class FactorVaeResult(Scored):
 
     Attributes:
         score: accuracy of the majority vote, in [0, 1].
-        interval: 95 % interval: over test votes (Wilson), or over rows for ``"exact"``.
+        interval: 95 % interval: over test votes, below 50,000 rows and for ``"exact"`` over rows.
         protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         votes: (M, K) test votes: latent of least variance by factor held fixed.
         live: (M,) which latents took part.
         n_train: votes the classifier was made from; None for ``"exact"``.
@@ -50,9 +50,6 @@ class FactorVaeResult(Scored):
         factor_columns: the factors held fixed.
     """
 
-    score: float
-    interval: tuple[float, float]
-    protocol: str
     votes: Array
     live: Array
     n_train: int | None
@@ -78,7 +75,8 @@ def factor_vae_score(
     For one vote: draw a factor k and a value of it, take L rows with that value, divide each
     latent's variance over them by its variance over all rows; the latent d with the smallest
     ratio gives the vote (d, k). The classifier answers, for each d, the k with the most training
-    votes: no parameters, no training. Chance is 1/K, best 1.
+    votes: no parameters, no training. Chance is 1/K, best 1. Below 50,000 rows the votes to test on
+    are drawn from the half of the rows that the votes to learn from were not.
 
     Args:
         codes: (N, M) numbers; posterior means for a VAE.
@@ -115,7 +113,8 @@ def factor_vae_score(
     >>> float(factor_vae_score(factors, factors, protocol="exact"))
     1.0
     """
-    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+    check_choice(protocol, "protocol", PROTOCOLS)
+    given = check_labelled(codes, factors, factor_columns, rng)
     codes, values, columns = given.codes, given.values, given.columns
     generator = as_generator(rng)
     settings = SETTINGS.get(protocol, (0, 0, 0, 0.0))
@@ -142,16 +141,37 @@ def factor_vae_score(
             part = codes if live.all() else codes[:, latents]
             if part.dtype.kind != "f":
                 part = part.astype(np.float32 if part.dtype.itemsize < 4 else np.float64)
-            groups = thread_map(lambda k: group_rows(values[:, k]), range(n_factors))
             spread = variance[latents]
-            learnt = _draw_votes(part, spread, groups, train, rows, generator)
-            tested = _draw_votes(part, spread, groups, test, rows, generator)
+            points, of = (train, test), rows
+
+            def vote(own: np.random.Generator, without: Ints | None = None) -> tuple[Array, Array]:
+                halves = draw_halves(values, own, without)
+                learnt, tested = (
+                    _draw_votes(part, spread, half, n, of, own)
+                    for half, n in zip(halves, points, strict=True)
+                )
+                return learnt, tested
+
+            learnt, tested = vote(generator)
             votes[latents] = tested
             score = _majority(learnt, tested)
-            interval = accuracy_interval(score, test)
+            interval = resampled_interval(
+                score, (test, test), values, generator, lambda r, own: _majority(*vote(own, r))
+            )
     if not len(latents):
         score, interval = 0.0, (0.0, 0.0)
-    return FactorVaeResult(score, interval, protocol, votes, live, train, test, rows, columns)
+    return FactorVaeResult(
+        score=score,
+        interval=interval,
+        protocol=protocol,
+        about=given.about,
+        votes=votes,
+        live=live,
+        n_train=train,
+        n_test=test,
+        batch_size=rows,
+        factor_columns=columns,
+    )
 
 
 def _draw_votes(
@@ -224,13 +244,15 @@ def _exact_votes(totals: list[Array]) -> Floats:
     """(M, K) votes, each factor's values sharing one vote, from the sums of `_value_sums`."""
     columns = []
     for counts, first, second in zip(totals[0::3], totals[1::3], totals[2::3], strict=True):
-        some = counts[:, 0] > 0
-        counts, first, second = counts[some], first[some], second[some]
-        within = second / counts - (first / counts) ** 2
         n = counts.sum()
         overall = second.sum(axis=0) / n - (first.sum(axis=0) / n) ** 2
+        some = counts[:, 0] > 1  # one row does not vary
+        if not some.any():
+            raise NotComputable("a factor has no value that two rows share; more rows are needed")
+        counts, first, second = counts[some], first[some], second[some]
+        within = second / counts - (first / counts) ** 2
         # Rounding may leave -1e-17 for a latent that is constant within a value: that is 0.
-        ratio = np.maximum(within, 0) / overall
+        ratio = np.maximum(within, 0) / np.maximum(overall, 1e-300)
         least = np.where(ratio < 1e-12, 0, ratio).argmin(axis=1)
         columns.append(np.bincount(least, minlength=first.shape[1]) / len(least))
     return np.stack(columns, axis=1)

@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics._shared.checks import (
-    Array,
-    Ints,
-    Seed,
-    as_generator,
-    check_count,
-    check_labelled,
-    moments,
-)
-from betavae.metrics._shared.groups import Groups, group_rows
+from betavae._system.errors import InputError
+from betavae.metrics._shared.arrays import Array, Ints
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
+from betavae.metrics._shared.groups import Groups
+from betavae.metrics._shared.halves import draw_halves, resampled_interval
+from betavae.metrics._shared.labelled import check_labelled
+from betavae.metrics._shared.moments import moments
 from betavae.metrics._shared.parallel import halves, thread_map
-from betavae.metrics._shared.results import Scored, accuracy_interval
-from betavae.metrics._shared.softmax import train_softmax
+from betavae.metrics._shared.results import Scored
+from betavae.metrics._shared.softmax import fit_softmax, train_softmax
 
-PROTOCOLS = ("higgins2017", "locatello2019")
+PROTOCOLS = ("higgins2017", "higgins2017-adagrad", "locatello2019")
+UNITS = {
+    "prior": "the prior's",
+    "std": "the largest latent's standard deviation",
+    "given": "the codes' own",
+}
 UNIT_ROWS = 20_000
 """Rows drawn to measure the codes' unit by."""
 GATHER_BYTES = 1 << 19
@@ -36,27 +38,29 @@ class HigginsResult(Scored):
 
     Attributes:
         score: mean test accuracy over the classifier seeds, in [0, 1].
+        interval: 95 % interval of `score`, over test points; below 50,000 rows over rows too.
+        protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         deviation: standard deviation over the classifier seeds (0 for one seed).
         scores: test accuracy of each classifier seed.
-        interval: 95 % interval of `score` over test points (Wilson).
-        protocol: which published variant.
         n_pairs: L, pairs averaged into one point.
         n_train: training points of each classifier.
         n_test: test points of each classifier.
+        unit: what the codes were counted in, in words.
+        unit_size: that unit, in the codes' own.
         factor_columns: the factors that were held fixed.
         confusion: (K, K) test counts over all seeds; row: factor held fixed, column: answer.
-        steps: optimiser steps of each classifier seed; for ``"locatello2019"`` 1,000 means that
-            it was stopped short of its optimum.
+        steps: optimiser steps of each classifier seed; 0 where L-BFGS went to the optimum; for
+            ``"locatello2019"`` 1,000 means that it was stopped short of it.
     """
 
-    score: float
     deviation: float
     scores: tuple[float, ...]
-    interval: tuple[float, float]
-    protocol: str
     n_pairs: int
     n_train: int
     n_test: int
+    unit: str
+    unit_size: float
     factor_columns: tuple[int, ...]
     confusion: Ints
     steps: tuple[int, ...]
@@ -68,6 +72,8 @@ def higgins_score(
     *,
     protocol: str = "higgins2017",
     factor_columns: Sequence[int] | None = None,
+    factor_names: Sequence[str] | None = None,
+    unit: str | float = "std",
     n_pairs: int | None = None,
     n_train: int = 10_000,
     n_test: int = 5_000,
@@ -79,21 +85,30 @@ def higgins_score(
     For one point: draw a factor y; for each of L pairs draw a value of y, then two rows with
     that value, everything else free; the feature is ``mean_L |code_a - code_b|`` (M,). A latent
     that encodes y alone hardly differs within the pairs, so a linear softmax classifier can read
-    y off. The score is its accuracy on fresh points: chance is 1/K, best 1.
+    y off. The score is its accuracy on fresh points: chance is 1/K, best 1. Below 50,000 rows the
+    fresh points are drawn from the half of the rows that the classifier did not see.
 
     Args:
-        codes: (N, M) numbers, one row an image; posterior means, PCA scores, pixels.
-        factors: (N, K) whole numbers; -1 where not known. The rows may be any subset of a grid.
-        protocol: ``"higgins2017"``: softmax regression by Adagrad at 1e-2, 30,000 steps of 64
-            points, codes counted in the largest latent's standard deviation, L = 20 by default,
-            and for five columns (2D shapes) the factors scale, orientation, posX and posY, shape
-            being resampled freely. ``"locatello2019"``: every factor, L = 64, scikit-learn's
-            LogisticRegression.
+        codes: (N, M) numbers, one row an image; posterior means, PCA scores, pixels. Vectors
+            (N, M, D) count by their first principal component.
+        factors: (N, K) whole numbers or text; -1 where not known. The rows may be any subset of
+            a grid. Factors that take one value only are left out, which the result says.
+        protocol: ``"higgins2017"``: softmax regression at the optimum of its loss, L = 20 by
+            default. ``"higgins2017-adagrad"``: the same loss by 30,000 steps of Adagrad at 1e-2
+            on 64 points each, which ends short of the optimum. Both leave out the shape of the
+            2D shapes (it is resampled freely), told by the factors' names. ``"locatello2019"``:
+            every factor, L = 64, scikit-learn's LogisticRegression.
         factor_columns: the columns of `factors` to hold fixed; None: as the protocol says.
+        factor_names: names of the columns; None: those of a data frame, or none.
+        unit: what codes are counted in, for the first two protocols. ``"prior"``: as they are,
+            for codes under a unit-variance prior (Eq. 5 has no rescaling): codes that vary by
+            less than about a thousandth of it score chance. ``"std"``: in the largest latent's
+            standard deviation, for codes of unknown unit: a collapsed model's codes then look
+            like any others. A number: that.
         n_pairs: L; the paper does not state it, and the score rises with it.
         n_train: training points.
         n_test: test points.
-        seeds: independent repetitions (pairs and initial weights differ).
+        seeds: independent repetitions (pairs and, for few rows, halves differ).
         rng: seed or numpy Generator.
 
     Returns:
@@ -108,10 +123,9 @@ def higgins_score(
     Misses: a rotation within a pair of latents that belong to one factor, and one factor spread
     over several latents, both score 1. A linear classifier can also name K factors from K - 1
     latents, since "nothing else got smaller" points at the last: a factor that is not encoded at
-    all may go unnoticed. Variants differ in L, in the factors, and in the classifier: the paper
-    states Adagrad and its rate, neither L nor steps; those of ``"higgins2017"`` were chosen by
-    the paper's own baselines (docs/metrics.md). The unit of all codes together does not matter,
-    that of single latents beside each other does. Numbers compare only within a protocol and an L.
+    all may go unnoticed. Variants differ in L, in the factors, and in the classifier; the paper
+    states neither L nor the number of points (docs/metrics.md). Numbers compare only within a
+    protocol, an L and a unit.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -119,59 +133,85 @@ def higgins_score(
     >>> float(higgins_score(factors, factors, n_train=1000, n_test=1000, seeds=1)) > 0.99
     True
     """
-    published = protocol == "higgins2017"
-    # 2D shapes: shape is resampled freely, the other four are scored (paper, A.4).
+    check_choice(protocol, "protocol", PROTOCOLS)
+    published = protocol != "locatello2019"
     given = check_labelled(
-        codes, factors, protocol, PROTOCOLS, factor_columns, several=True, four=published
-    )
+        codes, factors, factor_columns, rng,
+        factor_names=factor_names, several=True, without_shape=published,
+    )  # fmt: skip
     codes, values, columns = given.codes, given.values, given.columns
     n_factors = values.shape[1]
     pairs = check_count((20 if published else 64) if n_pairs is None else n_pairs, "n_pairs")
     check_count(n_train, "n_train", n_factors)
     check_count(n_test, "n_test")
     check_count(seeds, "seeds")
-    groups = thread_map(lambda k: group_rows(values[:, k]), range(n_factors))
     generator = as_generator(rng)
-    unit = 1.0
-    if published:
-        # Codes as under a unit-variance prior: an untrained network's are a hundredth of that, and
-        # in counted steps nothing would be learnt from them.
-        some = codes[generator.integers(len(codes), size=UNIT_ROWS)]
-        unit = float(np.sqrt(moments(some)[1].max())) or 1.0
+    unit_name, size = ("given", 1.0) if not published else _unit(codes, unit, generator)
 
     def one_seed(own: np.random.Generator) -> tuple[Ints, int]:
-        train, train_labels = draw_features(codes, groups, n_train, pairs, own)
-        draw_test = partial(draw_features, codes, groups, n_test, pairs, own)
-        predict: Callable[[Array], Ints]
+        learn, fresh = draw_halves(values, own)
+        train, train_labels = draw_features(codes, learn, n_train, pairs, own)
+        draw_test = partial(draw_features, codes, fresh, n_test, pairs, own)
         if published:
-            fit = train_softmax(train, train_labels, n_factors, rng=own, unit=unit)
-            predict, taken = fit.predict, fit.steps
+            train /= train.dtype.type(size)
+            if protocol == "higgins2017":
+                fit = fit_softmax(train, train_labels, n_factors)
+            else:
+                fit = train_softmax(train, train_labels, n_factors, rng=own)
             test, test_labels = draw_test()
+            answers, taken = fit.predict(test / test.dtype.type(size)), fit.steps
         else:  # this fit draws nothing, so the test points can be drawn beside it
             jobs: list[Callable[[], Any]] = [
                 partial(_logistic_regression, train, train_labels),
                 draw_test,
             ]
             (predict, taken), (test, test_labels) = thread_map(lambda job: job(), jobs)
+            answers = predict(test)
         counts = np.zeros((n_factors, n_factors), np.int64)
-        np.add.at(counts, (test_labels, predict(test)), 1)
+        np.add.at(counts, (test_labels, answers), 1)
         return counts, taken
+
+    def score_without(rows: Ints, own: np.random.Generator) -> float:
+        # At the optimum whatever the protocol: what the rows do to it is the same, and it is fast.
+        learn, fresh = draw_halves(values, own, rows)
+        train, train_labels = draw_features(codes, learn, n_train, pairs, own)
+        test, test_labels = draw_features(codes, fresh, n_test, pairs, own)
+        fit = fit_softmax(train / train.dtype.type(size), train_labels, n_factors)
+        return float((fit.predict(test / test.dtype.type(size)) == test_labels).mean())
 
     counts, steps = zip(*thread_map(one_seed, generator.spawn(seeds)), strict=True)
     scores = [float(np.trace(c) / n_test) for c in counts]
+    score = float(np.mean(scores))
     return HigginsResult(
-        score=float(np.mean(scores)),
+        score=score,
+        interval=resampled_interval(
+            score, (n_test * seeds, n_test), values, generator, score_without
+        ),
+        protocol=protocol,
+        about=given.about,
         deviation=float(np.std(scores, ddof=1)) if seeds > 1 else 0.0,
         scores=tuple(scores),
-        interval=accuracy_interval(float(np.mean(scores)), n_test * seeds),
-        protocol=protocol,
         n_pairs=pairs,
         n_train=n_train,
         n_test=n_test,
+        unit=UNITS.get(unit_name, unit_name),
+        unit_size=size,
         factor_columns=columns,
         confusion=np.sum(counts, axis=0),
         steps=steps,
     )
+
+
+def _unit(codes: Array, unit: str | float, rng: np.random.Generator) -> tuple[str, float]:
+    """Return the unit's name and its size in the codes' own."""
+    if isinstance(unit, str):
+        if check_choice(unit, "unit", ("prior", "std")) == "prior":
+            return unit, 1.0
+        some = codes[rng.integers(len(codes), size=UNIT_ROWS)]
+        return unit, float(np.sqrt(moments(some)[1].max())) or 1.0
+    if isinstance(unit, bool) or not np.isfinite(unit) or unit <= 0:
+        raise InputError(f"unit must be 'prior', 'std' or a number > 0, got {unit!r}")
+    return f"{unit:g}", float(unit)
 
 
 def draw_features(
@@ -186,7 +226,7 @@ def draw_features(
         k, own = job
         mine = slice(*np.searchsorted(labels, (k, k + 1)))
         values = groups[k].draw_values((n_pairs, mine.stop - mine.start), own)
-        both[:, :, mine] = groups[k].draw_rows(values, own, (2, *values.shape))
+        both[:, :, mine] = groups[k].draw_pairs(values, own)
 
     thread_map(pick, list(enumerate(rng.spawn(len(groups)))))
     dtype = np.float64 if codes.dtype == np.float64 else np.float32

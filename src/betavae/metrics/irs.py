@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from betavae.metrics._shared.checks import (
-    Floats,
-    Ints,
-    Seed,
-    as_generator,
-    check_labelled,
-    live_latents,
-)
+from betavae.metrics._shared.arrays import Floats, Ints
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice
 from betavae.metrics._shared.groups import group_rows
+from betavae.metrics._shared.labelled import check_labelled
+from betavae.metrics._shared.moments import live_latents
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, normal_interval
 
@@ -34,6 +30,7 @@ class IrsResult(Scored):
         score: mean of `per_latent`, weighted by how far each latent ranges, in [0, 1].
         interval: 95 % interval over rows, from the spread over tenths of the rows.
         protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         per_latent: (M,) robustness of each latent tied to its parent factor; 0 if constant.
         parents: (M,) the factor each latent is most robust under; -1 if constant.
         robustness: (M, K) robustness of each latent tied to each factor.
@@ -41,9 +38,6 @@ class IrsResult(Scored):
         factor_columns: the factors used.
     """
 
-    score: float
-    interval: tuple[float, float]
-    protocol: str
     per_latent: Floats
     parents: Ints
     robustness: Floats
@@ -93,7 +87,8 @@ def irs_score(
     >>> float(irs_score(factors, factors))
     1.0
     """
-    given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
+    check_choice(protocol, "protocol", PROTOCOLS)
+    given = check_labelled(codes, factors, factor_columns, rng)
     codes, values, columns = given.codes, given.values, given.columns
     quantile = QUANTILES[protocol]
     live = live_latents(codes, 0.0)
@@ -115,6 +110,7 @@ def irs_score(
         score=score,
         interval=interval,
         protocol=protocol,
+        about=given.about,
         per_latent=robustness.max(axis=1),
         parents=parents.astype(np.int64),
         robustness=robustness,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from betavae.metrics._shared.arrays import Array, Floats, Ints, check_log_var
 from betavae.metrics._shared.binning import (
     bin_codes,
     count_tables,
@@ -17,17 +18,10 @@ from betavae.metrics._shared.binning import (
     normalised_gaps,
     table_information,
 )
-from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Ints,
-    Seed,
-    as_generator,
-    check_count,
-    check_labelled,
-)
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
 from betavae.metrics._shared.gridded import densities, make_grid
 from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
 
@@ -42,6 +36,7 @@ class JemmigResult(Scored):
         score: mean over factors of `per_factor`, in [0, 1].
         interval: 95 % interval over rows (delete-a-block jackknife).
         protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         per_factor: (K,) score of each factor.
         rmig: RMIG, the gap I* - I2 of the same tables over H(factor), mean over factors.
         mutual_information: (M, K) I(latent bin; factor) in nats.
@@ -51,9 +46,6 @@ class JemmigResult(Scored):
         factor_columns: the factors scored.
     """
 
-    score: float
-    interval: tuple[float, float]
-    protocol: str
     per_factor: Floats
     rmig: float
     mutual_information: Floats
@@ -111,15 +103,14 @@ def jemmig_score(
     >>> round(float(jemmig_score(factors, factors)), 6)
     1.0
     """
-    given = check_labelled(
-        codes, factors, protocol, PROTOCOLS, factor_columns,
-        log_var=log_var, needs_log_var=protocol == "do2020",
-    )  # fmt: skip
+    check_choice(protocol, "protocol", PROTOCOLS)
+    given = check_labelled(codes, factors, factor_columns, rng)
     codes, values, columns = given.codes, given.values, given.columns
     blocks = draw_blocks(len(codes), as_generator(rng))
-    if given.log_var is not None:
+    if protocol == "do2020":
+        spread = check_log_var(log_var, codes, f"for protocol {protocol!r}")
         bins = check_count(100 if bins is None else bins, "bins", 2)
-        tables = _posterior_tables(codes, given.log_var, values, blocks, bins)
+        tables = _posterior_tables(codes, spread, values, blocks, bins)
     else:
         bins = check_count(10 if bins is None else bins, "bins", 2)
         tables = count_tables(bin_codes(codes, bins), bins, values, blocks)
@@ -141,6 +132,7 @@ def jemmig_score(
         score=float(scores.mean()),
         interval=jackknife_interval(tables, lambda t: float(per_factor(t).mean())),
         protocol=protocol,
+        about=given.about,
         per_factor=scores,
         rmig=float(normalised_gaps(information, entropies).mean()),
         mutual_information=information,

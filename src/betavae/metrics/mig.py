@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from betavae.metrics._shared.arrays import Array, Floats, Ints, check_log_var
 from betavae.metrics._shared.binning import (
     bin_codes,
     count_tables,
@@ -15,17 +16,10 @@ from betavae.metrics._shared.binning import (
     information_matrix,
     normalised_gaps,
 )
-from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Ints,
-    Seed,
-    as_generator,
-    check_count,
-    check_labelled,
-)
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
 from betavae.metrics._shared.gridded import grid_information, make_grid
 from betavae.metrics._shared.groups import relabel
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import (
     Scored,
@@ -45,6 +39,7 @@ class MigResult(Scored):
         score: mean over factors of `per_factor`, in [0, 1].
         interval: 95 % interval over rows (delete-a-block jackknife).
         protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         per_factor: (K,) normalised gap of each factor.
         mutual_information: (M, K) I(latent; factor) in nats.
         factor_entropies: (K,) entropy of each factor in nats.
@@ -52,9 +47,6 @@ class MigResult(Scored):
         factor_columns: the factors scored.
     """
 
-    score: float
-    interval: tuple[float, float]
-    protocol: str
     per_factor: Floats
     mutual_information: Floats
     factor_entropies: Floats
@@ -69,6 +61,7 @@ def mig_score(
     protocol: str = "locatello2019",
     log_var: Any = None,
     factor_columns: Sequence[int] | None = None,
+    factor_names: Sequence[str] | None = None,
     bins: int = 20,
     rng: Seed = 0,
 ) -> MigResult:
@@ -83,10 +76,11 @@ def mig_score(
         factors: (N, K) whole numbers, -1 where not known (see `bin_factors` for continuous ones).
         protocol: ``"locatello2019"``: every factor; equal-width histograms of the codes with
             `bins` bins. ``"chen2018"``: z drawn from q(z | x), so `log_var` is needed; entropies
-            of the aggregate posterior of all rows and of each factor value; for five columns
-            (2D shapes) the factors scale, orientation, posX and posY.
+            of the aggregate posterior of all rows and of each factor value; for the factors of
+            the 2D shapes, told by their names, all but the shape.
         log_var: (N, M) log variances of q(z | x), for ``"chen2018"``.
         factor_columns: the columns of `factors` to score; None: as the protocol says.
+        factor_names: names of the columns; None: those of a data frame, or none.
         bins: bins of a latent, for ``"locatello2019"``.
         rng: seed or Generator; only draws the blocks of rows behind the interval.
 
@@ -114,15 +108,17 @@ def mig_score(
     0.0
     """
     chen = protocol == "chen2018"
+    check_choice(protocol, "protocol", PROTOCOLS)
     given = check_labelled(
-        codes, factors, protocol, PROTOCOLS, factor_columns,
-        four=chen, log_var=log_var, needs_log_var=chen,
-    )  # fmt: skip
+        codes, factors, factor_columns, rng, factor_names=factor_names, without_shape=chen
+    )
     codes, values, columns = given.codes, given.values, given.columns
+    if chen:
+        log_var = check_log_var(log_var, codes, f"for protocol {protocol!r}")
     generator = as_generator(rng)
     blocks = draw_blocks(len(codes), generator)
-    if given.log_var is not None:
-        information, entropies, interval = _posterior_gaps(codes, given.log_var, values, blocks)
+    if chen:
+        information, entropies, interval = _posterior_gaps(codes, log_var, values, blocks)
     else:
         check_count(bins, "bins", 2)
         tables = count_tables(bin_codes(codes, bins), bins, values, blocks)
@@ -137,6 +133,7 @@ def mig_score(
         score=float(per_factor.mean()),
         interval=interval,
         protocol=protocol,
+        about=given.about,
         per_factor=per_factor,
         mutual_information=information,
         factor_entropies=entropies,

@@ -8,22 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from betavae._system.errors import InputError
+from betavae.metrics._shared.arrays import Array, Floats, Ints
 from betavae.metrics._shared.binning import gap
 from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Ints,
+    NotComputable,
     Seed,
     as_generator,
     check_choice,
-    check_codes,
-    check_columns,
     check_count,
-    check_labelled,
-    check_matrix,
 )
+from betavae.metrics._shared.correlation import check_numbered, pair_sums, squared_correlation
 from betavae.metrics._shared.groups import relabel, split_rows
+from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval, normal_interval
 
@@ -38,6 +34,7 @@ class SapResult(Scored):
         score: mean over factors of `per_factor`, in [0, 1].
         interval: 95 % interval, over rows (``"kumar2018"``) or over test rows.
         protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         per_factor: (K,) gap of each factor.
         predictability: (M, K) R^2, or test accuracy, of each factor from each latent alone.
         n_train: rows to train on; None for ``"kumar2018"``, which uses all rows.
@@ -45,9 +42,6 @@ class SapResult(Scored):
         factor_columns: the factors scored.
     """
 
-    score: float
-    interval: tuple[float, float]
-    protocol: str
     per_factor: Floats
     predictability: Floats
     n_train: int | None
@@ -101,24 +95,36 @@ def sap_score(
     1.0
     """
     check_choice(protocol, "protocol", PROTOCOLS)
-    codes = check_codes(codes)
     generator = as_generator(rng)
+    train: int | None = None
+    test: int | None = None
     if protocol == "kumar2018":
-        numbers, known, columns = _any_factors(factors, len(codes), factor_columns)
-        moments = _moments(codes, numbers, known, draw_blocks(len(codes), generator))
-        matrix = _r_squared(moments.sum(axis=0))
+        given, known = check_numbered(codes, factors, factor_columns, rng)
+        blocks = draw_blocks(len(given.codes), generator)
+        sums = pair_sums(given.codes, given.values, known, blocks)
+        matrix = squared_correlation(sums.sum(axis=0))
         gaps = _gaps(matrix)
-        interval = jackknife_interval([moments], lambda t: float(_gaps(_r_squared(t[0])).mean()))
-        train = test = None
+        interval = jackknife_interval(
+            [sums], lambda t: float(_gaps(squared_correlation(t[0])).mean())
+        )
     else:
-        given = check_labelled(codes, factors, protocol, PROTOCOLS, factor_columns)
-        values, columns = given.values, given.columns
-        train, test = check_count(n_train, "n_train", 2), check_count(n_test, "n_test")
-        matrix, correct, train, test = _svm_accuracy(codes, values, train, test, generator)
+        given = check_labelled(codes, factors, factor_columns, rng)
+        counts = check_count(n_train, "n_train", 2), check_count(n_test, "n_test")
+        matrix, correct, train, test = _svm_accuracy(given.codes, given.values, counts, generator)
         gaps = _gaps(matrix)
         error = np.sqrt(np.mean(_gap_variances(matrix, correct)) / len(gaps))
         interval = normal_interval(float(gaps.mean()), float(error))
-    return SapResult(float(gaps.mean()), interval, protocol, gaps, matrix, train, test, columns)
+    return SapResult(
+        score=float(gaps.mean()),
+        interval=interval,
+        protocol=protocol,
+        about=given.about,
+        per_factor=gaps,
+        predictability=matrix,
+        n_train=train,
+        n_test=test,
+        factor_columns=given.columns,
+    )
 
 
 def _gaps(matrix: Array) -> Floats:
@@ -126,57 +132,8 @@ def _gaps(matrix: Array) -> Floats:
     return np.array([first - second for _, first, second in best])
 
 
-def _any_factors(
-    factors: Any, n_rows: int, factor_columns: Sequence[int] | None
-) -> tuple[Floats, Array, tuple[int, ...]]:
-    """Return factors as numbers (N, K), which of them are known (N, K), and the columns chosen."""
-    array = check_matrix(factors, "factors", columns="K")
-    columns = check_columns(factor_columns, array.shape[1])
-    chosen = array[:, list(columns)]
-    whole = bool((chosen == np.floor(chosen)).all())
-    known = chosen >= 0 if whole else np.ones(chosen.shape, bool)
-    if len(array) != n_rows:
-        raise InputError(
-            f"codes and factors must have the same number of rows, "
-            f"got {n_rows} codes and {len(array)} factors"
-        )
-    for k in range(len(columns)):
-        values = chosen[known[:, k], k]
-        if not len(values) or values.min() == values.max():
-            raise InputError(
-                f"factors column {columns[k]} must take at least 2 values, "
-                f"got {min(1, len(values))}"
-            )
-    return chosen.astype(np.float64), known, columns
-
-
-def _moments(codes: Array, numbers: Floats, known: Array, blocks: Ints) -> Floats:
-    """Sum 1, z, z^2, y, y^2 and z y over each block's rows with a known y: (B, M, K, 6)."""
-    order = np.argsort(blocks, kind="stable")
-    bounds = np.cumsum(np.bincount(blocks))
-    # Centring first keeps the sums of squares from cancelling; R^2 does not change.
-    centre = codes.mean(axis=0, dtype=np.float64)
-    y_centre = (numbers * known).sum(axis=0) / known.sum(axis=0)
-    out = np.empty((len(bounds), codes.shape[1], numbers.shape[1], 6))
-    for b, rows in enumerate(np.split(order, bounds[:-1])):
-        z, k = codes[rows] - centre, known[rows].astype(np.float64)
-        y = (numbers[rows] - y_centre) * k
-        sums = (k.sum(0), z.T @ k, (z**2).T @ k, y.sum(0), (y**2).sum(0), z.T @ y)
-        for i, part in enumerate(sums):
-            out[b, :, :, i] = part
-    return out
-
-
-def _r_squared(sums: Array) -> Floats:
-    """Squared correlation (M, K) from the sums of `_moments`; 0 for a constant latent."""
-    n, z, zz, y, yy, zy = np.moveaxis(sums, -1, 0)
-    covariance, var_z, var_y = zy / n - z * y / n**2, zz / n - (z / n) ** 2, yy / n - (y / n) ** 2
-    # 1e-12 is the floor of the public code, below which a latent counts as constant.
-    return np.asarray(np.where(var_z > 1e-12, covariance**2 / np.maximum(var_z * var_y, 1e-300), 0))
-
-
 def _svm_accuracy(
-    codes: Array, values: Ints, n_train: int, n_test: int, rng: np.random.Generator
+    codes: Array, values: Ints, counts: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Floats, list[Array], int, int]:
     """Test accuracy (M, K), which test rows were right (a (M, n) array a factor), rows used."""
     from sklearn.svm import LinearSVC
@@ -184,7 +141,12 @@ def _svm_accuracy(
     jobs = []
     for k in range(values.shape[1]):
         labels, _ = relabel(values[:, k])
-        train, test = split_rows(np.flatnonzero(labels >= 0), n_train, n_test, rng)
+        train, test = split_rows(np.flatnonzero(labels >= 0), *counts, rng)
+        if labels[train].min() == labels[train].max():
+            raise NotComputable(
+                f"a classifier of factor {k} needs two of its values among the rows to learn "
+                f"from, got one: the others are too rare in {len(train)} rows"
+            )
         jobs.append((labels[train], codes[train], labels[test], codes[test]))
 
     def one_pair(pair: tuple[int, int]) -> Array:

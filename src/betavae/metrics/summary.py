@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+COLLAPSED = (
+    "no latent is active (rates below 0.1 nat, or means that hardly move): "
+    "the scores say nothing about the data"
+)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One metric's result in `Results`.
@@ -57,6 +63,9 @@ class Results:
         binned_factors: names of the continuous factors that were cut into bins.
         factor_bins: bins they were cut into.
         seed: the seed every metric was given.
+        active_latents: latents that carry information, where rates are known; else None.
+        collapsed: True when no latent does; None when it cannot be told.
+        said: what whoever keeps the results has to add.
     """
 
     entries: dict[str, Entry]
@@ -68,6 +77,26 @@ class Results:
     binned_factors: tuple[str, ...]
     factor_bins: int
     seed: int
+    active_latents: int | None = None
+    collapsed: bool | None = None
+    said: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know: no active latents, factors left out, few rows."""
+        abouts = {key: entry.result.about for key, entry in self.entries.items()}
+        found = [COLLAPSED] if self.collapsed else []
+        for key, about in abouts.items():
+            found += [f"{key} leaves out {', '.join(about.left_out)}"] if about.left_out else []
+        found += [note for about in abouts.values() for note in about.notes]
+        found += [f"codes: {about.reduction}" for about in abouts.values() if about.reduction]
+        units = {
+            key: entry.result.unit
+            for key, entry in self.entries.items()
+            if hasattr(entry.result, "unit")
+        }
+        found += [f"{key} counts codes in {unit}" for key, unit in units.items()]
+        return tuple(dict.fromkeys([*found, *self.said]))
 
     def __getitem__(self, key: str) -> Entry:
         if key not in self.entries:
@@ -87,10 +116,12 @@ class Results:
         return text.getvalue().rstrip("\n")
 
     def table(self) -> Table:
-        """Return a rich table, a row a metric: protocol, score, 95 % interval, seconds."""
+        """Return a rich table, a row a metric: protocol, score, interval, seconds; notes below."""
+        from rich.markup import escape
         from rich.table import Table
 
-        sizes = f"{self.n_rows:,} rows, {self.n_latents} latents, {self.n_factors} factors"
+        active = "" if self.active_latents is None else f" ({self.active_latents} active)"
+        sizes = f"{self.n_rows:,} rows, {self.n_latents} latents{active}, {self.n_factors} factors"
         table = Table(title=f"{sizes}, seed {self.seed}", title_justify="left")
         for column in ("metric", "protocol", "better"):
             table.add_column(column)
@@ -106,10 +137,10 @@ class Results:
                 "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}",
                 f"{entry.seconds:.1f}",
             )
-        if self.skipped:
-            table.caption = "not computed: " + "; ".join(
-                f"{key} ({reason})" for key, reason in self.skipped.items()
-            )
+        lines = list(self.notes)
+        lines += [f"not computed: {key} ({reason})" for key, reason in self.skipped.items()]
+        if lines:
+            table.caption = escape("\n".join(lines))
             table.caption_justify = "left"
         return table
 
@@ -123,6 +154,8 @@ class Results:
             "n_rows": self.n_rows,
             "n_latents": self.n_latents,
             "n_factors": self.n_factors,
+            "active_latents": self.active_latents,
+            "collapsed": self.collapsed,
         }
         metrics = {
             key: {
@@ -132,8 +165,13 @@ class Results:
                 "interval": plain(entry.interval),
                 "better": entry.better or None,
                 **sizes,
+                "factors": list(entry.result.about.factors),
+                "left_out": list(entry.result.about.left_out),
+                "notes": list(entry.result.about.notes),
+                "reduction": entry.result.about.reduction or None,
+                "betavae": entry.result.about.betavae,
                 "seconds": round(entry.seconds, 3),
-                "details": entry.result.to_dict(),
+                "details": {k: v for k, v in entry.result.to_dict().items() if k != "about"},
             }
             for key, entry in self.entries.items()
         }
@@ -145,6 +183,7 @@ class Results:
             "factor_bins": self.factor_bins,
             "metrics": metrics,
             "skipped": dict(self.skipped),
+            "notes": list(self.notes),
         }
 
     def to_json(self) -> str:

@@ -9,22 +9,15 @@ from typing import Any
 import numpy as np
 
 from betavae._system.errors import InputError
+from betavae.metrics._shared.arrays import Array, Floats, check_codes, check_log_var
 from betavae.metrics._shared.binning import bin_factors
-from betavae.metrics._shared.checks import (
-    Array,
-    Floats,
-    Seed,
-    as_generator,
-    check_choice,
-    check_codes,
-    check_count,
-    check_log_var,
-    live_latents,
-)
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
+from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.linear import standardise
-from betavae.metrics._shared.results import Scored, normal_interval
+from betavae.metrics._shared.moments import live_latents
+from betavae.metrics._shared.results import About, Scored, normal_interval
 from betavae.metrics.factor_vae import factor_vae_score
-from betavae.metrics.latents import rate_per_latent
+from betavae.metrics.rate import rate_per_latent
 
 UDR_PROTOCOLS = ("lasso", "spearman")
 CENTRALITY_PROTOCOLS = ("lin2020",)
@@ -38,15 +31,13 @@ class ModelScores(Scored):
         score: mean of `scores`.
         interval: 95 % interval of `score` over models.
         protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
         scores: (models,) score of each model; higher is better.
         pairwise: (models, models) score of each pair; the diagonal is 0.
         best: index of the model with the highest score.
         n_samples: rows compared.
     """
 
-    score: float
-    interval: tuple[float, float]
-    protocol: str
     scores: Floats
     pairwise: Floats
     best: int
@@ -129,7 +120,7 @@ def udr_scores(
         pairwise,
         np.array([np.median(np.delete(pairwise[:, j], j)) for j in range(n)]),
         protocol,
-        len(rows),
+        _about(models, rows, rng),
     )
 
 
@@ -189,7 +180,7 @@ def model_centrality(
             if i != j and factors[i] is not None and kept[j].size:
                 pairwise[i, j] = float(factor_vae_score(kept[j], factors[i], protocol="exact"))
     both = (pairwise + pairwise.T) / 2
-    return _ranked(pairwise, both.sum(axis=1) / (n - 1), protocol, len(rows))
+    return _ranked(pairwise, both.sum(axis=1) / (n - 1), protocol, _about(models, rows, rng))
 
 
 def _check_models(codes: Sequence[Any]) -> list[Array]:
@@ -238,15 +229,26 @@ def _one_to_one(relation: Floats) -> float:
     return score / sum(relation.shape)
 
 
-def _ranked(pairwise: Floats, scores: Floats, protocol: str, n_samples: int) -> ModelScores:
+def _ranked(pairwise: Floats, scores: Floats, protocol: str, about: About) -> ModelScores:
     error = float(np.std(scores, ddof=1)) / len(scores) ** 0.5
     mean = float(scores.mean())
     return ModelScores(
-        mean,
-        normal_interval(mean, error),
-        protocol,
-        scores,
-        pairwise,
-        int(scores.argmax()),
-        n_samples,
+        score=mean,
+        interval=normal_interval(mean, error),
+        protocol=protocol,
+        about=about,
+        scores=scores,
+        pairwise=pairwise,
+        best=int(scores.argmax()),
+        n_samples=about.rows,
+    )
+
+
+def _about(models: list[Array], rows: Array, rng: Seed) -> About:
+    """Say what was compared: the rows drawn, and the latents of the widest model."""
+    return About(
+        rows=len(rows),
+        latents=max(z.shape[1] for z in models),
+        seed=int(rng) if isinstance(rng, (int, np.integer)) else None,
+        notes=few_rows(len(rows)),
     )

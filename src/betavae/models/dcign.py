@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from betavae._system.errors import InputError
 from betavae.data.factors import Factors
+from betavae.models.methods import FitOptions
 from betavae.models.networks import check_square
 
 CHANNELS = (96, 48, 48)  # Table 1 of Higgins et al. 2017: 3x3 convolutions, pooled each
@@ -168,3 +170,18 @@ def clamp_inactive(codes: Tensor, active: Tensor) -> Tensor:
     """
     clamped: Tensor = _Clamp.apply(codes, active)  # type: ignore[no-untyped-call]
     return clamped
+
+
+class DCIGNMethod(FitOptions):
+    """DC-IGN: an autoencoder taught by batches in which one factor moves."""
+
+    name: Literal["dcign"] = "dcign"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "latents": 10,
+        "batch": 20,
+        "optimiser": {"name": "adam", "learning_rate": 5e-4},
+    }
+
+    def part_of_length(self) -> str | None:
+        """Name what is a part of the run's length."""
+        return "dcign's unsupervised start"

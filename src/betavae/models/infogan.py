@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from betavae.models.methods import FitOptions
 from betavae.models.networks import check_square
 
 NOISE = 5  # latents that say nothing in particular, beside the codes
@@ -149,3 +151,14 @@ def information(codes: Tensor, means: Tensor) -> Tensor:
     """
     log_density = -0.5 * (codes - means).square() - 0.5 * math.log(2 * math.pi)
     return log_density.sum(dim=1).mean() + codes.shape[1] * math.log(2)
+
+
+class InfoGANMethod(FitOptions):
+    """InfoGAN: codes read off a generative adversarial network."""
+
+    name: Literal["infogan"] = "infogan"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "latents": 5,
+        "batch": 64,
+        "optimiser": {"name": "adam", "learning_rate": 1e-3},
+    }

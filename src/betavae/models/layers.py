@@ -40,6 +40,61 @@ class Doubling(nn.ConvTranspose2d):
         return layer
 
 
+class Places(nn.Module):
+    """A decoder that draws every place of the image by one function, its first layer by the code.
+
+    The code gives the normals and offsets of `width` lines; a place at coordinates p takes its
+    side of each, ``silu(normal . p + offset)``, and the rest are layers over these numbers, the
+    same everywhere. To move, turn or scale what is drawn is to move, turn or scale the lines, so
+    a code means the same at every position.
+
+    Args:
+        inputs: numbers of a code.
+        grid: (rows, columns) of places.
+        outputs: numbers made of each place.
+        width: lines.
+        hidden: units of the two layers from code to lines.
+
+    Source: ours; a coordinate network as in Watters et al. 2019 (spatial broadcast decoder), its
+    first layer made by a hypernetwork (Ha et al. 2017).
+
+    >>> Places(3, (4, 6), 16)(torch.zeros(2, 3)).shape
+    torch.Size([2, 16, 4, 6])
+    """
+
+    places: Tensor
+
+    def __init__(
+        self, inputs: int, grid: tuple[int, int], outputs: int, width: int = 48, hidden: int = 128
+    ) -> None:
+        super().__init__()
+        rows, columns = (torch.linspace(-1, 1, side) for side in grid)
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
+        places = torch.stack((x, y, torch.ones_like(x)), dim=-1).view(1, -1, 3)
+        self.register_buffer("places", places, persistent=False)
+        self.grid, self.width = grid, width
+        last = nn.Linear(hidden, 3 * width)
+        with torch.no_grad():  # lines of every direction from the first step on
+            last.bias[: 2 * width] = 2 * torch.randn(2 * width)
+        self.lines = nn.Sequential(
+            nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), last
+        )
+        self.layers = nn.Sequential(
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, outputs),
+        )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return (B, outputs, rows, columns) for codes (B, inputs)."""
+        lines = self.lines(codes).view(-1, 3, self.width)
+        made: Tensor = self.layers(self.places @ lines)
+        return made.transpose(1, 2).reshape(-1, made.shape[2], *self.grid)
+
+
 def overlap_add(x: Tensor, weight: Tensor) -> Tensor:
     """Return the transposed convolution (4x4, stride 2, padding 1) as one matrix product.
 

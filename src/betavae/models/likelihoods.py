@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
+
+from betavae._system.options import Options
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """Widen half precision, which autocast gives, and leave float32 and float64 as they are."""
     return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
+class Likelihood(Protocol):
+    """How a decoder's raw output scores pixels, and which image it stands for."""
+
+    def distortion(self, raw: Tensor, images: Tensor) -> Tensor:
+        """Return -log p(x|z) in nats, summed over pixels, mean over the batch: a scalar."""
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """Return the mean image."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +72,26 @@ class Gaussian:
     def mean(self, raw: Tensor) -> Tensor:
         """Return the mean image; pixels are cut to [0, 1] for display."""
         return raw.clamp(0, 1) if self.bounded else raw
+
+
+class BernoulliPixels(Options):
+    """Each pixel is black or white, with the probability that the decoder gives."""
+
+    name: Literal["bernoulli"] = "bernoulli"
+
+    def make(self, *, bounded: bool = True) -> Bernoulli:
+        """Return the likelihood; its values are always pixels."""
+        return Bernoulli()
+
+
+class GaussianPixels(Options):
+    """Each pixel is Gaussian around the decoder's value, with one fixed deviation."""
+
+    name: Literal["gaussian"] = "gaussian"
+    bare = ("sigma",)
+
+    sigma: float = Field(0.1, gt=0, description="Standard deviation of the Gaussian decoder.")
+
+    def make(self, *, bounded: bool = True) -> Gaussian:
+        """Return the likelihood of pixels in [0, 1], or of any numbers where not `bounded`."""
+        return Gaussian(self.sigma, bounded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from betavae._system.errors import InputError
 from betavae.data.images import ImageStore
+from betavae.models.methods import FitOptions
 
 BLOCK = 4096  # images at a time: 64 MB of float32 pixels, and float32 sums that stay exact
 Floats = NDArray[np.float64]
@@ -250,3 +252,17 @@ def _affine(
         return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
     return Affine(single(mean.reshape(image_shape)), single(weights), single(patterns))
+
+
+class PCAMethod(FitOptions):
+    """Principal components of the pixels."""
+
+    name: Literal["pca"] = "pca"
+    takes = ()
+
+
+class ICAMethod(FitOptions):
+    """Independent components of the whitened pixels."""
+
+    name: Literal["ica"] = "ica"
+    takes = ()

@@ -1,32 +1,33 @@
-"""Every model that gives codes, behind one idea: `code_means(images)`, and `decode(codes)`."""
+"""What is fitted: a VAE, or one of the paper's baselines."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from betavae.config import Config
-from betavae.models.dcign import DCIGN, dcign
-from betavae.models.infogan import InfoGAN, infogan
-from betavae.models.linear import Affine
-from betavae.models.networks import ImageShape
-from betavae.models.vae import VAE
+from betavae._system.options import Options
 
-Model: TypeAlias = VAE | InfoGAN | DCIGN | Affine
-"""`.latents`; `.code_means((B, C, H, W)) -> (B, M)`; `.decode((B, M)) -> (B, C, H, W)`."""
+ALWAYS = ("data", "size", "method", "latents", "seed")  # what every method takes
+TRAINED = (
+    "optimiser", "batch", "images", "threads", "checkpoint_every", "device", "tensorboard",
+)  # fmt: skip
 
 
-def build_model(config: Config, image_shape: ImageShape) -> Model:
-    """Return the configured model, not trained yet, for images (C, H, W).
+class FitOptions(Options):
+    """The options of a method, and what it takes of a configuration besides."""
 
-    Torch's global generator, seeded by the caller, draws the weights.
+    takes: ClassVar[tuple[str, ...] | None] = TRAINED
+    """Which further fields of a configuration the method takes; all of them if None."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """What its paper sets otherwise than the VAE's defaults."""
 
-    Raises:
-        InputError: when the method does not fit the images.
-    """
-    if config.method == "infogan":
-        return infogan(image_shape, config.latents)
-    if config.method == "dcign":
-        return dcign(image_shape, config.latents)
-    if config.method in ("pca", "ica"):
-        return Affine.empty(image_shape, config.latents)
-    return VAE.from_config(config, image_shape)
+    def part_of_length(self) -> str | None:
+        """Name what is a part of the run's length, so that a longer run begins otherwise."""
+        return None
+
+
+class VAEMethod(FitOptions):
+    """A variational autoencoder: network, latent, likelihood and objective."""
+
+    name: Literal["vae"] = "vae"
+    takes = None

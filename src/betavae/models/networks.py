@@ -1,7 +1,9 @@
 """Encoders and decoders: the paper's Table 1, Burgess's, and a small one made for speed.
 
-An encoder maps images (B, C, H, W) to (B, 2M): means, then log variances. A decoder maps
-latents (B, M) to raw pixel parameters (B, C, H, W), of which the likelihood takes the mean.
+A network is a function (image_shape, outputs, inputs) -> (encoder, decoder). The encoder maps
+images (B, C, H, W) to (B, `outputs`), the decoder (B, `inputs`) to raw pixel parameters
+(B, C, H, W). How many numbers that are, the latent says (`betavae.models.latents`): with M
+Gaussian latents 2M from the encoder, means and log variances, and M to the decoder.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from typing import TypeVar
 from torch import nn
 
 from betavae._system.errors import InputError, did_you_mean
-from betavae.config import SIZES
 from betavae.models.dense import Dense, DenseOfPixels
-from betavae.models.layers import Doubling
+from betavae.models.layers import Doubling, Places
 
 ImageShape = tuple[int, int, int]
+Pair = tuple[nn.Module, nn.Module]
+"""An encoder and its decoder."""
 Module = TypeVar("Module", bound=nn.Module)
 ARRANGED = (Dense, DenseOfPixels, Doubling)  # layers that torch has too, arranged for the CPU
 
@@ -42,7 +45,7 @@ def _doubling(channels: Sequence[int]) -> list[nn.Module]:
     return layers[:-1]
 
 
-def fc(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
+def fc(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     """Table 1, 2D shapes: FC 1200, 1200 ReLU; FC 1200 x3 tanh."""
     pixels = math.prod(image_shape)
     encoder = nn.Sequential(
@@ -51,99 +54,148 @@ def fc(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
         nn.ReLU(),
         Dense(1200, 1200),
         nn.ReLU(),
-        nn.Linear(1200, 2 * latents),
+        nn.Linear(1200, outputs),
     )
     hidden = [m for _ in range(2) for m in (Dense(1200, 1200), nn.Tanh())]
     decoder = nn.Sequential(
-        nn.Linear(latents, 1200), nn.Tanh(), *hidden,
+        nn.Linear(inputs, 1200), nn.Tanh(), *hidden,
         Dense(1200, pixels), nn.Unflatten(1, image_shape),
     )  # fmt: skip
     return encoder, decoder
 
 
-def mlp(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
+def mlp(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     """Ours, for rows of numbers and small images: FC 256, 256 ReLU, and the reverse."""
     pixels = math.prod(image_shape)
     encoder = nn.Sequential(
-        nn.Flatten(), *_dense([pixels, 256, 256], nn.ReLU), nn.Linear(256, 2 * latents)
+        nn.Flatten(), *_dense([pixels, 256, 256], nn.ReLU), nn.Linear(256, outputs)
     )
     decoder = nn.Sequential(
-        *_dense([latents, 256, 256], nn.ReLU),
+        *_dense([inputs, 256, 256], nn.ReLU),
         nn.Linear(256, pixels),
         nn.Unflatten(1, image_shape),
     )
     return encoder, decoder
 
 
-def _convolutional(
-    image_shape: ImageShape, latents: int, channels: Sequence[int], dense: Sequence[int]
-) -> tuple[nn.Module, nn.Module]:
-    """Stride-2 convolutions down to 4x4, then dense layers; the decoder is the reverse.
+def halvings(height: int, width: int) -> int:
+    """Return how often both sides are halved: down to about 4 pixels, as far as they are even.
 
-    `channels` is for 64x64 images; 32x32 drops its first layer, 128x128 repeats it.
+    >>> halvings(64, 64), halvings(128, 128), halvings(48, 80), halvings(144, 144)
+    (4, 5, 3, 4)
     """
-    depth = int(math.log2(image_shape[1] // 4))
+    even = (math.gcd(height, width) & -math.gcd(height, width)).bit_length() - 1
+    return min(int(math.log2(min(height, width) // 4)), even)
+
+
+def _convolutional(
+    image_shape: ImageShape,
+    numbers: tuple[int, int],
+    channels: Sequence[int],
+    dense: Sequence[int],
+) -> Pair:
+    """Stride-2 convolutions down to about 4x4, then dense layers; the decoder is the reverse.
+
+    `channels` is for 64x64 images; smaller ones drop its first layers, larger ones repeat it.
+    """
+    outputs, inputs = numbers
+    colours, height, width = image_shape
+    depth = halvings(height, width)
     widths = [channels[0]] * (depth - len(channels)) + list(
         channels[max(0, len(channels) - depth) :]
     )
-    flat = widths[-1] * 16
+    small = (widths[-1], height >> depth, width >> depth)
     encoder = nn.Sequential(
-        *_halving([image_shape[0], *widths]),
+        *_halving([colours, *widths]),
         nn.Flatten(),
-        *_dense([flat, *dense], nn.ReLU),
-        nn.Linear(dense[-1], 2 * latents),
+        *_dense([math.prod(small), *dense], nn.ReLU),
+        nn.Linear(dense[-1], outputs),
     )
     decoder = nn.Sequential(
-        *_dense([latents, *reversed(dense), flat], nn.ReLU),
-        nn.Unflatten(1, (widths[-1], 4, 4)),
-        *_doubling([*reversed(widths), image_shape[0]]),
+        *_dense([inputs, *reversed(dense), math.prod(small)], nn.ReLU),
+        nn.Unflatten(1, small),
+        *_doubling([*reversed(widths), colours]),
     )
     return encoder, decoder
 
 
-def conv(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
+def conv(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     """Table 1, chairs, CelebA and faces: conv 32, 32, 64, 64 (4x4, stride 2), FC 256, ReLU."""
-    return _convolutional(image_shape, latents, (32, 32, 64, 64), (256,))
+    return _convolutional(image_shape, (outputs, inputs), (32, 32, 64, 64), (256,))
 
 
-def burgess(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
+def burgess(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     """Burgess et al. 2018: conv 32 x4 (4x4, stride 2), FC 256, 256, ReLU."""
-    return _convolutional(image_shape, latents, (32, 32, 32, 32), (256, 256))
+    return _convolutional(image_shape, (outputs, inputs), (32, 32, 32, 32), (256, 256))
 
 
-def patch(image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
+def patch(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     """Ours, for speed: pixels to channels on a 16x16 grid, conv 32, 32, FC 256, 256, ReLU.
 
     Nearly all arithmetic of the stride-2 networks is spent at full and half resolution. Here
     blocks of (H/16)^2 pixels become channels (pixel unshuffle), so the same two lower layers
     do the work for a fraction of the cost; docs/preset.md has the measurements.
     """
-    block, width = image_shape[1] // 16, 32
-    pixels = image_shape[0] * block**2
+    colours, height, width = image_shape
+    block, features = _block(height, width), 32
+    pixels = colours * block**2
+    small = (features, height // block // 4, width // block // 4)
+    flat = math.prod(small)
     encoder = nn.Sequential(
         nn.PixelUnshuffle(block),
-        *_halving([pixels, width, width]),
+        *_halving([pixels, features, features]),
         nn.Flatten(),
-        *_dense([16 * width, 256, 256], nn.ReLU),
-        nn.Linear(256, 2 * latents),
+        *_dense([flat, 256, 256], nn.ReLU),
+        nn.Linear(256, outputs),
     )
     decoder = nn.Sequential(
-        *_dense([latents, 256, 256, 16 * width], nn.ReLU),
-        nn.Unflatten(1, (width, 4, 4)),
-        *_doubling([width, width, pixels]),
+        *_dense([inputs, 256, 256, flat], nn.ReLU),
+        nn.Unflatten(1, small),
+        *_doubling([features, features, pixels]),
         nn.PixelShuffle(block),
     )
     return encoder, decoder
 
 
-NETWORKS: dict[str, Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]] = {
-    "fc": fc,
-    "conv": conv,
-    "burgess": burgess,
-    "patch": patch,
-    "mlp": mlp,
+def place(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
+    """Ours: the encoder of `patch`, narrower and with SiLU, and a decoder alike at all places.
+
+    With a convolutional decoder the code of an orientation means something else at every
+    position; one function of place shares its meaning over all of them, which disentangles
+    sooner (docs/findings/all-five-factors.md).
+    """
+    colours, height, width = image_shape
+    block, features = _block(height, width), 32
+    pixels = colours * block**2
+    encoder = nn.Sequential(
+        nn.PixelUnshuffle(block),
+        nn.Conv2d(pixels, features, 4, 2, 1),
+        nn.SiLU(),
+        nn.Conv2d(features, features, 4, 2, 1),
+        nn.SiLU(),
+        nn.Flatten(),
+        *_dense([features * (height // block // 4) * (width // block // 4), 128, 128], nn.SiLU),
+        nn.Linear(128, outputs),
+    )
+    decoder = nn.Sequential(
+        Places(inputs, (height // block, width // block), pixels), nn.PixelShuffle(block)
+    )
+    return encoder, decoder
+
+
+def _block(height: int, width: int) -> int:
+    """Return the largest block that leaves about 16 a side, and a multiple of 4 along both."""
+    largest = max(1, min(height, width) // 16)
+    return next(b for b in range(largest, 0, -1) if height % (4 * b) == 0 == width % (4 * b))
+
+
+Network = Callable[[ImageShape, int, int], Pair]
+NETWORKS: dict[str, Network] = {
+    network.__name__: network for network in (fc, conv, burgess, patch, place, mlp)
 }
+SMALL = ("patch", "place", "mlp")  # a step of few images gains nothing from a second thread
 ANY_SIZE = ("fc", "mlp")  # fully connected: images of any height and width, and rows of numbers
+MULTIPLE, LARGEST = 16, 256  # of the convolutional ones
 
 
 def check_square(method: str, image_shape: ImageShape, multiple: int) -> None:
@@ -160,25 +212,36 @@ def check_square(method: str, image_shape: ImageShape, multiple: int) -> None:
         )
 
 
-def build(name: str, image_shape: ImageShape, latents: int) -> tuple[nn.Module, nn.Module]:
+def build_network(name: str, image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     """Return (encoder, decoder) of network `name` for images (C, H, W).
 
+    Args:
+        name: a key of `NETWORKS`.
+        image_shape: (C, H, W).
+        outputs: numbers that the encoder gives, the latent's `encoder_outputs`.
+        inputs: numbers that the decoder takes, the latent's `decoder_inputs`.
+
     Raises:
-        InputError: for an unknown name, or, of the convolutional ones, images that are not square
-            of side 32, 64 or 128.
+        InputError: for an unknown name, or, of the convolutional ones, images with a side that
+            is no multiple of 16, or greater than 256.
     """
     if name not in NETWORKS:
         raise InputError(
             f"network must be one of {', '.join(NETWORKS)}, got '{name}'"
             f"{did_you_mean(name, NETWORKS)}"
         )
-    _, height, width = image_shape
-    if name not in ANY_SIZE and (height != width or height not in SIZES):
+    if name not in ANY_SIZE and not takes_size(image_shape):
+        _, height, width = image_shape
         raise InputError(
-            f"images must be square with side {', '.join(map(str, SIZES))}, got {height}x{width}; "
-            f"networks {' and '.join(ANY_SIZE)} take any size"
+            f"network {name} needs images with sides that are multiples of {MULTIPLE} up to "
+            f"{LARGEST}, got {height}x{width}; networks {' and '.join(ANY_SIZE)} take any size"
         )
-    return NETWORKS[name](image_shape, latents)
+    return NETWORKS[name](image_shape, outputs, inputs)
+
+
+def takes_size(image_shape: ImageShape) -> bool:
+    """Say whether the convolutional networks take images of this shape."""
+    return all(side % MULTIPLE == 0 and 0 < side <= LARGEST for side in image_shape[1:])
 
 
 def plain(module: Module) -> Module:

@@ -1,27 +1,45 @@
-"""Training objectives: functions of (model, images, step) that return named terms."""
+"""Training objectives: functions of (model, batch, step) that return named terms."""
 
 from __future__ import annotations
 
-from betavae.objectives.beta import beta_vae
-from betavae.objectives.capacity_vae import capacity
-from betavae.objectives.constrained_vae import constrained
-from betavae.objectives.dip_vae import dip
-from betavae.objectives.factor_vae import factor
-from betavae.objectives.info_vae import infovae
+from betavae.objectives.beta import BetaOptions, beta_vae
+from betavae.objectives.capacity_vae import CapacityOptions, capacity
+from betavae.objectives.constrained_vae import ConstrainedOptions, constrained
+from betavae.objectives.custom import CustomOptions
+from betavae.objectives.dip_vae import DIPOptions, dip
+from betavae.objectives.factor_vae import FactorOptions, factor
+from betavae.objectives.info_vae import InfoVAEOptions, infovae
+from betavae.objectives.settle_vae import SettleOptions, settle
 from betavae.objectives.state import Stateful
-from betavae.objectives.tc_vae import tcvae
-from betavae.objectives.terms import Objective, Step, Terms
+from betavae.objectives.tc_vae import TCOptions, tcvae
+from betavae.objectives.terms import Objective, Step, Terms, asks
+
+AnyObjective = (
+    BetaOptions
+    | ConstrainedOptions
+    | CapacityOptions
+    | TCOptions
+    | FactorOptions
+    | DIPOptions
+    | InfoVAEOptions
+    | SettleOptions
+    | CustomOptions
+)
+"""The options of every objective: a new one is named here and nowhere else."""
 
 __all__ = [
+    "AnyObjective",
     "Objective",
     "Stateful",
     "Step",
     "Terms",
+    "asks",
     "beta_vae",
     "capacity",
     "constrained",
     "dip",
     "factor",
     "infovae",
+    "settle",
     "tcvae",
 ]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Literal
+
+from pydantic import Field
 
 from betavae._system.errors import InputError
+from betavae._system.options import Options
+from betavae.data.batches import Batch
 from betavae.models.vae import VAE
+from betavae.objectives.length import Length
+from betavae.objectives.schedules import linear
 from betavae.objectives.terms import Objective, Step, Terms, Weight
 
 
@@ -29,11 +35,31 @@ def capacity(gamma: float = 20.0, *, target: Weight = 25.0) -> Objective:
     if not callable(target) and not target >= 0:
         raise InputError(f"target must be >= 0, got {target}")
 
-    def objective(model: VAE, images: Tensor, step: Step) -> Terms:
-        found = step.forward(model, images)
+    def objective(model: VAE, batch: Batch, step: Step) -> Terms:
+        found = step.forward(model, batch.images)
         now = step.at(target)
         loss = found.distortion + gamma * (found.rate - now).abs()
-        extras = {"capacity": images.new_full((), now)}
-        return Terms.of(found, loss, beta=gamma, extras=extras)
+        return Terms.of(found, loss, {"capacity": now, "gamma": gamma})
 
     return objective
+
+
+class CapacityOptions(Options):
+    """The rate is held at a rising target (Burgess et al. 2018)."""
+
+    name: Literal["capacity"] = "capacity"
+    gamma: float = Field(20.0, ge=0, description="Weight of the distance to the target.")
+    target: float = Field(25.0, ge=0, description="The rate's last target C, nats per image.")
+    target_start: float = Field(0.0, ge=0, description="The target at the first image.")
+    target_ramp: int | None = Field(
+        None, ge=1, description="Images over which the target rises. [default: 40 % of the run]"
+    )
+
+    def make(self, length: Length) -> Objective:
+        """Return the objective for a run of this length."""
+        rise = linear(self.target_start, self.target, self.target_ramp or length.ramp)
+        return capacity(self.gamma, target=rise)
+
+    def part_of_length(self) -> str | None:
+        """Name what is a part of the run's length, if anything."""
+        return "objective.target_ramp" if self.target_ramp is None else None

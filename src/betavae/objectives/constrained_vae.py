@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from betavae._system.errors import InputError
+from betavae._system.options import Options
+from betavae.data.batches import Batch
 from betavae.models.vae import VAE
+from betavae.objectives.length import Length
 from betavae.objectives.terms import Step, Terms
 
 Held = Literal["rate", "distortion"]
@@ -80,9 +84,9 @@ class Constrained:
         self._log_multiplier = torch.full((), math.log(initial))
         self._average = torch.full((), math.nan)  # no step taken yet
 
-    def __call__(self, model: VAE, images: Tensor, step: Step) -> Terms:
+    def __call__(self, model: VAE, batch: Batch, step: Step) -> Terms:
         """Return the terms; the multiplier moves after the model's step."""
-        found = step.forward(model, images)
+        found = step.forward(model, batch.images)
         multiplier = self._log_multiplier.exp()
         if self.hold == "rate":
             held, beta = found.rate, multiplier
@@ -90,10 +94,8 @@ class Constrained:
         else:
             held, beta = found.distortion, 1 / multiplier
             loss = found.rate + multiplier * (found.distortion - self.epsilon)
-        extras = {"multiplier": multiplier, "excess": held - self.epsilon}
-        return Terms.of(
-            found, loss, beta=beta, extras=extras, after=lambda: self._ascend(held.detach())
-        )
+        values = {"beta": beta, "multiplier": multiplier, "excess": held - self.epsilon}
+        return Terms.of(found, loss, values, after=lambda: self._ascend(held.detach()))
 
     @torch.no_grad()
     def _ascend(self, held: Tensor) -> None:
@@ -119,3 +121,20 @@ class Constrained:
         device = self._log_multiplier.device
         self._log_multiplier = state["log_multiplier"].to(device)
         self._average = state["average"].to(device)
+
+
+class ConstrainedOptions(Options):
+    """One term is held at epsilon nats while the other is minimised; beta is found, not given."""
+
+    name: Literal["constrained"] = "constrained"
+    epsilon: float | None = Field(
+        None, description="Nats per image of the held term. [default: 10 for the rate]"
+    )
+    hold: Held = Field("rate", description="The held term; the other is minimised.")
+    step_size: float = Field(5e-4, gt=0, description="Step of log beta, per step and nat.")
+    smoothing: float = Field(0.99, ge=0, lt=1, description="Weight of the past in the average.")
+    initial: float = Field(1.0, gt=0, description="The multiplier at the first step.")
+
+    def make(self, length: Length) -> Constrained:
+        """Return the objective."""
+        return constrained(**self.model_dump(exclude={"name"}))

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from betavae._system.errors import InputError
+from betavae._system.options import Options
+from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
-from betavae.objectives.terms import Objective, Step, Terms
+from betavae.objectives.length import Length
+from betavae.objectives.terms import Objective, Step, Terms, asks
 
 Kind = Literal["i", "ii"]
 
@@ -57,15 +61,33 @@ def dip(
         if not value >= 0:
             raise InputError(f"{name} must be >= 0, got {value}")
 
-    def objective(model: VAE, images: Tensor, step: Step) -> Terms:
-        found = step.forward(model, images)
-        if len(found.mean) < 2:
-            raise InputError(f"dip needs at least 2 images a batch, got {len(found.mean)}")
-        matrix = covariance(found.mean, found.log_var, kind)
+    def objective(model: VAE, batch: Batch, step: Step) -> Terms:
+        found = step.forward(model, batch.images)
+        mean, log_var = found.posterior
+        if len(mean) < 2:
+            raise InputError(f"dip needs at least 2 images a batch, got {len(mean)}")
+        matrix = covariance(mean, log_var, kind)
         variances = matrix.diagonal()
         apart = matrix.square().sum() - variances.square().sum()
         penalty = off_diagonal * apart + on * (variances - 1).square().sum()
-        extras = {"covariance_penalty_estimate": penalty}
-        return Terms.of(found, found.distortion + found.rate + penalty, extras=extras)
+        values: dict[str, Tensor | float] = {"covariance_penalty_estimate": penalty, "beta": 1.0}
+        return Terms.of(found, found.distortion + found.rate + penalty, values)
 
-    return objective
+    return asks(objective, gaussian="dip")
+
+
+class DIPOptions(Options):
+    """The covariance of the aggregate posterior is driven to the identity (Kumar et al. 2018)."""
+
+    name: Literal["dip"] = "dip"
+    kind: Kind = Field("ii", description="Covariance of the means (i) or of the codes (ii).")
+    off_diagonal: float = Field(10.0, ge=0, description="Weight of the covariances.")
+    diagonal: float | None = Field(
+        None,
+        ge=0,
+        description="Weight of the variances. [default: 10 times the other for i, the same for ii]",
+    )
+
+    def make(self, length: Length) -> Objective:
+        """Return the objective."""
+        return dip(**self.model_dump(exclude={"name"}))

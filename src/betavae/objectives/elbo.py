@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from betavae.models.vae import VAE
+
+Between = Callable[[Any], Any]
+"""What an objective does with the posterior before it is sampled: posterior -> posterior."""
 
 
 class Pass(NamedTuple):
@@ -15,16 +18,14 @@ class Pass(NamedTuple):
 
     Attributes:
         distortion: E_q[-log p(x|z)], scalar.
-        rate_per_latent: KL(q(z_j|x) || p(z_j)), (M,), each >= 0.
-        mean: of q(z|x), (B, M).
-        log_var: of q(z|x), (B, M).
-        latents: a sample of q(z|x) for every image, (B, M); gradients pass through it.
+        rate_per_latent: nats that each latent carries, (M,); of Gaussians KL(q(z_j|x) || p(z_j)).
+        posterior: of the latent's own kind, a NamedTuple of tensors with the batch first.
+        latents: a sample of it for every image, as the decoder was given it; gradients pass.
     """
 
     distortion: Tensor
     rate_per_latent: Tensor
-    mean: Tensor
-    log_var: Tensor
+    posterior: Any
     latents: Tensor
 
     @property
@@ -33,32 +34,20 @@ class Pass(NamedTuple):
         return self.rate_per_latent.sum()
 
 
-def gaussian_rate(mean: Tensor, log_var: Tensor) -> Tensor:
-    """Return KL(N(mean, exp log_var) || N(0, 1)) per image and latent, in nats, >= 0.
-
-    Args:
-        mean: (B, M).
-        log_var: (B, M).
-
-    Source: Kingma & Welling 2014, Appendix B.
-
-    >>> gaussian_rate(torch.tensor([[1.0]]), torch.tensor([[0.0]]))
-    tensor([[0.5000]])
-    """
-    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
-
-
-def elbo_pass(model: VAE, images: Tensor, noise: Tensor) -> Pass:
+def elbo_pass(model: VAE, images: Tensor, noise: Tensor, between: Between | None = None) -> Pass:
     """Encode, sample, decode; distortion + rate is -ELBO.
 
-    Everything heavy of a step is here, so this is what is compiled.
+    Everything heavy of a step is here, so this is what is compiled and shared over processes.
 
     Args:
         model: the VAE.
         images: (B, C, H, W) in [0, 1].
-        noise: (B, M) standard normal, the reparametrised sample's.
+        noise: (B, latent.noise_columns) standard normal, the sample's.
+        between: steps in before the posterior is sampled.
     """
-    mean, log_var = model.posterior_parameters(images)
-    latents = mean + torch.exp(0.5 * log_var) * noise
+    posterior = model.encode(images)
+    if between is not None:
+        posterior = between(posterior)
+    latents = posterior.sample(noise)
     distortion = model.likelihood.distortion(model.decoder(latents), images)
-    return Pass(distortion, gaussian_rate(mean, log_var).mean(dim=0), mean, log_var, latents)
+    return Pass(distortion, posterior.rate_per_latent(), posterior, latents)

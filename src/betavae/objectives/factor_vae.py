@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
 from betavae._system.errors import InputError
+from betavae._system.options import Options
+from betavae.data.batches import Batch, independent_pair
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
+from betavae.objectives.length import Length
 from betavae.objectives.ranks import Ranks
 from betavae.objectives.state import pack_optimiser, unpack_optimiser
 from betavae.objectives.terms import Step, Terms
@@ -80,27 +85,32 @@ def discriminator_loss(discriminator: nn.Module, joint: Tensor, product: Tensor)
 class FactorVAE:
     """The objective of `factor`; its state is the discriminator and its optimiser."""
 
+    needs_gaussian = "factor"
+    sampler = staticmethod(independent_pair)
+
     def __init__(self, gamma: float, learning_rate: float) -> None:
         self.gamma = gamma
         self.learning_rate = learning_rate
         self.discriminator: nn.Module | None = None
 
-    def __call__(self, model: VAE, images: Tensor, step: Step) -> Terms:
+    def __call__(self, model: VAE, batch: Batch, step: Step) -> Terms:
         """Return the terms; the discriminator learns after the model's step."""
         if self.discriminator is None:
             raise RuntimeError("start(model, seed) comes before the first step")
-        found, ranks = step.forward(model, images), step.ranks
+        if batch.other is None:
+            raise InputError("factor needs a second batch: draw with `independent_pair`")
+        found, ranks = step.forward(model, batch.images), step.ranks
         own = ranks.part(found.latents)  # each rank's discriminator judges that rank's codes
         tc = ranks.average(tc_estimate(self.discriminator, own))
         with torch.no_grad():
-            parameters = torch.cat(model.posterior_parameters(step.second_batch()), dim=1)
-            mean, log_var = ranks.gather(parameters).chunk(2, dim=1)
-            noise = step.normal(len(mean), mean.shape[1], like=mean)
-            product = shuffled(mean + torch.exp(0.5 * log_var) * noise, step.generator)
+            second = model.encode(batch.other).map(ranks.gather)
+            rows, columns = second.mean.shape
+            noise = step.normal(rows, columns, like=second.mean)
+            product = shuffled(second.sample(noise), step.generator)
         return Terms.of(
             found,
             found.distortion + found.rate + self.gamma * tc,
-            extras={"tc_estimate": tc},
+            {"tc_estimate": tc, "beta": 1.0},
             after=lambda: self._learn(own, ranks.part(product), ranks),
         )
 
@@ -146,3 +156,15 @@ class FactorVAE:
             parts[part][inner] = value
         self.discriminator.load_state_dict(parts["discriminator"])
         unpack_optimiser(self._optimiser, parts["optimiser"])
+
+
+class FactorOptions(Options):
+    """A discriminator estimates the total correlation (Kim & Mnih 2018)."""
+
+    name: Literal["factor"] = "factor"
+    gamma: float = Field(6.4, ge=0, description="Weight of the total correlation.")
+    learning_rate: float = Field(1e-4, gt=0, description="The discriminator's learning rate.")
+
+    def make(self, length: Length) -> FactorVAE:
+        """Return the objective."""
+        return factor(**self.model_dump(exclude={"name"}))

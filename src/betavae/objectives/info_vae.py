@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from betavae._system.errors import InputError
+from betavae._system.options import Options
+from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
-from betavae.objectives.terms import Objective, Step, Terms
+from betavae.objectives.length import Length
+from betavae.objectives.terms import Objective, Step, Terms, asks
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -73,13 +79,28 @@ def infovae(alpha: float = 0.5, *, scale: float = 100.0) -> Objective:
     if alpha + scale < 1:
         raise InputError(f"alpha + scale must be >= 1, got {alpha + scale:g}")
 
-    def objective(model: VAE, images: Tensor, step: Step) -> Terms:
-        found = step.forward(model, images)
-        if len(found.mean) < 2:
-            raise InputError(f"infovae needs at least 2 images a batch, got {len(found.mean)}")
-        prior = step.normal(len(found.mean), model.latents, like=found.mean)
+    def objective(model: VAE, batch: Batch, step: Step) -> Terms:
+        found = step.forward(model, batch.images)
+        if len(found.latents) < 2:
+            raise InputError(f"infovae needs at least 2 images a batch, got {len(found.latents)}")
+        rows, columns = found.latents.shape
+        prior = step.normal(rows, columns, like=found.latents)
         distance = mmd(found.latents, prior)
         loss = found.distortion + (1 - alpha) * found.rate + (alpha + scale - 1) * distance
-        return Terms.of(found, loss, beta=1 - alpha, extras={"mmd_estimate": distance})
+        return Terms.of(found, loss, {"mmd_estimate": distance, "beta": 1 - alpha})
 
-    return objective
+    return asks(objective, gaussian="infovae")
+
+
+class InfoVAEOptions(Options):
+    """A distance of the aggregate posterior from the prior (Zhao et al. 2019)."""
+
+    name: Literal["infovae"] = "infovae"
+    alpha: float = Field(
+        0.5, le=1, description="How much of the mutual information goes unpunished."
+    )
+    scale: float = Field(100.0, ge=0, description="The paper's lambda, weight of KL(q(z) || p(z)).")
+
+    def make(self, length: Length) -> Objective:
+        """Return the objective."""
+        return infovae(**self.model_dump(exclude={"name"}))

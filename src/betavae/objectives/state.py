@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from betavae.models.vae import VAE
+from betavae.objectives.optimisers import Optimiser
 
 
 @runtime_checkable
@@ -25,7 +26,7 @@ class Stateful(Protocol):
         """Put back what `state_dict` gave, after `start`."""
 
 
-def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def pack_optimiser(optimiser: Optimiser) -> dict[str, Tensor]:
     """Return an optimiser's state as tensors named ``INDEX.KEY``."""
     tensors: dict[str, Tensor] = {}
     for index, state in optimiser.state_dict()["state"].items():
@@ -33,7 +34,7 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     return tensors
 
 
-def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def unpack_optimiser(optimiser: Optimiser, tensors: Mapping[str, Tensor]) -> None:
     """Put back what `pack_optimiser` gave; learning rates and the like stay as they are."""
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}

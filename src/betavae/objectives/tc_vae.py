@@ -6,12 +6,16 @@ import math
 from typing import Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from betavae._system.errors import InputError
+from betavae._system.options import Options
+from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
-from betavae.objectives.terms import Objective, Step, Terms
+from betavae.objectives.length import Length
+from betavae.objectives.terms import Objective, Step, Terms, asks
 
 Estimator = Literal["mws", "mss"]
 LOG_2PI = math.log(2 * math.pi)
@@ -148,18 +152,36 @@ def tcvae(
         if not math.isfinite(value):
             raise InputError(f"{name} must be finite, got {value}")
 
-    def objective(model: VAE, images: Tensor, step: Step) -> Terms:
-        found = step.forward(model, images)
-        if len(found.mean) < 2:
-            raise InputError(f"tcvae needs at least 2 images a batch, got {len(found.mean)}")
-        mi, tc, dwkl = decompose(
-            found.latents, found.mean, found.log_var, step.dataset_size, estimator
-        )
+    def objective(model: VAE, batch: Batch, step: Step) -> Terms:
+        found = step.forward(model, batch.images)
+        mean, log_var = found.posterior
+        if len(mean) < 2:
+            raise InputError(f"tcvae needs at least 2 images a batch, got {len(mean)}")
+        mi, tc, dwkl = decompose(found.latents, mean, log_var, step.dataset_size, estimator)
         loss = found.distortion + found.rate
         for weight, part in ((alpha, mi), (beta, tc), (gamma, dwkl)):
             if weight != 1:  # adding 0 times a part would cost its gradient
                 loss = loss + (weight - 1) * part
-        extras = {"tc_estimate": tc, "mi_estimate": mi, "dimension_wise_kl_estimate": dwkl}
-        return Terms.of(found, loss, beta=beta, extras=extras)
+        values: dict[str, Tensor | float] = {
+            "tc_estimate": tc,
+            "mi_estimate": mi,
+            "dimension_wise_kl_estimate": dwkl,
+            "tc_weight": beta,
+        }
+        return Terms.of(found, loss, values)
 
-    return objective
+    return asks(objective, gaussian="tcvae")
+
+
+class TCOptions(Options):
+    """The rate is taken apart, and each part weighed for itself (Chen et al. 2018)."""
+
+    name: Literal["tcvae"] = "tcvae"
+    beta: float = Field(6.0, ge=0, description="The paper's beta, weight of the total correlation.")
+    alpha: float = Field(1.0, description="Weight of the index-code mutual information.")
+    gamma: float = Field(1.0, ge=0, description="Weight of the dimension-wise KL.")
+    estimator: Estimator = Field("mws", description="Minibatch weighted or stratified sampling.")
+
+    def make(self, length: Length) -> Objective:
+        """Return the objective."""
+        return tcvae(**self.model_dump(exclude={"name"}))

@@ -1,4 +1,4 @@
-"""What every objective returns, and what it is told about the step."""
+"""What every learner and objective returns, and what it is told about the step."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from betavae._system.errors import InputError
+from betavae.data.batches import Batch, Sampler
+from betavae.models.latents import Gaussian
 from betavae.models.vae import VAE
-from betavae.objectives.elbo import Pass, elbo_pass
+from betavae.objectives.elbo import Between, Pass, elbo_pass
 from betavae.objectives.ranks import Ranks
 
 Weight = float | Callable[[int], float]
@@ -18,26 +21,22 @@ Weight = float | Callable[[int], float]
 
 @dataclass(frozen=True)
 class Terms:
-    """Named terms in nats per image: summed over pixels and latents, mean over the batch.
+    """What a step came to, in nats per image: summed over pixels and latents, batch mean.
 
     Attributes:
         loss: what is minimised, scalar.
-        distortion: E_q[-log p(x|z)], scalar.
-        rate: KL(q(z|x) || p(z)), scalar, >= 0.
-        rate_per_latent: the rate's parts, (M,), each >= 0.
-        beta: the objective's weight called beta: of the rate, or of what stands in its place.
-        extras: further scalars to record, by name, the one to watch first; what a batch can
-            only estimate is named so (``tc_estimate``).
+        values: what is recorded, by name, the one to watch first: tensors are averaged over the
+            steps of a record; numbers are settings, of which the last one is kept. A weight
+            called ``beta`` is that of the rate. What a batch can only estimate is named so
+            (``tc_estimate``).
+        per_latent: nats that each latent carries, (M,), where that is known.
         after: called once the model has taken its step: where an objective moves state of its
             own (a multiplier, a discriminator).
     """
 
     loss: Tensor
-    distortion: Tensor
-    rate: Tensor
-    rate_per_latent: Tensor
-    beta: float | Tensor
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    values: Mapping[str, Tensor | float] = field(default_factory=dict)
+    per_latent: Tensor | None = None
     after: Callable[[], None] | None = None
 
     @classmethod
@@ -45,14 +44,12 @@ class Terms:
         cls,
         found: Pass,
         loss: Tensor,
-        *,
-        beta: float | Tensor = 1.0,
-        extras: Mapping[str, Tensor] | None = None,
+        values: Mapping[str, Tensor | float] | None = None,
         after: Callable[[], None] | None = None,
     ) -> Terms:
-        """Return the terms of a pass with the loss made from it."""
-        rates = found.rate_per_latent
-        return cls(loss, found.distortion, rates.sum(), rates, beta, extras or {}, after)
+        """Return the terms of a pass, with its distortion and rate, and the loss made from it."""
+        both = {"distortion": found.distortion, "rate": found.rate}
+        return cls(loss, {**both, **(values or {})}, found.rate_per_latent, after)
 
 
 @dataclass(frozen=True)
@@ -63,24 +60,27 @@ class Step:
         images_seen: before this step.
         generator: the source of all noise, on the model's device.
         dataset_size: images in the data set, N.
-        second_batch: returns a batch drawn independently of this step's, (B, C, H, W).
         elbo: runs a batch through the VAE; the loop puts a compiled or shared `elbo_pass` here.
-        ranks: the processes that share the batch. The images, the second batch's too, are then
-            this one's part of it, while `forward` returns the whole batch's terms and codes,
-            and all noise is drawn for the whole batch, the same on every rank.
+        ranks: the processes that share the batch. The batch's images are then this one's part of
+            it, while `forward` returns the whole batch's terms and codes, and all noise is drawn
+            for the whole batch, the same on every rank.
     """
 
     images_seen: int
     generator: torch.Generator
     dataset_size: int
-    second_batch: Callable[[], Tensor]
-    elbo: Callable[[VAE, Tensor, Tensor], Pass] = elbo_pass
+    elbo: Callable[[VAE, Tensor, Tensor, Between | None], Pass] = elbo_pass
     ranks: Ranks = Ranks()  # noqa: RUF009 - frozen
 
-    def forward(self, model: VAE, images: Tensor) -> Pass:
-        """Draw the noise and run `images` (B, C, H, W) through the model."""
+    def forward(self, model: VAE, images: Tensor, between: Between | None = None) -> Pass:
+        """Draw the noise and run `images` (B, C, H, W) through the model.
+
+        `between` steps in between encoding and sampling: it is given this rank's posterior and
+        returns the one to sample.
+        """
         rows = len(images) * self.ranks.count
-        return self.elbo(model, images, self.normal(rows, model.latents, images))
+        noise = self.normal(rows, model.latent.noise_columns, images)
+        return self.elbo(model, images, noise, between)
 
     def normal(self, rows: int, columns: int, like: Tensor) -> Tensor:
         """Return (rows, columns) standard normal noise of the dtype and device of `like`."""
@@ -93,5 +93,37 @@ class Step:
         return weight(self.images_seen) if callable(weight) else weight
 
 
-Objective = Callable[[VAE, Tensor, Step], Terms]
-"""(model, images (B, C, H, W), step) -> Terms; one with state is also a `Stateful`."""
+Objective = Callable[[VAE, Batch, Step], Terms]
+"""(model, batch, step) -> Terms.
+
+One with state is also a `Stateful`; what else it asks for, `asks` notes on it.
+"""
+
+
+def asks(
+    objective: Objective, *, gaussian: str | None = None, sampler: Sampler | None = None
+) -> Objective:
+    """Note on an objective, a function, what it asks of the model and the batches.
+
+    Args:
+        objective: gets the attributes ``needs_gaussian`` and ``sampler``.
+        gaussian: the objective's name, where it needs Gaussian latents.
+        sampler: how its batches are drawn; shuffled if None (`betavae.data.batches`).
+    """
+    for name, value in (("needs_gaussian", gaussian), ("sampler", sampler)):
+        if value is not None:
+            setattr(objective, name, value)
+    return objective
+
+
+def check_latent(objective: object, model: VAE) -> None:
+    """Refuse an objective that needs Gaussian latents where the model has others.
+
+    Raises:
+        InputError: says which.
+    """
+    name = getattr(objective, "needs_gaussian", None)
+    if name is not None and not isinstance(model.latent, Gaussian):
+        raise InputError(
+            f"objective {name} needs Gaussian latents, got {type(model.latent).__name__.lower()}"
+        )

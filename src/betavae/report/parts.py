@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +17,17 @@ from betavae.figures.arrays import mosaic, shrunk
 from betavae.figures.curves import moves, panel_row
 from betavae.figures.inline import figure_address, sheet_address
 from betavae.figures.pictures import sheet_gaps, signed, step_centres, traversal_sheet
-from betavae.report import words as summaries
+from betavae.report import words
+from betavae.report.score_words import headline, score_tiles
+from betavae.report.settings_words import command
+from betavae.runs.code_source import source_of_run
 from betavae.runs.image_figures import answers
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import Scale
-from betavae.runs.method import run_method
 from betavae.runs.opened import OpenRun, seed_rows
-from betavae.runs.scores import Tile, headline, read_scores, score_tiles
+from betavae.runs.scores import read_scores
 from betavae.runs.traversals import Traversals, leading, traverse
-from betavae.training.records import ACTIVE_NATS, RECORDS, read_terms
+from betavae.training.records import ACTIVE_NATS
 
 PAIRS = 12  # reconstructions shown
 SHEET_ROWS = 25_000  # images behind the responses, about
@@ -40,57 +43,9 @@ class Chart:
     alt: str
 
 
-@dataclass(frozen=True)
-class Strip:
-    """One latent's traversal: its picture and what is written around it."""
-
-    latent: int
-    name: str
-    amount: str
-    share: float
-    active: bool
-    picture: str
-    marks: list[tuple[float, str]]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the images stand in a strip's picture, in its pixels, and the latent's values."""
-
-    side: int
-    gap: int
-    start: int
-    seeds: int
-    values: list[float]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One run in the report."""
-
-    name: str
-    folder: str
-    title: str
-    lead: str
-    warnings: list[str]
-    scores: list[Tile]
-    tiles: list[Tile]
-    facts: dict[str, str]
-    latents: int
-    prior: bool
-    strips: list[Strip]
-    layout: Layout
-    pairs: list[str]
-    responses: Chart | None
-    rates: list[Chart]
-    curves: list[Chart]
-    trained: bool
-    command: list[str]
-
-
 def draw_part(
     run: OpenRun, name: str, *, seeds: int, span: float, steps: int, most: int, seed: int
-) -> Part:
+) -> dict[str, Any]:
     """Draw all that the report shows of a run.
 
     Args:
@@ -101,6 +56,9 @@ def draw_part(
         steps: values in a traversal.
         most: latents shown at most.
         seed: seed of the choice of images.
+
+    Returns:
+        What the template reads of a run, by name.
     """
     rng = np.random.default_rng(seed)
     rows = seed_rows(run.dataset, seeds, rng)
@@ -112,33 +70,34 @@ def draw_part(
         steps=steps,
         latents=leading(run.scale.amounts, most),
     )
-    tiles = summaries.tiles(run)
-    return Part(
-        name=name,
-        folder=str(run.folder),
-        title=summaries.title(run),
-        lead=summaries.lead(run),
-        warnings=summaries.warnings(run),
-        scores=score_tiles(run.folder),
-        tiles=tiles,
-        facts={
+    tiles = words.tiles(run)
+    config = run.header.config
+    return {
+        "name": name,
+        "folder": str(run.folder),
+        "title": words.title(run),
+        "lead": words.lead(run),
+        "warnings": words.warnings(run),
+        "scores": score_tiles(run.folder),
+        "tiles": tiles,
+        "facts": {
             "Disentanglement score": headline(read_scores(run.folder)),
             **{tile.name: f"{tile.value} {tile.unit}".strip() for tile in tiles},
         },
-        latents=run.model.latents,
-        prior=run.scale.prior,
-        strips=_strips(shown, run.scale, read_names(run.folder)),
-        layout=_layout(shown),
-        pairs=_pairs(run, rng),
-        responses=_responses(run),
-        rates=_rates(run),
-        curves=_curves(run),
-        trained=run.header.config.method not in summaries.FITTED_AT_ONCE,
-        command=summaries.command(run.header.config, run.folder),
-    )
+        "latents": run.model.latents,
+        "prior": run.scale.prior,
+        "strips": _strips(shown, run.scale, read_names(run.folder)),
+        "layout": _layout(shown),
+        "pairs": _pairs(run, rng),
+        "responses": _responses(run),
+        "rates": _rates(run),
+        "curves": _curves(run),
+        "trained": config.method.name not in words.FITTED_AT_ONCE,
+        "command": command(config, run.folder),
+    }
 
 
-def _strips(shown: Traversals, scale: Scale, names: dict[int, str]) -> list[Strip]:
+def _strips(shown: Traversals, scale: Scale, names: dict[int, str]) -> list[dict[str, Any]]:
     """Draw each latent's traversal, and say where its marks go in percent of its width."""
     images, inputs = shrunk(shown.images), shrunk(shown.inputs)
     colour = images.shape[3] == 3
@@ -149,24 +108,26 @@ def _strips(shown: Traversals, scale: Scale, names: dict[int, str]) -> list[Stri
     middle = [(steps[len(steps) // 2], "0")] if len(steps) % 2 else []
     largest = max(float(shown.amounts.max()), 1e-9)
     return [
-        Strip(
-            latent=int(latent),
-            name=names.get(int(latent), ""),
-            amount=f"{amount:.2f} {shown.unit}",
-            share=100 * float(amount) / largest,
-            active=bool(scale.active[latent]),
-            picture=sheet_address(traversal_sheet(block, inputs), colour=colour),
-            marks=[(centre, "input"), ends[0], *middle, ends[1]],
-        )
+        {
+            "latent": int(latent),
+            "name": names.get(int(latent), ""),
+            "amount": f"{amount:.2f} {shown.unit}",
+            "share": 100 * float(amount) / largest,
+            "active": bool(scale.active[latent]),
+            "picture": sheet_address(traversal_sheet(block, inputs), colour=colour),
+            "marks": [(centre, "input"), ends[0], *middle, ends[1]],
+        }
         for latent, amount, block in zip(shown.latents, shown.amounts, images, strict=True)
     ]
 
 
-def _layout(shown: Traversals) -> Layout:
+def _layout(shown: Traversals) -> dict[str, Any]:
+    """Say where images stand in a strip's picture, in its pixels, and the latent's values."""
     side = shrunk(shown.inputs).shape[-1]
     gap, wide = sheet_gaps(side)
     values = [round(float(value), 4) for value in shown.values]
-    return Layout(side, gap, side + wide, len(shown.inputs), values)
+    seeds = len(shown.inputs)
+    return {"side": side, "gap": gap, "start": side + wide, "seeds": seeds, "values": values}
 
 
 @torch.inference_mode()
@@ -189,8 +150,8 @@ def _responses(run: OpenRun) -> Chart | None:
     """Draw what each latent answers to; None where the data has no factors."""
     if not run.dataset.factor_names:
         return None
-    method = run_method(run.folder, run.model, run.dataset, progress=False)
-    found = answers(method, method.balanced(SHEET_ROWS))
+    source = source_of_run(run, progress=False)
+    found = answers(source, source.balanced(SHEET_ROWS))
     return _twice(
         lambda theme: figures.response_sheet(found, theme=theme),
         "For each latent: a map of its mean value over positions, curves of its mean value over "
@@ -229,19 +190,15 @@ def _rates(run: OpenRun) -> list[Chart]:
 
 def _curves(run: OpenRun) -> list[Chart]:
     """Draw the terms of training, a chart each; none without records."""
+    seen = [record.images for record in run.records]
+    series: dict[str, list[float]] = {}
+    for name in run.records[0].terms if run.records else ():
+        values = [record.terms[name] for record in run.records]
+        if name not in ("beta", "gamma", "tc_weight") or moves(values):
+            shown = "β" if name == "beta" else name.replace("_", " ").capitalize()
+            series[shown] = values
     if run.scale.prior:
-        seen = [record.images for record in run.records]
-        series = {
-            "Distortion": [record.distortion for record in run.records],
-            "Rate": [record.rate for record in run.records],
-            "Loss": [record.loss for record in run.records],
-            "β": [record.beta for record in run.records],
-        }
-        if seen and not moves(series["β"]):
-            del series["β"]
-    else:
-        seen, terms = read_terms(run.folder / RECORDS)
-        series = {name.replace("_", " ").capitalize(): values for name, values in terms.items()}
+        series["Loss"] = [record.loss for record in run.records]
     if not seen:
         return []
     size = _CHART if len(series) in (2, 4) else None  # rows of two, or one row of three

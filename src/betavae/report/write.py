@@ -18,10 +18,11 @@ import betavae
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.figures.pictures import signed
-from betavae.report import words as summaries
 from betavae.report.parts import draw_part
+from betavae.report.score_words import metric_rows
+from betavae.report.settings_words import setting_rows
 from betavae.runs.opened import open_run
-from betavae.runs.scores import metric_rows, read_scores
+from betavae.runs.scores import read_scores
 from betavae.runs.traversals import SHOWN
 from betavae.training.records import ACTIVE_NATS
 
@@ -76,15 +77,15 @@ def write_report(
         .get_template("report.html.j2")
         .render(
             runs=parts,
-            facts=list(dict.fromkeys(name for part in parts for name in part.facts)),
-            title=parts[0].title if len(parts) == 1 else f"{len(parts)} runs side by side",
+            facts=list(dict.fromkeys(name for part in parts for name in part["facts"])),
+            title=parts[0]["title"] if len(parts) == 1 else f"{len(parts)} runs side by side",
             metrics=metric_rows([read_scores(folder) for folder in folders]),
             paper=all(config.data == "shapes2d" for config in configs),
             sample=sample,
             threshold=ACTIVE_NATS,
             span=signed(span).removeprefix("+"),
-            seeds=parts[0].layout.seeds,
-            settings=summaries.setting_rows(configs),
+            seeds=parts[0]["layout"]["seeds"],
+            settings=setting_rows(configs),
             script=Markup(script),
             script_digest=_digest(script),
             version=betavae.__version__,

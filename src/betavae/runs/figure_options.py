@@ -1,4 +1,4 @@
-"""What every drawing is told, and what it gives back."""
+"""What every figure is told, and what it gives back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from betavae._system.errors import InputError
 
 
 @dataclass(frozen=True)
-class Options:
+class FigureOptions:
     """What the figures can be told; each uses what concerns it.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Drawings that need images: traversals, responses, reconstructions."""
+"""Figures that need images: traversals, responses, reconstructions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.shapes2d import SHAPES
 from betavae.figures.style import latent_name
-from betavae.runs.figure_options import Drawn, Options
+from betavae.runs.code_source import CodeSource, factors_of
+from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import Decode, Scale, scale_of
-from betavae.runs.method import Method, labelled
 from betavae.runs.opened import seed_rows
 from betavae.runs.representation import Representation
 from betavae.runs.traversals import sweep, sweep_images
@@ -24,29 +24,29 @@ SHEET_STEPS = 5  # values in a traversal of the response sheet, which are drawn 
 SPREAD_ROWS = 4096  # images on which latents are ranked, and codes without a prior are scaled
 
 
-def traversals(methods: Sequence[Method], options: Options) -> Drawn:
+def traversals(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
     """Traverse the same images by every method, the latents of each by what they carry."""
-    drawers = [_drawer(method, "traversals") for method in methods]
-    first = methods[0]
+    drawers = [_drawer(source, "traversals") for source in sources]
+    first = sources[0]
     dataset = _images(first, "traversals")
     rows = seed_rows(dataset, options.seeds, np.random.default_rng(options.seed))
     values = sweep(options.span, options.steps)
     blocks: dict[str, list[figures.Block]] = {}
     numbers, priors = [], []
-    for number, (method, decode) in enumerate(zip(methods, drawers, strict=True)):
-        shape = _images(method, "traversals").images.image_shape
+    for number, (source, decode) in enumerate(zip(sources, drawers, strict=True)):
+        shape = _images(source, "traversals").images.image_shape
         if shape != dataset.images.image_shape:
             raise InputError(
                 "traversals side by side need images of one shape, "
                 f"got {dataset.images.image_shape} and {shape}"
             )
-        codes = method.encode(rows).mean
-        scale = _scale(method.sample(SPREAD_ROWS, options.seed), decode, options.seed)
+        codes = source.encode(rows).mean
+        scale = _scale(source.sample(SPREAD_ROWS, options.seed), decode, options.seed)
         order = figures.by_rate(scale.amounts)[: options.latents]
         drawn = sweep_images(decode, codes, order, scale.levels(values)[order])
         priors.append(scale.prior)
-        names = read_names(method.path) if method.path.is_dir() else {}
-        title = method.name if method.name not in blocks else f"{method.name} ({number + 1})"
+        names = read_names(source.path) if source.path.is_dir() else {}
+        title = source.name if source.name not in blocks else f"{source.name} ({number + 1})"
         blocks[title] = [
             figures.Block(_called(int(k), names), f"{scale.amounts[k]:.2f} {scale.unit}", block)
             for k, block in zip(order, drawn, strict=True)
@@ -68,32 +68,32 @@ def traversals(methods: Sequence[Method], options: Options) -> Drawn:
     return Drawn(figure, {"rows": rows.tolist(), "values": values.tolist(), "methods": numbers})
 
 
-def responses(method: Method, options: Options) -> Drawn:
+def responses(source: CodeSource, options: FigureOptions) -> Drawn:
     """Draw what each latent answers to; with traversals where the method can draw."""
-    codes = method.balanced(options.rows, options.seed)
-    found = answers(method, codes, options.seed)
+    codes = source.balanced(options.rows, options.seed)
+    found = answers(source, codes, options.seed)
     images = values = None
-    if method.decode is not None and method.dataset is not None:
+    if source.decode is not None and source.dataset is not None:
         values = sweep(options.span, SHEET_STEPS)
-        row = seed_rows(method.dataset, 1, np.random.default_rng(options.seed))
-        start = method.encode(row).mean
-        scale = _scale(codes, method.decode, options.seed)
+        row = seed_rows(source.dataset, 1, np.random.default_rng(options.seed))
+        start = source.encode(row).mean
+        scale = _scale(codes, source.decode, options.seed)
         latents = np.arange(codes.mean.shape[1])
-        images = sweep_images(method.decode, start, latents, scale.levels(values))[:, 0]
+        images = sweep_images(source.decode, start, latents, scale.levels(values))[:, 0]
     figure = figures.response_sheet(found, images=images, values=values, most=options.latents)
     numbers = {"rows": len(codes.mean), **found.to_dict()}
     return Drawn(figure, numbers)
 
 
-def answers(method: Method, codes: Representation, seed: int = 0) -> figures.Responses:
+def answers(source: CodeSource, codes: Representation, seed: int = 0) -> figures.Responses:
     """Average a method's codes over the factors of its data."""
     shares = None
-    if codes.log_var is None and method.decode is not None:
-        shares = scale_of(codes.mean, method.decode, seed=seed).amounts
-    known = method.dataset is not None and method.dataset.name == "shapes2d"
+    if codes.log_var is None and source.decode is not None:
+        shares = scale_of(codes.mean, source.decode, seed=seed).amounts
+    known = source.dataset is not None and source.dataset.name == "shapes2d"
     return figures.responses(
         codes.mean,
-        labelled(codes, "figure responses", method.path),
+        factors_of(codes, "figure responses", source.path),
         codes.factor_names,
         log_var=codes.log_var,
         shares=shares,
@@ -101,13 +101,13 @@ def answers(method: Method, codes: Representation, seed: int = 0) -> figures.Res
     )
 
 
-def reconstructions(method: Method, options: Options) -> Drawn:
+def reconstructions(source: CodeSource, options: FigureOptions) -> Drawn:
     """Draw images of the set beside what the method makes of their codes."""
-    decode = _drawer(method, "reconstructions")
-    dataset = _images(method, "reconstructions")
+    decode = _drawer(source, "reconstructions")
+    dataset = _images(source, "reconstructions")
     count = min(PAIRS, len(dataset.images))
     rows = seed_rows(dataset, count, np.random.default_rng(options.seed))
-    inputs, outputs = dataset.images[rows].numpy(), decode(method.encode(rows).mean)
+    inputs, outputs = dataset.images[rows].numpy(), decode(source.encode(rows).mean)
     errors = np.square(inputs - outputs).mean(axis=(1, 2, 3))
     return Drawn(
         figures.reconstructions(inputs, outputs),
@@ -121,16 +121,16 @@ def _called(latent: int, names: Mapping[int, str]) -> str:
     return f"{latent_name(latent)}  {given}" if given else latent_name(latent)
 
 
-def _drawer(method: Method, figure: str) -> Decode:
-    if method.decode is None:
-        raise InputError(f"figure {figure} needs a decoder, {method.path} holds codes only")
-    return method.decode
+def _drawer(source: CodeSource, figure: str) -> Decode:
+    if source.decode is None:
+        raise InputError(f"figure {figure} needs a decoder, {source.path} holds codes only")
+    return source.decode
 
 
-def _images(method: Method, figure: str) -> Dataset:
-    if method.dataset is None:
-        raise InputError(f"figure {figure} needs images, {method.path} holds codes only")
-    return method.dataset
+def _images(source: CodeSource, figure: str) -> Dataset:
+    if source.dataset is None:
+        raise InputError(f"figure {figure} needs images, {source.path} holds codes only")
+    return source.dataset
 
 
 def _scale(codes: Representation, decode: Decode, seed: int) -> Scale:

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from betavae.data.dataset import Dataset
-from betavae.models.methods import Model
 from betavae.runs.representation import represent
+from betavae.training.build import Model
 from betavae.training.records import ACTIVE_NATS
 
 Floats = NDArray[np.float64]

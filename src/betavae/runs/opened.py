@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.models.methods import Model
+from betavae.models.latents import Gaussian
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.training.build import Model
 from betavae.training.checkpoint import Header, load_model
 from betavae.training.records import RECORDS, Record, read_records
 
@@ -28,28 +29,52 @@ SAMPLE = 4096  # images on which a run's rates are measured: each is then within
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run and what it was trained on.
+    """A run and what it was trained on; its terms are measured when they are first asked for.
 
     Attributes:
         folder: where it is.
         model: in eval mode, on the CPU.
         header: configuration, steps, time.
-        dataset: the data set named in the configuration.
-        records: a VAE's lines of metrics.jsonl; empty when the file is not there.
-        distortion: nats per image, mean over `sample` images of the data set; None for methods
-            without a likelihood.
-        scale: the units of the codes, and what each of them says: of a VAE its rate.
-        sample: how many images that was.
+        dataset: the data set named in the configuration, or the one it was opened with.
+        most: images that terms are measured on, at most.
+        seed: seed of their choice and of the posterior's noise.
     """
 
     folder: Path
     model: Model
     header: Header
     dataset: Dataset
-    records: list[Record]
-    distortion: float | None
-    scale: Scale
-    sample: int
+    most: int = SAMPLE
+    seed: int = 0
+
+    @property
+    def sample(self) -> int:
+        """How many images terms are measured on."""
+        return min(self.most, len(self.dataset.images))
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """The lines of metrics.jsonl; empty when the file is not there."""
+        return read_records(self.folder / RECORDS)
+
+    @cached_property
+    def _terms(self) -> tuple[float | None, Scale]:
+        if not (isinstance(self.model, VAE) and isinstance(self.model.latent, Gaussian)):
+            scale = measured_scale(self.model, self.dataset, sample=self.sample, seed=self.seed)
+            return None, scale
+        rows = sample_rows(self.dataset, self.sample, self.seed)
+        distortion, rates = measure(self.model, self.dataset, rows, seed=self.seed)
+        return distortion, Scale.of_rates(rates)
+
+    @property
+    def distortion(self) -> float | None:
+        """Nats per image, mean over `sample` images; None for methods without a likelihood."""
+        return self._terms[0]
+
+    @property
+    def scale(self) -> Scale:
+        """The units of the codes, and what each of them says: of a VAE its rate."""
+        return self._terms[1]
 
     @property
     def rates(self) -> NDArray[np.float64]:
@@ -60,13 +85,14 @@ class OpenRun:
         """
         if not self.scale.prior:
             raise InputError(
-                f"{self.folder} is a run of method {self.header.config.method}, which has no rates"
+                f"{self.folder} is a run of method {self.header.config.method.name}, which has no "
+                "rates"
             )
         return self.scale.amounts
 
     @property
-    def beta(self) -> float:
-        """Weight of the rate at the end of training."""
+    def beta(self) -> float | None:
+        """Weight of the rate at the end of training; None where the objective has none."""
         return last_beta(self.records, self.header.config, self.header.image_shape)
 
     @property
@@ -76,7 +102,8 @@ class OpenRun:
         Distortion + beta x rate, which compares runs that differ in their seed alone; None for
         other methods and objectives.
         """
-        if self.distortion is None or self.header.config.objective.name != "beta":
+        config = self.header.config
+        if self.distortion is None or self.beta is None or config.objective.name != "beta":
             return None
         return self.distortion + self.beta * float(self.rates.sum())
 
@@ -86,17 +113,24 @@ class OpenRun:
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
 
 
-def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float:
-    """Return the weight of the rate at the end of training; the configured one without records."""
-    return records[-1].beta if records else config.resolved_beta(math.prod(image_shape))
+def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float | None:
+    """Return the weight of the rate at the end of training; the configured one without records.
+
+    None where the objective has none.
+    """
+    return records[-1].beta if records else config.beta(image_shape)
 
 
-def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Dataset]:
-    """Load a run's model, its header, and the data set it was trained on, or another one.
+def open_run(
+    folder: Path, *, data: str | None = None, sample: int = SAMPLE, seed: int = 0
+) -> OpenRun:
+    """Open a run folder: its model, what it says of itself, and its data set.
 
     Args:
         folder: a run folder, made by `betavae train`.
         data: another data set or path; its images must have the run's shape.
+        sample: images that terms are measured on; the whole set where it is smaller.
+        seed: seed of their choice and of the posterior's noise.
 
     Raises:
         InputError: when the folder is no run, or its data is gone or has changed shape.
@@ -108,30 +142,7 @@ def load_run(folder: Path, data: str | None = None) -> tuple[Model, Header, Data
             f"{folder} was trained on images of shape {header.image_shape}, "
             f"{dataset.name} has {dataset.images.image_shape}"
         )
-    return model, header, dataset
-
-
-def open_run(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> OpenRun:
-    """Open a run folder and measure its terms on images drawn from its data set.
-
-    Args:
-        folder: a run folder, made by `betavae train`.
-        sample: images to measure on; the whole set where it is smaller.
-        seed: seed of their choice and of the posterior's noise.
-
-    Raises:
-        InputError: when the folder is no run, or its data is gone or has changed shape.
-    """
-    model, header, dataset = load_run(folder)
-    rows = sample_rows(dataset, sample, seed)
-    count = len(rows)
-    if not isinstance(model, VAE):
-        scale = measured_scale(model, dataset, sample=count, seed=seed)
-        return OpenRun(folder, model, header, dataset, [], None, scale, count)
-    records = read_records(folder / RECORDS)
-    distortion, rates = measure(model, dataset, rows, seed=seed)
-    scale = Scale.of_rates(rates)
-    return OpenRun(folder, model, header, dataset, records, distortion, scale, count)
+    return OpenRun(folder, model, header, dataset, sample, seed)
 
 
 def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:
@@ -154,7 +165,7 @@ def measure(
     distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
     for part in torch.split(torch.from_numpy(rows), batch):
         images = dataset.images.batch(part, device)
-        noise = torch.randn(len(part), model.latents, generator=generator).to(device)
+        noise = torch.randn(len(part), model.latent.noise_columns, generator=generator).to(device)
         found = elbo_pass(model, images, noise)
         distortion += float(found.distortion) * len(part)
         rates += found.rate_per_latent.double().cpu() * len(part)

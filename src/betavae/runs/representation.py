@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,45 +16,65 @@ from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
-from betavae.models.methods import Model
+from betavae.models.latents import gaussian_rate
 from betavae.models.vae import VAE
-from betavae.objectives.elbo import gaussian_rate
+from betavae.training.build import Model
 
 NAME = "representation.npz"  # in a run folder
 
 
 @dataclass(frozen=True)
 class Representation:
-    """Posterior means and log variances of the rows of a set, with factors where known.
+    """Codes of the rows of a set with the posterior's arrays, and factors where known.
 
     Attributes:
-        mean: (N, M) float32.
-        log_var: (N, M) float32, or None for methods without a posterior.
+        codes: (N, M) float32, what metrics judge: posterior means.
+        arrays: what else the posterior keeps, by name, (N, ...) each: ``log_var`` of Gaussian
+            latents, nothing for methods without a posterior.
         factors: (N, K) int64, or None.
         factor_names: one name a factor.
         rows: (N,) int64, the rows of the data set these are.
         factor_sizes: the sizes of the factor grid when the rows are all of it in order.
     """
 
-    mean: NDArray[np.float32]
-    log_var: NDArray[np.float32] | None
+    codes: NDArray[np.float32]
+    arrays: Mapping[str, NDArray[Any]]
     factors: NDArray[np.int64] | None
     factor_names: tuple[str, ...]
     rows: NDArray[np.int64]
     factor_sizes: tuple[int, ...] | None = None
 
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """The codes, under the name that `betavae.metrics.evaluate` asks for."""
+        return self.codes
+
+    @property
+    def log_var(self) -> NDArray[np.float32] | None:
+        """Log variances (N, M) of Gaussian latents, else None."""
+        return self.arrays.get("log_var")
+
     def rate_per_latent(self) -> NDArray[np.float64]:
         """Return the mean KL of every latent from the prior, (M,) in nats."""
         if self.log_var is None:
             raise InputError("these codes have no log variances, so no rate")
-        rates = gaussian_rate(torch.from_numpy(self.mean), torch.from_numpy(self.log_var))
-        return rates.mean(dim=0, dtype=torch.float64).numpy()
+        rates = gaussian_rate(torch.from_numpy(self.codes), torch.from_numpy(self.log_var))
+        total: NDArray[np.float64] = rates.mean(dim=0, dtype=torch.float64).numpy()
+        return total
+
+    def picked(self, rows: NDArray[np.int64]) -> Representation:
+        """Return these rows of the representation, by their place in it."""
+        return Representation(
+            codes=self.codes[rows],
+            arrays={name: values[rows] for name, values in self.arrays.items()},
+            factors=None if self.factors is None else self.factors[rows],
+            factor_names=self.factor_names,
+            rows=self.rows[rows],
+        )
 
     def save(self, path: Path) -> None:
         """Write as .npz (no pickle), beside and renamed."""
-        arrays: dict[str, NDArray[np.generic]] = {"mean": self.mean}
-        if self.log_var is not None:
-            arrays["log_var"] = self.log_var
+        arrays: dict[str, NDArray[Any]] = {"mean": self.codes, **self.arrays}
         if self.factor_names:
             arrays["factor_names"] = np.array(self.factor_names)
         if self.factor_sizes is not None:
@@ -75,16 +97,17 @@ class Representation:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            mean, sizes = arrays["mean"], arrays.get("factor_sizes")
-            rows = arrays.get("rows", np.arange(len(mean)))
+            codes, sizes = arrays.pop("mean"), arrays.pop("factor_sizes", None)
+            rows = arrays.pop("rows", np.arange(len(codes)))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"cannot read the representation {path}: {error}") from None
-        names = tuple(str(name) for name in arrays.get("factor_names", ()))
+        names = tuple(str(name) for name in arrays.pop("factor_names", ()))
+        factors = arrays.pop("factors", None)
         grid = None if sizes is None else Factors(names, tuple(int(size) for size in sizes))
         return cls(
-            mean=mean,
-            log_var=arrays.get("log_var"),
-            factors=arrays.get("factors") if grid is None else grid.classes(rows),
+            codes=codes,
+            arrays=arrays,
+            factors=factors if grid is None else grid.classes(rows),
             factor_names=names,
             rows=rows,
             factor_sizes=None if grid is None else grid.sizes,
@@ -113,8 +136,8 @@ def represent(
     """
     chosen = np.arange(len(dataset.images)) if rows is None else np.asarray(rows, np.int64)
     model = model.to(device).eval()
-    mean = np.empty((len(chosen), model.latents), np.float32)
-    log_var = np.empty_like(mean) if isinstance(model, VAE) else None
+    codes = np.empty((len(chosen), model.latents), np.float32)
+    arrays: dict[str, NDArray[Any]] = {}
     starts = range(0, len(chosen), batch)
     if progress:
         from rich.console import Console
@@ -128,15 +151,22 @@ def represent(
     for start in steps:
         part = slice(start, start + batch)
         images = dataset.images.batch(torch.from_numpy(chosen[part]), device)
-        if isinstance(model, VAE) and log_var is not None:
-            means, log_vars = model.posterior_parameters(images)
-            mean[part], log_var[part] = means.cpu().numpy(), log_vars.cpu().numpy()
-        else:
-            mean[part] = model.code_means(images).cpu().numpy()
+        if not isinstance(model, VAE):
+            codes[part] = model.code_means(images).cpu().numpy()
+            continue
+        posterior = model.encode(images)
+        codes[part] = posterior.codes.cpu().numpy()
+        for name, values in posterior.arrays().items():
+            if values is posterior.codes:
+                continue
+            found = values.cpu().numpy()
+            if name not in arrays:
+                arrays[name] = np.empty((len(chosen), *found.shape[1:]), found.dtype)
+            arrays[name][part] = found
     whole = rows is None and dataset.grid is not None
     return Representation(
-        mean=mean,
-        log_var=log_var,
+        codes=codes,
+        arrays=arrays,
         factors=dataset.factors(chosen),
         factor_names=dataset.factor_names,
         rows=chosen,

@@ -1,4 +1,4 @@
-"""Drawings of scores and of what they rest on."""
+"""Figures of scores and of what they rest on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from betavae import figures
 from betavae._system.errors import InputError
 from betavae.metrics import dci_scores, higgins_score, mig_score
-from betavae.runs.figure_options import Drawn, Options
-from betavae.runs.method import Method, labelled
+from betavae.runs.code_source import CodeSource, factors_of
+from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.scores import SCORES, kept_scores
 from betavae.training.checkpoint import read_header
 
@@ -22,10 +22,10 @@ DEFAULT_PAIRS = 20  # of protocol higgins2017
 SCORE_KEY = "higgins:higgins2017"
 
 
-def information(method: Method, options: Options) -> Drawn:
+def information(source: CodeSource, options: FigureOptions) -> Drawn:
     """Draw I(latent; factor) in nats: of posterior samples, or of binned codes without one."""
-    codes = method.sample(options.rows, options.seed)
-    factors = labelled(codes, "figure information", method.path)
+    codes = source.sample(options.rows, options.seed)
+    factors = factors_of(codes, "figure information", source.path)
     protocol = "locatello2019" if codes.log_var is None else "chen2018"
     found = mig_score(
         codes.mean,
@@ -52,10 +52,10 @@ def information(method: Method, options: Options) -> Drawn:
     )
 
 
-def importance(method: Method, options: Options) -> Drawn:
+def importance(source: CodeSource, options: FigureOptions) -> Drawn:
     """Draw the DCI importances, each factor's summing to 1."""
-    codes = method.sample(options.rows, options.seed)
-    factors = labelled(codes, "figure importance", method.path)
+    codes = source.sample(options.rows, options.seed)
+    factors = factors_of(codes, "figure importance", source.path)
     found = dci_scores(codes.mean, factors, protocol="fast", rng=options.seed)
     table = found.importance / np.maximum(found.importance.sum(axis=0), 1e-300)
     names = _names(codes.factor_names, table)
@@ -76,18 +76,26 @@ def importance(method: Method, options: Options) -> Drawn:
     )
 
 
-def score_pairs(methods: Sequence[Method], options: Options) -> Drawn:
-    """Score every method at several L, with the same rows and seeds."""
+def score_pairs(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
+    """Score every one at several L, with the same rows and seeds."""
     lines: dict[str, list[float]] = {}
     classes = 1
-    for number, method in enumerate(methods):
-        codes = method.sample(options.rows, options.seed)
-        factors = labelled(codes, "figure score-pairs", method.path)
+    for number, source in enumerate(sources):
+        codes = source.sample(options.rows, options.seed)
+        factors = factors_of(codes, "figure score-pairs", source.path)
         found = [
-            higgins_score(codes.mean, factors, n_pairs=pairs, rng=options.seed) for pairs in PAIRS
+            higgins_score(
+                codes.mean,
+                factors,
+                factor_names=codes.factor_names or None,
+                unit="std" if codes.log_var is None else "prior",
+                n_pairs=pairs,
+                rng=options.seed,
+            )
+            for pairs in PAIRS
         ]
         classes = len(found[0].factor_columns)
-        name = method.name if method.name not in lines else f"{method.name} ({number + 1})"
+        name = source.name if source.name not in lines else f"{source.name} ({number + 1})"
         lines[name] = [result.score for result in found]
     figure = figures.score_against_pairs(PAIRS, lines, chance=1 / classes, marked=DEFAULT_PAIRS)
     return Drawn(
@@ -102,28 +110,47 @@ def score_pairs(methods: Sequence[Method], options: Options) -> Drawn:
     )
 
 
-def size_and_beta(paths: Sequence[Path], options: Options) -> Drawn:
+def size_and_beta(paths: Sequence[Path], options: FigureOptions) -> Drawn:
     """Draw the scores of many runs over beta_norm and size; all must be scored already."""
     points = [_scored(path) for path in paths]
+    rows = {point["rows"] for point in points}
+    if len(rows) > 1:
+        raise InputError(
+            "the scores of a figure must be on the same number of rows, "
+            f"got {', '.join(sorted(map(str, rows)))}"
+        )
     pixels = {point["pixels"] for point in points}
     columns = {
-        name: [point[name] for point in points] for name in ("beta_norm", "latents", "score")
+        name: [point[name] for point in points]
+        for name in ("beta_norm", "latents", "score", "collapsed")
     }
     figure = figures.size_and_beta(
         columns["beta_norm"],
         columns["latents"],
         columns["score"],
         pixels=pixels.pop() if len(pixels) == 1 else None,
-        title="Score (higgins2017)",
+        title=_title(columns["collapsed"]),
     )
     return Drawn(figure, columns)
+
+
+def _title(collapsed: Sequence[bool]) -> str:
+    """Name the score, and say how many of the runs have nothing that it could judge."""
+    n = sum(collapsed)
+    if not n:
+        return "Score (higgins2017)"
+    return f"Score (higgins2017); {n} of {len(collapsed)} runs have no active latent"
 
 
 def _scored(path: Path) -> dict[str, Any]:
     """Return beta_norm, size and score of a run; beta is the one training ended with."""
     header = read_header(path)
-    if header.config.method != "vae":
-        raise InputError(f"{path} is a run of method {header.config.method}, which has no beta")
+    config = header.config
+    beta = config.beta(header.image_shape) if config.method.name == "vae" else None
+    if beta is None:
+        vae = config.method.name == "vae"
+        what = f"objective {config.objective.name}" if vae else f"method {config.method.name}"
+        raise InputError(f"{path} is a run of {what}, which has no beta")
     pixels = math.prod(header.image_shape)
     found = kept_scores(path)
     if not found:
@@ -132,12 +159,13 @@ def _scored(path: Path) -> dict[str, Any]:
         value = float(found[SCORE_KEY]["score"])
     except (ValueError, TypeError, KeyError):
         raise InputError(f"{path / SCORES} holds no score of protocol higgins2017") from None
-    beta = header.config.resolved_beta(pixels)
     return {
         "beta_norm": beta * header.config.latents / pixels,
         "latents": header.config.latents,
         "score": value,
         "pixels": pixels,
+        "rows": found[SCORE_KEY].get("n_rows"),
+        "collapsed": found[SCORE_KEY].get("collapsed") is True,
     }
 
 

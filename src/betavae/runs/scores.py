@@ -1,31 +1,17 @@
-"""Scores as score.json keeps them, in words: tiles for the headline, a table for all of them."""
+"""The scores that a run folder keeps, in score.json."""
 
 from __future__ import annotations
 
 import math
-import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from betavae._system.errors import InputError
-from betavae._system.files import read_json
+from betavae._system.files import read_json, write_json
+from betavae.metrics.summary import Results
 
 SCORES = "score.json"
-HEADLINE = "higgins"
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One figure of the summary: its name, its value, the value's unit, and what it means."""
-
-    name: str
-    value: str
-    unit: str = ""
-    note: str = ""
-    code: str = ""
-    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,15 +34,16 @@ class Score:
     better: str = ""
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def rows(self) -> int | None:
+        """The rows scored, where they are known."""
+        rows = self.details.get("n_rows")
+        return rows if isinstance(rows, int) else None
 
-@dataclass(frozen=True)
-class MetricRow:
-    """One line of the metrics table: a metric, and a cell (value, interval, best) a run."""
-
-    metric: str
-    protocol: str
-    better: str
-    cells: list[tuple[str, str, bool]]
+    @property
+    def collapsed(self) -> bool:
+        """Whether the codes had no active latent, so that the score means nothing."""
+        return self.details.get("collapsed") is True
 
 
 def kept_scores(folder: Path) -> dict[str, Any]:
@@ -67,6 +54,31 @@ def kept_scores(folder: Path) -> dict[str, Any]:
     """
     path = folder / SCORES
     return read_json(path) if path.exists() else {}
+
+
+def keep_scores(run_folder: Path, results: Results) -> tuple[str, ...]:
+    """Put results into score.json, by "metric:protocol", keeping those of other metrics.
+
+    Returns:
+        A sentence for each score that was on other rows and is replaced, and one where what is
+        kept beside the new scores is on other rows.
+    """
+    kept, found = kept_scores(run_folder), results.to_dict()["metrics"]
+    said = [
+        f"{SCORES}: {key} on {entry['n_rows']:,} rows was replaced by one on {results.n_rows:,}"
+        for key, entry in kept.items()
+        if key in found and _on_other_rows(entry, results)
+    ]
+    others = [key for key in kept if key not in found and _on_other_rows(kept[key], results)]
+    if others:
+        said.append(f"{SCORES} also keeps scores on other rows: {', '.join(others)}")
+    write_json(run_folder / SCORES, {**kept, **found}, allow_nan=False)
+    return tuple(said)
+
+
+def _on_other_rows(entry: Any, results: Results) -> bool:
+    rows = entry.get("n_rows") if isinstance(entry, dict) else None
+    return isinstance(rows, int) and rows != results.n_rows
 
 
 def read_scores(folder: Path) -> list[Score] | None:
@@ -103,79 +115,3 @@ def _score(key: str, entry: Any) -> Score | None:
 def is_number(value: Any) -> bool:
     """Say whether a value out of JSON is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def score_tiles(folder: Path) -> list[Tile]:
-    """Return a tile for each of a run's disentanglement scores, or one that says what to do."""
-    command = f"betavae score {shlex.quote(str(folder))}"
-    name = "Disentanglement score"
-    scores = read_scores(folder)
-    if scores is None:
-        note = f"{SCORES} holds no score; compute it with"
-        return [Tile(name, "unreadable", note=note, code=command, wide=True)]
-    tiles = [_tile(name, score) for score in scores if score.metric == HEADLINE]
-    return tiles or [
-        Tile(name, "not computed yet", note="Compute it with", code=command, wide=True)
-    ]
-
-
-def _tile(name: str, score: Score) -> Tile:
-    found = score.details
-    deviation, seeds = found.get("deviation"), found.get("scores")
-    spread = f" ± {100 * deviation:.1f}" if deviation is not None and is_number(deviation) else ""
-    rows = found.get("rows", found.get("n_rows"))
-    notes = [
-        score.protocol,
-        f"L = {found['n_pairs']:,}" if is_number(found.get("n_pairs")) else "",
-        f"{len(seeds)} classifier seeds" if isinstance(seeds, list) and len(seeds) > 1 else "",
-        f"{found['n_test']:,} test points" if is_number(found.get("n_test")) else "",
-        f"{rows:,} images encoded" if is_number(rows) else "",
-    ]
-    about = "Protocol " + ", ".join(filter(None, notes)) + "."
-    return Tile(name, f"{100 * score.score:.1f}{spread}", "%", about, wide=True)
-
-
-def headline(scores: Sequence[Score] | None) -> str:
-    """Return a run's first disentanglement score with its protocol and L, or a dash.
-
-    >>> headline([Score("higgins", "higgins2017", 0.987, details={"n_pairs": 20})])
-    '98.7 % (higgins2017, L = 20)'
-    """
-    found = next((score for score in scores or () if score.metric == HEADLINE), None)
-    if found is None:
-        return "–"
-    pairs = found.details.get("n_pairs")
-    about = f"{found.protocol}, L = {pairs}" if is_number(pairs) else found.protocol
-    return f"{100 * found.score:.1f} % ({about})"
-
-
-def metric_rows(runs: Sequence[Sequence[Score] | None]) -> list[MetricRow]:
-    """Return a line for every metric that a run has, with a cell for each run.
-
-    >>> [row.cells[0][0] for row in metric_rows([[Score("mig", "chen2018", 0.25)]])]
-    ['0.250']
-    """
-    found = [{(s.metric, s.protocol): s for s in scores or ()} for scores in runs]
-    keys = dict.fromkeys(key for scores in found for key in scores)
-    rows = []
-    for metric, protocol in keys:
-        here = [scores.get((metric, protocol)) for scores in found]
-        values = [score.score for score in here if score is not None]
-        better = next(score.better for score in here if score is not None)
-        best = {"higher": max(values), "lower": min(values)}.get(better)
-        marked = len(values) > 1 and min(values) < max(values)
-        cells = [
-            ("–", "", False)
-            if score is None
-            else (f"{score.score:.3f}", _interval(score), marked and score.score == best)
-            for score in here
-        ]
-        rows.append(MetricRow(metric, protocol, better, cells))
-    return rows
-
-
-def _interval(score: Score) -> str:
-    if score.interval is None:
-        return ""
-    low, high = score.interval
-    return f"{low:.3f} to {high:.3f}"

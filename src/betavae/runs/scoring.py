@@ -3,36 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.data.code_files import load_representation
-from betavae.data.dataset import Dataset
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.models.methods import Model
-from betavae.runs.opened import load_run
+from betavae.runs.opened import OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
-from betavae.runs.scores import SCORES, kept_scores
-from betavae.training.checkpoint import Header
+from betavae.runs.scores import keep_scores
 from betavae.training.machine import choose_device
 
 
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What is computed of codes.
+
+    Attributes:
+        metrics: what to compute, as `betavae.metrics.evaluate` takes it.
+        protocol: for metrics named without one.
+        n_pairs: L of the Higgins score, in place of its protocol's.
+        factor_bins: bins of a continuous factor.
+        seed: seed of the metrics, and of the rows where not all are encoded.
+
+    Raises:
+        InputError: for pairs without the Higgins score.
+    """
+
+    metrics: str | Sequence[str] = "higgins"
+    protocol: str | None = None
+    n_pairs: int | None = None
+    factor_bins: int = 20
+    seed: int = 0
+
+    def selected(self) -> list[Choice]:
+        """Return the metrics with their protocols.
+
+        Raises:
+            InputError: for names that are not there, or pairs without the Higgins score.
+        """
+        found = choose(self.metrics, self.protocol)
+        if self.n_pairs is not None and not any(choice.name == "higgins" for choice in found):
+            raise InputError(
+                "pairs must come with the metric higgins, "
+                f"got the metrics {', '.join(choice.key for choice in found)}"
+            )
+        return found
+
+
 def encode_run(
-    run_folder: Path,
+    run: Path | OpenRun,
     *,
     data: str | None = None,
     rows: int | None = None,
@@ -43,7 +66,7 @@ def encode_run(
     """Encode a run's own data set, or another one, with its trained model.
 
     Args:
-        run_folder: the run.
+        run: the run's folder, or the run where it is open.
         data: another data set or path; its images must have the run's shape.
         rows: encode this many random rows instead of all.
         seed: seed of the rows' choice.
@@ -53,37 +76,22 @@ def encode_run(
     Raises:
         InputError: when the run or the data cannot be used.
     """
-    run = load_run(run_folder, data)
-    return _encode(run, rows=rows, seed=seed, device=device, progress=progress)
-
-
-def _encode(
-    run: tuple[Model, Header, Dataset],
-    *,
-    rows: int | None,
-    seed: int,
-    device: str,
-    progress: bool,
-) -> Representation:
-    model, _, dataset = run
-    chosen = None
+    if isinstance(run, Path):
+        run = open_run(run, data=data)
+    count, chosen = len(run.dataset.images), None
     if rows is not None:
-        if not 2 <= rows <= len(dataset.images):
-            raise InputError(f"rows must be in 2..{len(dataset.images)}, got {rows}")
-        generator = np.random.default_rng(seed)
-        chosen = np.sort(generator.choice(len(dataset.images), rows, replace=False))
-    return represent(model, dataset, rows=chosen, device=choose_device(device), progress=progress)
+        if not 2 <= rows <= count:
+            raise InputError(f"rows must be in 2..{count}, got {rows}")
+        chosen = sample_rows(run.dataset, rows, seed)
+    on = choose_device(device)
+    return represent(run.model, run.dataset, rows=chosen, device=on, progress=progress)
 
 
 def score_run(
     run_folder: Path,
+    options: ScoreOptions | None = None,
     *,
-    metrics: str | Sequence[str] = "higgins",
-    protocol: str | None = None,
-    n_pairs: int | None = None,
-    factor_bins: int = 20,
     rows: int | None = None,
-    seed: int = 0,
     device: str = "auto",
     progress: bool = True,
 ) -> Results:
@@ -91,45 +99,38 @@ def score_run(
 
     Args:
         run_folder: the run.
-        metrics: what to compute, as `betavae.metrics.evaluate` takes it.
-        protocol: for metrics named without one.
-        n_pairs: L of the Higgins score, in place of its protocol's.
-        factor_bins: bins of a continuous factor.
+        options: what is computed; the Higgins score if None.
         rows: encode this many random rows instead of all.
-        seed: seed of rows and metrics.
         device: where to encode.
         progress: show bars on stderr.
+
+    Returns:
+        The results; their `.notes` say what in score.json was replaced, or is on other rows.
 
     Raises:
         InputError: when the run, its data or what was asked for cannot be used; before anything
             is encoded wherever it can be told.
     """
-    chosen = _chosen(metrics, protocol, n_pairs)
-    run = load_run(run_folder)
-    labelled = run[2].factors(np.arange(1)) is not None
-    if not labelled and any(c.named and "factors" in c.needs for c in chosen):
+    options = options or ScoreOptions()
+    asked = options.selected()
+    run = open_run(run_folder)
+    unlabelled = run.dataset.grid is None and run.dataset.labels is None
+    if unlabelled and any(c.named and "factors" in c.needs for c in asked):
         raise InputError(
             f"the data of {run_folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
-    codes = _encode(run, rows=rows, seed=seed, device=device, progress=progress)
-    results = _evaluate(
-        codes, chosen, n_pairs=n_pairs, factor_bins=factor_bins, seed=seed, progress=progress
-    )
-    keep_scores(run_folder, results)
-    return results
+    codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
+    results = _evaluate(codes, options, progress)
+    return replace(results, said=keep_scores(run_folder, results))
 
 
 def score_files(
     codes: Path,
     factors: Path | None = None,
     log_var: Path | None = None,
+    options: ScoreOptions | None = None,
     *,
-    metrics: str | Sequence[str] = "fast",
-    protocol: str | None = None,
-    n_pairs: int | None = None,
-    factor_bins: int = 20,
-    seed: int = 0,
     progress: bool = True,
 ) -> Results:
     """Compute metrics of codes that anybody's model wrote to .npy, .npz or .csv files.
@@ -138,70 +139,36 @@ def score_files(
         codes: (N, M) codes; see `betavae.data.load_representation`.
         factors: (N, K) factors, unless the codes' .npz holds them.
         log_var: (N, M) log variances, unless the codes' .npz holds them.
-        metrics: what to compute, as `betavae.metrics.evaluate` takes it.
-        protocol: for metrics named without one.
-        n_pairs: L of the Higgins score, in place of its protocol's.
-        factor_bins: bins of a continuous factor.
-        seed: seed of the metrics.
+        options: what is computed; all fast metrics if None.
         progress: show a bar on stderr.
 
     Raises:
         InputError: when a file or what was asked for cannot be used.
     """
-    chosen = _chosen(metrics, protocol, n_pairs)
-    arrays = load_representation(codes, factors, log_var)
-    return _evaluate(
-        arrays, chosen, n_pairs=n_pairs, factor_bins=factor_bins, seed=seed, progress=progress
-    )
+    options = options or ScoreOptions("fast")
+    options.selected()
+    return _evaluate(load_representation(codes, factors, log_var), options, progress)
 
 
-def _chosen(
-    metrics: str | Sequence[str], protocol: str | None, n_pairs: int | None
-) -> list[Choice]:
-    chosen = choose(metrics, protocol)
-    if n_pairs is not None and not any(choice.name == "higgins" for choice in chosen):
-        raise InputError(
-            "pairs must come with the metric higgins, "
-            f"got the metrics {', '.join(choice.key for choice in chosen)}"
-        )
-    return chosen
-
-
-def _evaluate(
-    codes: HasCodes,
-    chosen: list[Choice],
-    *,
-    n_pairs: int | None,
-    factor_bins: int,
-    seed: int,
-    progress: bool,
-) -> Results:
+def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results:
     """Evaluate under a bar that names the metric and says how many are done."""
-    keys = [choice.key for choice in chosen]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    asked = options.selected()
+    keys = [choice.key for choice in asked]
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not progress) as bar:
         task = bar.add_task("metrics", total=len(keys))
         return evaluate(
             codes,
-            metrics=chosen,
-            factor_bins=factor_bins,
-            options={} if n_pairs is None else {"higgins": {"n_pairs": n_pairs}},
-            rng=seed,
+            metrics=asked,
+            factor_bins=options.factor_bins,
+            options={} if options.n_pairs is None else {"higgins": {"n_pairs": options.n_pairs}},
+            rng=options.seed,
             progress=lambda key: bar.update(task, description=key, completed=keys.index(key)),
         )
-
-
-def keep_scores(run_folder: Path, results: Results) -> None:
-    """Put results into score.json, by "metric:protocol", keeping those of other metrics."""
-    scores = {**kept_scores(run_folder), **results.to_dict()["metrics"]}
-    write_json(run_folder / SCORES, scores, allow_nan=False)
 
 
 def write_results(path: Path, results: Results) -> None:

@@ -16,9 +16,9 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.style import latent_name
-from betavae.models.methods import Model
 from betavae.runs.latent_ranges import Decode, Scale, decoder
 from betavae.runs.opened import open_run, seed_rows
+from betavae.training.build import Model
 
 SHOWN = 16  # latents shown at most unless asked for: a page of them
 GIF_STEPS = 21  # values in one sweep of the animation: smooth, and about a megabyte
@@ -77,7 +77,8 @@ def traverse(
 
     >>> from betavae.config import Config
     >>> from betavae.models.vae import VAE
-    >>> vae = VAE.from_config(Config(network="patch", latents=3), (1, 32, 32)).eval()
+    >>> from betavae.training.build import build_model
+    >>> vae = build_model(Config(network="patch", latents=3), (1, 32, 32)).eval()
     >>> scale = Scale.of_rates(np.array([0.1, 2.0, 1.0]))
     >>> shown = traverse(vae, torch.zeros(2, 1, 32, 32), scale, steps=5)
     >>> shown.images.shape, shown.latents.tolist()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from betavae import figures
-from betavae.config import Config
+from betavae.config import HOW, Config
 from betavae.figures.style import latent_name
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
+from betavae.report.settings_words import settings
 from betavae.report.words import data_name, model_name
 from betavae.runs.latent_ranges import decoder
 from betavae.runs.traversals import leading, sweep, sweep_images
 from betavae.training.records import Record
 
 # What describes the machine that trained rather than the model.
-MACHINE = {"init", "device", "threads", "compile", "checkpoint_every", "tensorboard"}
+MACHINE = {"init", *(n for n, f in Config.model_fields.items() if f.json_schema_extra == HOW)}
 
 # The last two are how the hub counts models shared through its mixin.
 TAGS = (
@@ -61,7 +61,7 @@ def card_text(
 ) -> str:
     """Return the card in the hub's Markdown, with its YAML head."""
     table = image_shape[:2] == (1, 1)
-    beta = record.beta if record is not None else config.resolved_beta(math.prod(image_shape))
+    beta = record.beta if record is not None else config.beta(image_shape)
     what = (
         f"rows of {image_shape[2]} numbers" if table else "images {} x {} x {}".format(*image_shape)
     )
@@ -87,10 +87,9 @@ def card_text(
     parts += _numbers(record, scores)
     parts += ["## Settings", "", "| option | value |", "| --- | --- |"]
     parts += [
-        f"| {name} | {value} |"
-        for name in Config.model_fields
-        if name not in MACHINE | {"data", "size", "method"}
-        and (value := getattr(config, name)) is not None
+        f"| {line.name} | {line.value} |"
+        for line in settings(config)
+        if line.name not in MACHINE | {"data", "size", "method"} and line.value != "–"
     ]
     parts += [
         "",

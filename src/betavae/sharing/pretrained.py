@@ -20,6 +20,7 @@ from betavae.config import Config
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.sharing.card import MACHINE, card_text, prior_traversal
+from betavae.training.build import Own, build_model
 from betavae.training.records import Record
 
 CONFIG, WEIGHTS, CARD, PICTURE = "config.json", "model.safetensors", "README.md", "traversal.png"
@@ -111,7 +112,7 @@ def write_pretrained(
     return [folder / CONFIG, folder / WEIGHTS, folder / CARD, *pictures]
 
 
-def read_pretrained(folder: Path) -> Pretrained:
+def read_pretrained(folder: Path, own: Own | None = None) -> Pretrained:
     """Read what `write_pretrained` wrote. Nothing of it is executed.
 
     Raises:
@@ -123,11 +124,11 @@ def read_pretrained(folder: Path) -> Pretrained:
     try:
         config = Config.from_mapping(form.config)
         with torch.device("meta"):  # takes no memory, whatever sizes the file names
-            model = VAE.from_config(config, form.image_shape)
+            model = build_model(config, form.image_shape, own)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    if config.method != "vae":
-        raise InputError(f"{path}: method must be vae, got {config.method}")
+    if not isinstance(model, VAE):
+        raise InputError(f"{path}: method must be vae, got {config.method.name}")
     model.load_state_dict(_weights(folder / WEIGHTS, model), assign=True)
     # As they lay in training: the same codes, to the last bit.
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

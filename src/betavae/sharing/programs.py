@@ -26,7 +26,8 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return q(z|x)."""
-        return self.model.posterior_parameters(images)
+        posterior = self.model.encode(images)
+        return posterior.mean, posterior.log_var
 
 
 class Decoder(nn.Module):

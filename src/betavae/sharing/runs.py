@@ -34,7 +34,8 @@ def export_run(run_folder: Path, form: Form = "hub", out: Path | None = None) ->
     model, header = load_model(run_folder)
     if not isinstance(model, VAE):
         raise InputError(
-            f"only VAEs can be exported; {run_folder} is a run of method {header.config.method}"
+            f"only VAEs can be exported; {run_folder} is a run of method "
+            f"{header.config.method.name}"
         )
     folder = run_folder / form if out is None else out
     if form != "hub":

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from betavae._system.files import read_json
+from betavae.studies.cells import CELL, RUNNING, Cell
 from betavae.training.records import RECORDS
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from betavae.studies.cells import Cell
-
 
 TAIL_BYTES = 1 << 14  # more than a line of metrics.jsonl
 
@@ -127,7 +125,7 @@ class Board:
         for cell in self._cells:
             if cell.name not in self._seconds:
                 with suppress(ValueError, KeyError):
-                    kept = read_json(self._folder / cell.name / "cell.json")
+                    kept = read_json(self._folder / cell.name / CELL)
                     self._seconds[cell.name] = float(kept["seconds"])
 
     def _last_record(self, cell: Cell) -> dict[str, Any] | None:
@@ -152,7 +150,7 @@ class Board:
     def _running_for(self, cell: Cell) -> float:
         """Return the seconds that a cell has been running, 0 when it is not."""
         try:
-            started = (self._folder / cell.name / "running").read_text(encoding="utf-8")
+            started = (self._folder / cell.name / RUNNING).read_text(encoding="utf-8")
             return max(0.0, time.time() - float(started))
         except (OSError, ValueError):
             return 0.0

@@ -11,11 +11,14 @@ from betavae import data as datasets
 from betavae._system.files import write_json
 from betavae.config import Config
 from betavae.metrics.higgins import HigginsResult
+from betavae.objectives.beta import BetaOptions
 from betavae.report.write import write_report
-from betavae.runs.scoring import score_run
+from betavae.runs.scoring import ScoreOptions, score_run
 from betavae.runs.traversals import write_traversals
-from betavae.studies.cells import Cell, open_study, run_cells
+from betavae.studies.cells import Cell, open_study
+from betavae.studies.engines import Engine
 from betavae.studies.presets import BETA_VAE, VAE, scaled
+from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
 
 STUDY_NAME = "demo"
@@ -27,7 +30,12 @@ MODELS = (
 
 
 def run_demo(
-    out: Path, *, seed: int = 0, quick: bool = False, jobs: int | None = None, progress: bool = True
+    out: Path,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    engine: Engine | None = None,
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Train beta = 4 and the beta = 1 control side by side, score both, write both reports.
 
@@ -37,8 +45,8 @@ def run_demo(
         out: gets one run folder a beta, and demo.json.
         seed: of weights, data order, noise and metric.
         quick: a tenth of the length, scored on 20,000 images; the scores mean nothing then.
-        jobs: models at a time; a device or a core each if None.
-        progress: show the live table on stderr.
+        engine: where models are trained, and how many at a time.
+        progress: say on stderr what is done, and show the live table.
 
     Returns:
         What demo.json holds.
@@ -54,14 +62,12 @@ def run_demo(
         config = {**scaled(options, options["images"] // 10 if quick else None), "seed": seed}
         told = {"model": name, "paper_percent": paper}
         cells.append(Cell(place, {**told, "config": config, "rows": 20_000 if quick else None}))
-    print("2D shapes: rendering or reading 737,280 images", file=sys.stderr)
+    if progress:
+        names = " and ".join(name for name, *_ in MODELS)
+        length = cells[0].options["config"]["images"]
+        print(f"training, scoring and drawing {names}, {length:,} images each", file=sys.stderr)
     datasets.load("shapes2d")  # once, so that the models find it in the cache
-    print(
-        f"training, scoring and drawing {' and '.join(name for name, *_ in MODELS)}, "
-        f"{cells[0].options['config']['images']:,} images each",
-        file=sys.stderr,
-    )
-    done = run_cells(out, cells, demo_work, title="models", jobs=jobs, progress=progress)
+    done = run_cells(out, cells, demo_work, title="models", engine=engine, progress=progress)
     rows = [done[cell.name] for cell in cells]
     outcome = {
         "runs": rows,
@@ -70,7 +76,6 @@ def run_demo(
         "seconds": round(time.perf_counter() - started, 1),
     }
     write_json(out / "demo.json", outcome)
-    _print(rows, out, quick=quick)
     return outcome
 
 
@@ -79,14 +84,16 @@ def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     config = Config.from_mapping(options["config"])
     dataset = datasets.load("shapes2d")
     record = trained(config, dataset, folder, progress=False)[-1]
-    scored = score_run(folder, rows=options["rows"], seed=config.seed)
+    scored = score_run(folder, ScoreOptions(seed=config.seed), rows=options["rows"])
     result: HigginsResult = scored["higgins:higgins2017"].result
     write_traversals(folder)
-    constant = config.beta_schedule == "constant"
+    objective = config.objective
+    assert isinstance(objective, BetaOptions)  # as the presets have it
+    constant = objective.beta_schedule == "constant"
     return {
         "model": options["model"],
-        "beta": config.beta,
-        "beta_start": config.beta if constant else config.beta_start,
+        "beta": objective.beta,
+        "beta_start": objective.beta if constant else objective.beta_start,
         "beta_norm": record.beta_norm,
         "score": result.score,
         "deviation": result.deviation,
@@ -100,40 +107,3 @@ def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         "training_seconds": record.seconds,
         "report": str(write_report(folder)),
     }
-
-
-def _print(rows: list[dict[str, Any]], out: Path, *, quick: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    first = rows[0]
-    table = Table(
-        title=f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed",
-        title_justify="left",
-    )
-    columns = (
-        "model", "beta", "score %", "paper %", "distortion", "rate", "active", "images", "train s",
-    )  # fmt: skip
-    for name in columns:
-        table.add_column(name, justify="left" if name == "model" else "right")
-    for row in rows:
-        table.add_row(
-            row["model"],
-            f"{row['beta']:g}"
-            if row["beta_start"] == row["beta"]
-            else f"{row['beta_start']:g} to {row['beta']:g}",
-            f"{100 * row['score']:.2f} +- {100 * row['deviation']:.2f}",
-            row["paper_percent"],
-            f"{row['distortion']:.1f}",
-            f"{row['rate']:.2f}",
-            f"{row['active_latents']}",
-            f"{row['images']:,}",
-            f"{row['training_seconds']:,.0f}",
-        )
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
-    if quick:
-        console.print("quick: a tenth of the length, the scores mean nothing")
-    for row in rows:
-        console.print(f"report: {row['report']}", soft_wrap=True, highlight=False)
-    console.print(f"numbers: {out / 'demo.json'}", soft_wrap=True, highlight=False)

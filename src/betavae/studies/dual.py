@@ -26,7 +26,7 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.runs import study_figures as studies
+from betavae.studies import study_figures
 from betavae.studies.trained import tail, terms_of, trained
 
 EPSILONS = (18.0, 15.0, 12.0, 9.0, 6.0)
@@ -151,7 +151,7 @@ def run_dual(
         folder = out / f"epsilon-{epsilon:g}"
         records = tail(trained(base.replaced(objective=held, **start), dataset, folder))
         distortion, rate = terms_of(folder)
-        logs = [np.log(record.extras["multiplier"]) for record in records]
+        logs = [np.log(record.terms["multiplier"]) for record in records]
         rows.append(
             {
                 "epsilon": epsilon,
@@ -183,5 +183,5 @@ def run_dual(
         "seed": seed,
     }
     write_json(out / "dual.json", outcome)
-    figures.save(studies.dual(outcome), out / "dual.png")
+    figures.save(study_figures.dual(outcome), out / "dual.png")
     return outcome

@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from betavae._system.errors import InputError
@@ -16,45 +17,49 @@ ENGINES = ("local", "ray")
 PATIENCE = 5.0  # seconds that a Ray address has to answer
 
 
-@contextmanager
-def engine(name: str, jobs: int | None, ray_address: str | None = None) -> Iterator[int]:
-    """Make joblib use an engine within the block; yield how many cells run at a time.
+@dataclass(frozen=True)
+class Engine:
+    """Where the cells of a study run, and how many at a time.
 
-    Args:
-        name: ``local`` or ``ray``.
+    Attributes:
+        name: ``local`` (processes of this machine) or ``ray``.
         jobs: cells at a time; one a device, else one a core, if None; with Ray, no more than it
             has cores.
         ray_address: ``HOST:PORT`` of a running Ray; a local one is started if None.
 
     Raises:
-        InputError: for another name, fewer than one job, a missing extra, or an address that
-            nobody answers.
+        InputError: for another name, fewer than one job, or an address without Ray.
     """
-    from joblib import parallel_config
 
-    if name not in ENGINES:
-        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got '{name}'")
-    check_jobs(jobs)
-    if name == "local":
-        if ray_address is not None:
+    name: str = "local"
+    jobs: int | None = None
+    ray_address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in ENGINES:
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}, got '{self.name}'")
+        if self.jobs is not None and self.jobs < 1:
+            raise InputError(f"jobs must be >= 1, got {self.jobs}")
+        if self.name == "local" and self.ray_address is not None:
             raise InputError("ray_address goes with engine ray, not with engine local")
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            yield jobs or slots()
-        return
-    # A core each: Ray's workers ask for none, so it would start them all on one machine.
-    each = {"num_cpus": 1}
-    with _ray(ray_address) as cores, parallel_config(backend="ray", ray_remote_args=each):
-        yield min(jobs or cores, cores)  # a worker without a core would wait for ever
 
+    @contextmanager
+    def started(self) -> Iterator[int]:
+        """Make joblib use the engine within the block; yield how many cells run at a time.
 
-def check_jobs(jobs: int | None) -> None:
-    """Refuse fewer than one cell at a time, before anything is written.
+        Raises:
+            InputError: for a missing extra, or an address that nobody answers.
+        """
+        from joblib import parallel_config
 
-    Raises:
-        InputError: when there are fewer.
-    """
-    if jobs is not None and jobs < 1:
-        raise InputError(f"jobs must be >= 1, got {jobs}")
+        if self.name == "local":
+            with parallel_config(backend="loky", inner_max_num_threads=1):
+                yield self.jobs or slots()
+            return
+        # A core each: Ray's workers ask for none, so it would start them all on one machine.
+        each = {"num_cpus": 1}
+        with _ray(self.ray_address) as cores, parallel_config(backend="ray", ray_remote_args=each):
+            yield min(self.jobs or cores, cores)  # one without a core would wait for ever
 
 
 @contextmanager

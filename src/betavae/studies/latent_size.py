@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.models.vae import VAE
-from betavae.runs import study_figures as studies
-from betavae.runs.opened import load_run, seed_rows
-from betavae.studies.cells import Cell, finished, open_study, run_cells
+from betavae.runs.opened import open_run, seed_rows
+from betavae.studies import study_figures
+from betavae.studies.cells import Cell, finished, open_study
+from betavae.studies.engines import Engine
 from betavae.studies.presets import PAPER_NETWORK, SWEEP
+from betavae.studies.run_cells import run_cells
 from betavae.studies.table import CLASSIFIERS, PAIRS
 from betavae.studies.table_work import fit_work, score_work
 
@@ -26,64 +30,11 @@ BETA_NORMS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # beta_norm = be
 PICTURES = 8  # images reconstructed at the best and the worst score
 
 
-def sweep_cells(
-    latents: Sequence[int],
-    beta_norms: Sequence[float],
-    *,
-    replicas: int,
-    images: int,
-    rows: int | None,
-    points: tuple[int, int],
-    paper_network: bool = False,
-) -> tuple[list[Cell], list[Cell]]:
-    """Return a cell a model and a cell a score of it, over the whole grid.
+@dataclass(frozen=True)
+class Sweep:
+    """What is trained and scored.
 
-    >>> models, scores = sweep_cells(
-    ...     [5], [0.01], replicas=1, images=100, rows=None, points=(10, 5))
-    >>> models[0].name, scores[0].options["codes"]
-    ('models/M5-b0.01/0', 'models/M5-b0.01/0')
-    """
-    models, scores = [], []
-    shared = PAPER_NETWORK if paper_network else SWEEP
-    for size in latents:
-        for norm in beta_norms:
-            for replica in range(replicas):
-                name = f"M{size}-b{norm:g}/{replica}"
-                config = {"latents": size, "beta_norm": norm, "images": images, "seed": replica}
-                models.append(
-                    Cell(f"models/{name}", {"config": {**shared, **config}, "rows": rows})
-                )
-                options = {
-                    "codes": f"models/{name}",
-                    "replica": replica,
-                    "n_pairs": PAIRS,
-                    "seeds": CLASSIFIERS,
-                    "rows": rows,
-                    "points": list(points),
-                }
-                scores.append(Cell(f"scores/{name}", options))
-    return models, scores
-
-
-def run_latent_size(
-    folder: Path,
-    *,
-    latents: Sequence[int] = LATENTS,
-    beta_norms: Sequence[float] = BETA_NORMS,
-    replicas: int = 1,
-    images: int = 300_000,
-    rows: int | None = None,
-    paper_network: bool = False,
-    quick: bool = False,
-    engine: str = "local",
-    ray_address: str | None = None,
-    jobs: int | None = None,
-    progress: bool = True,
-) -> dict[str, Any]:
-    """Train and score the grid; write sweep.json, two figures and the reconstructions.
-
-    Args:
-        folder: the study's; finished cells are not done again.
+    Attributes:
         latents: numbers of latents, M.
         beta_norms: normalised betas, beta M / N.
         replicas: fits of each cell of the grid; their scores are averaged.
@@ -91,42 +42,103 @@ def run_latent_size(
         rows: random images to encode and score; all if None.
         paper_network: train the paper's network with its optimiser (Table 1), not the fast one.
         quick: a 2 x 2 grid of a few steps, whose scores mean nothing.
-        engine: ``local`` or ``ray``.
-        ray_address: where Ray's head node is.
-        jobs: cells at a time.
+
+    Raises:
+        InputError: for numbers out of range.
+    """
+
+    latents: Sequence[int] = LATENTS
+    beta_norms: Sequence[float] = BETA_NORMS
+    replicas: int = 1
+    images: int = 300_000
+    rows: int | None = None
+    paper_network: bool = False
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("latents", "beta_norms"):
+            values = getattr(self, name)
+            if not values or min(values) <= 0:
+                raise InputError(f"{name} must be numbers > 0, got {list(values)}")
+        for name in ("replicas", "images", "rows"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be >= 1, got {value}")
+
+    def settled(self) -> Sweep:
+        """Return the sweep as it is run: small where it is quick, every value once, rising."""
+        latents, norms = list(self.latents), list(self.beta_norms)
+        images, rows = self.images, self.rows
+        if self.quick:
+            latents, norms = latents[-4:][:2], norms[-4:][:2]
+            images, rows = min(images, 640), min(rows or 2000, 2000)
+        return replace(
+            self, latents=sorted(set(latents)), beta_norms=sorted(set(norms)), images=images,
+            rows=rows,
+        )  # fmt: skip
+
+
+def sweep_cells(sweep: Sweep) -> tuple[list[Cell], list[Cell]]:
+    """Return a cell a model and a cell a score of it, over the whole grid.
+
+    >>> models, scores = sweep_cells(Sweep(latents=[5], beta_norms=[0.01]))
+    >>> models[0].name, scores[0].options["codes"]
+    ('models/M5-b0.01/0', 'models/M5-b0.01/0')
+    """
+    models, scores = [], []
+    shared = PAPER_NETWORK if sweep.paper_network else SWEEP
+    points = [200, 100] if sweep.quick else [10_000, 5_000]
+    for size, norm, replica in product(sweep.latents, sweep.beta_norms, range(sweep.replicas)):
+        name = f"M{size}-b{norm:g}/{replica}"
+        config = {"latents": size, "beta_norm": norm, "images": sweep.images, "seed": replica}
+        models.append(Cell(f"models/{name}", {"config": {**shared, **config}, "rows": sweep.rows}))
+        options = {
+            "codes": f"models/{name}",
+            "replica": replica,
+            "n_pairs": PAIRS,
+            "seeds": CLASSIFIERS,
+            "rows": sweep.rows,
+            "points": points,
+        }
+        scores.append(Cell(f"scores/{name}", options))
+    return models, scores
+
+
+def run_latent_size(
+    folder: Path,
+    sweep: Sweep | None = None,
+    *,
+    engine: Engine | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train and score the grid; write sweep.json.
+
+    Args:
+        folder: the study's; finished cells are not done again.
+        sweep: what is trained and scored.
+        engine: where cells run, and how many at a time.
         progress: show the live table on stderr.
 
     Returns:
         What sweep.json holds.
 
     Raises:
-        InputError: for options or a folder that cannot be used, or when cells failed.
+        InputError: for a folder that cannot be used, or when cells failed.
         StudyStopped: after Ctrl-C; the same command goes on.
     """
-    if quick:
-        latents, beta_norms = latents[-4:][:2], beta_norms[-4:][:2]
-        images, rows = min(images, 640), min(rows or 2000, 2000)
-    for name, values in (("latents", latents), ("beta_norms", beta_norms)):
-        if not values or min(values) <= 0:
-            raise InputError(f"{name} must be numbers > 0, got {list(values)}")
-    for name, value in (("replicas", replicas), ("images", images), ("rows", rows or 2)):
-        if value < 1:
-            raise InputError(f"{name} must be >= 1, got {value}")
-    latents, beta_norms = sorted(set(latents)), sorted(set(beta_norms))
-    settings = {"images": images, "rows": rows, "quick": quick, "paper_network": paper_network}
-    open_study(folder, STUDY_NAME, settings)
-    models, scores = sweep_cells(
-        latents, beta_norms, replicas=replicas, images=images, rows=rows,
-        points=(200, 100) if quick else (10_000, 5_000), paper_network=paper_network,
-    )  # fmt: skip
+    sweep = (sweep or Sweep()).settled()
+    kept = ("images", "rows", "quick", "paper_network")
+    open_study(folder, STUDY_NAME, {name: getattr(sweep, name) for name in kept})
+    models, scores = sweep_cells(sweep)
     for cell in (*models, *scores):  # a cell of other options is reported before any is run
         finished(folder, cell)
+    score = partial(score_work, folder, "shapes2d")
     fits: dict[str, dict[str, Any]] = {}
-    for title, cells, work in (("models", models, fit_work), ("scores", scores, score_work)):
-        fits |= run_cells(
-            folder, cells, work, title=title, jobs=jobs, engine_name=engine,
-            ray_address=ray_address, progress=progress,
-        )  # fmt: skip
+    for title, cells, work in (
+        ("models", models, partial(fit_work, folder)),
+        ("scores", scores, score),
+    ):
+        fits |= run_cells(folder, cells, work, title=title, engine=engine, progress=progress)
     found = [
         {
             **cell.options["config"],
@@ -141,14 +153,8 @@ def run_latent_size(
         "study": STUDY_NAME,
         "protocol": "higgins2017",
         "n_pairs": PAIRS,
-        "quick": quick,
-        "paper_network": paper_network,
-        "images": images,
-        "replicas": replicas,
-        "rows": rows,
-        "latents": list(latents),
-        "beta_norms": list(beta_norms),
-        "grid": _grid(found, latents, beta_norms),
+        **asdict(sweep),
+        "grid": _grid(found, sweep.latents, sweep.beta_norms),
         "cells": found,
     }
     write_json(folder / "sweep.json", outcome)
@@ -167,49 +173,25 @@ def _grid(
     return [[mean(size, norm) for norm in beta_norms] for size in latents]
 
 
-def write_outputs(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Print the grid; write heat map, curves, and reconstructions at the best and worst score."""
+def write_sweep_figures(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write heat map, curves, and reconstructions at the best and worst score."""
     grid = 100 * np.array(outcome["grid"])
     norms, latents = outcome["beta_norms"], outcome["latents"]
     cells = outcome["cells"]
     ranked = sorted(cells, key=lambda cell: -cell["score"])
-    _print(outcome, grid)
     rows, labels = [], []
     for cell in (ranked[0], ranked[-1]):
-        model, _, dataset = load_run(folder / cell["folder"])
-        assert isinstance(model, VAE)
-        chosen = seed_rows(dataset, PICTURES, np.random.default_rng(0))
-        images = dataset.images[chosen]
-        rows.append(model.reconstruct(images).detach().numpy())
+        run = open_run(folder / cell["folder"])
+        assert isinstance(run.model, VAE)
+        chosen = seed_rows(run.dataset, PICTURES, np.random.default_rng(0))
+        images = run.dataset.images[chosen]
+        rows.append(run.model.reconstruct(images).detach().numpy())
         labels.append(
             f"{100 * cell['score']:.0f} %\nM = {cell['latents']}\nβ norm {cell['beta_norm']:g}"
         )
     sheet = figures.labelled_rows(np.stack([images.numpy(), *rows]), ["input", *labels])
     return [
-        figures.save(studies.sweep(outcome), folder / "heat.png"),
+        figures.save(study_figures.sweep(outcome), folder / "heat.png"),
         figures.save(figures.sweep_curves(norms, latents, grid), folder / "curves.png"),
         figures.save(sheet, folder / "reconstructions.png"),
     ]
-
-
-def _print(outcome: Mapping[str, Any], grid: Any) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        title=f"Score %, {outcome['protocol']}, L = {outcome['n_pairs']}, "
-        f"{outcome['images']:,} images, {outcome['replicas']} fit(s) a cell"
-        + (", the paper's network" if outcome["paper_network"] else ""),
-        title_justify="left",
-    )
-    table.add_column("latents \\ beta_norm")
-    for norm in outcome["beta_norms"]:
-        table.add_column(f"{norm:g}", justify="right")
-    for size, row in zip(outcome["latents"], grid, strict=True):
-        table.add_row(f"{size}", *(f"{value:.1f}" for value in row))
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
-    if outcome["quick"]:
-        console.print("quick: a few steps, the scores mean nothing")
-    elif outcome["rows"]:
-        console.print(f"scaled down: {outcome['rows']:,} random images scored, not all 737,280")

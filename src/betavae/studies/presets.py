@@ -19,6 +19,16 @@ BETA_VAE: dict[str, Any] = {
     "beta_start": 24.0,
     "beta_ramp": 150_000,
 }
+# All five factors, held apart: docs/findings/all-five-factors.md.
+ALL_FIVE: dict[str, Any] = {
+    "objective": {"name": "settle", "settle_images": 200_000},
+    "network": "place",
+    "optimiser": "muon",
+    "batch": 64,
+    "images": 700_000,
+    "learning_rate_schedule": "linear",
+    "learning_rate_decay": 500_000,
+}
 UNTRAINED: dict[str, Any] = {"beta": 1.0, "images": 0}
 
 # The paper's own network and optimiser (Table 1); batch and length are not stated there.

@@ -27,11 +27,12 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.config import Config
-from betavae.runs import study_figures as studies
+from betavae.studies import study_figures
 from betavae.studies.trained import chain, terms_of
 
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 SIGMA = 0.3
+BATCH = 8
 
 
 def run_rate_distortion(
@@ -41,7 +42,6 @@ def run_rate_distortion(
     betas: Sequence[float] = BETAS,
     images: int = 40_000,
     network: str = "patch",
-    batch: int = 8,
     sigma: float = SIGMA,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -55,7 +55,6 @@ def run_rate_distortion(
         betas: the grid; trained from the smallest up.
         images: length of each run; the first of a decoder is three times as long.
         network: of all runs.
-        batch: of all runs.
         sigma: standard deviation of the Gaussian decoder.
         seed: of all runs.
 
@@ -67,12 +66,13 @@ def run_rate_distortion(
     """
     if len(set(betas)) < 2:
         raise InputError(f"the study needs at least two betas, got {list(betas)}")
-    shared = {"data": data, "images": images, "network": network, "batch": batch, "seed": seed}
+    shared = {"data": data, "images": images, "network": network, "batch": BATCH, "seed": seed}
     shared["learning_rate_schedule"] = "linear"  # each run ends where it has settled
     dataset = datasets.load(data)
     outcome: dict[str, Any] = {"images_per_run": images, "seed": seed, "sigma": sigma}
     for likelihood in ("bernoulli", "gaussian"):
-        base = Config.from_mapping({**shared, "likelihood": likelihood, "sigma": sigma})
+        spread = {"sigma": sigma} if likelihood == "gaussian" else {}
+        base = Config.from_mapping({**shared, "likelihood": likelihood, **spread})
         changes = {f"{likelihood}-beta-{beta:g}": {"beta": beta} for beta in sorted(set(betas))}
         chain(base, changes, dataset, out)
         points = []
@@ -81,5 +81,5 @@ def run_rate_distortion(
             points.append({"beta": change["beta"], "rate": rate, "distortion": distortion})
         outcome[likelihood] = points
     write_json(out / "rate_distortion.json", outcome)
-    figures.save(studies.rate_distortion(outcome), out / "rate_distortion.png")
+    figures.save(study_figures.rate_distortion(outcome), out / "rate_distortion.png")
     return outcome

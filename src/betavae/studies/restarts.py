@@ -13,13 +13,14 @@ from betavae._system.files import write_beside, write_json
 from betavae._system.launch import launched
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.objectives.terms import Objective
 from betavae.runs.opened import last_beta, measure, open_run, sample_rows
-from betavae.studies.cells import Cell, open_study, run_cells
-from betavae.studies.engines import check_jobs
+from betavae.studies.cells import Cell, open_study
+from betavae.studies.engines import Engine
+from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
 from betavae.training import checkpoint
-from betavae.training.loop import Run, train
+from betavae.training.build import Own
+from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS, warn
 from betavae.training.session import Diverged
 
@@ -40,7 +41,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     """
     if count < 1:
         raise InputError(f"restarts must be >= 1, got {count}")
-    name = config.objective.name if config.method == "vae" else config.method
+    name = config.objective.name if config.method.name == "vae" else config.method.name
     if count > 1 and name != "beta":
         raise InputError(
             f"seeds are compared by their loss, which only objective beta lets compare; got {name}"
@@ -87,7 +88,7 @@ def train_restarts(
             f"restarts train side by side by themselves, torchrun started {launched().count} "
             "processes: start them without torchrun"
         )
-    check_jobs(jobs)
+    engine = Engine(jobs=jobs)
     dataset = datasets.load(config.data, size=config.size)  # the seeds then find it prepared
     if overwrite and (out / checkpoint.NAME).exists():
         forget_seeds(out)
@@ -96,7 +97,7 @@ def train_restarts(
     settings = config.model_dump(mode="json", exclude={"seed"})
     open_study(folder, STUDY_NAME, settings)
     cells = [Cell(f"seed/{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
-    done = run_cells(folder, cells, seed_work, title="seeds", jobs=jobs, progress=progress)
+    done = run_cells(folder, cells, seed_work, title="seeds", engine=engine, progress=progress)
     ranked = sorted(
         ({k: v for k, v in done[cell.name].items() if k != "cell_seconds"} for cell in cells),
         key=lambda row: math.inf if row["objective"] is None else row["objective"],
@@ -132,7 +133,7 @@ def best_run(
     count: int,
     out: Path | None = None,
     *,
-    objective: Objective | None = None,
+    own: Own | None = None,
     progress: bool = True,
 ) -> Run:
     """Train seeds one after another in this process; return the run with the lowest loss.
@@ -142,26 +143,31 @@ def best_run(
         dataset: the images.
         count: how many seeds.
         out: run folder, laid out as by `train_restarts`.
-        objective: replaces the configured one, of one seed alone.
+        own: parts given from Python.
         progress: show a bar for each.
 
     Raises:
         InputError: for options that do not fit.
         Diverged: when all seeds did.
     """
+    own = own or Own()
+    parts: dict[str, Any] = {
+        "objective": own.objective, "network": own.network, "latent": own.latent,
+    }  # fmt: skip
     if count == 1:
-        return train(config, dataset, out, objective=objective, progress=progress)
+        return train(config, dataset, out, progress=progress, **parts)
     chosen = sample_rows(dataset, SAMPLE)
     best, lowest = None, math.inf
-    for seed in seeds_of(config, count):
+    for seed in seeds_of(own.named_in(config), count):
         try:
-            run = train(seed, dataset, None if out is None else _home(out, seed), progress=progress)
+            home = None if out is None else _home(out, seed)
+            run = train(seed, dataset, home, progress=progress, **parts)
         except Diverged as error:
             warn(f"seed {seed.seed} is left out: {error}")
             continue
         distortion, rates = measure(run.model, dataset, chosen)
         beta = last_beta(run.records, seed, dataset.images.image_shape)
-        loss = distortion + beta * float(rates.sum())
+        loss = distortion + (beta or 0.0) * float(rates.sum())
         if best is None or loss < lowest:
             best, lowest = run, loss
     if best is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +12,32 @@ import numpy as np
 from betavae._system.files import read_json, write_json
 from betavae.config import Config
 from betavae.studies import presets
-from betavae.studies.cells import CELL, Cell, finished, run_cells
-from betavae.studies.table_plan import KEYS, STUDY_NAME, Plan, Row, make_plan, scaled_down
-from betavae.studies.table_work import SHAPES, fit_work, moments_work, score_work, together_work
-from betavae.training import checkpoint
-from betavae.training.replicas import pays
+from betavae.studies.cells import CELL, Cell, Work, finished
+from betavae.studies.engines import Engine
+from betavae.studies.run_cells import run_cells
+from betavae.studies.table_plan import (
+    KEYS,
+    STUDY_NAME,
+    Plan,
+    Row,
+    TableOptions,
+    make_plan,
+    scaled_down,
+)
+from betavae.studies.table_set import protocol_on
+from betavae.studies.table_work import fit_work, moments_work, score_work
 
 PAIRS = 20  # the paper does not state L; docs/table.md shows the score against it
 CURVE = (1, 5, 10, 20, 40, 64, 100)
 CLASSIFIERS = 3
-TOGETHER = 5  # replicas trained as one batch of models
 
 
 def run_table(
     folder: Path,
+    asked: TableOptions | None = None,
     *,
-    methods: Sequence[str] | None = None,
-    replicas: int | None = None,
-    images: int | None = None,
-    rows: int | None = None,
-    quick: bool = False,
     rescore: bool = False,
-    engine: str = "local",
-    ray_address: str | None = None,
-    jobs: int | None = None,
+    engine: Engine | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Fit every method, score its codes, and write table.json; finished cells are not done again.
@@ -44,38 +47,33 @@ def run_table(
 
     Args:
         folder: the study's.
-        methods: keys of the rows to run; those that the folder knows, else all, if None.
-        replicas: fits a method; what the folder knows, else 10, if None.
-        images: training length; what the folder knows, else each preset's, if None.
-        rows: random images to encode and score; all 737,280 if None.
-        quick: a small version to see that it works.
+        asked: which rows, and how much of the protocol; what the folder knows if None.
         rescore: score the kept codes again, as after a change of the metric.
-        engine: ``local`` or ``ray``.
-        ray_address: where Ray's head node is.
-        jobs: cells at a time.
+        engine: where cells run, and how many at a time.
         progress: show the live table on stderr.
 
     Returns:
         What table.json holds: a dictionary a row, and what they share.
 
     Raises:
-        InputError: for options or a folder that cannot be used, or when cells failed.
+        InputError: for data, options or a folder that cannot be used, or when cells failed.
         StudyStopped: after Ctrl-C; the same command goes on.
     """
-    plan = make_plan(
-        folder, methods=methods, replicas=replicas, images=images, rows=rows, quick=quick
-    )
-    asked = plan.only(methods or KEYS)
+    asked = asked or TableOptions()
+    if asked.data is not None:
+        protocol_on(asked.data)
+    whole = make_plan(folder, asked)
+    plan = whole.only(asked.methods or KEYS)
     if rescore:
         for path in [*folder.glob("scores/*/*/cell.json"), *folder.glob("curve/*/*/cell.json")]:
             path.unlink()
-    longer = lengthened_cells(asked, folder)
-    stages = (
-        ("moments", moment_cells(asked), moments_work),
-        ("replicas", together_cells(asked, folder), together_work),
-        ("models", fit_cells(asked), fit_work),
-        ("scores", score_cells(asked), score_work),
-        ("score against L", curve_cells(asked), score_work),
+    longer = lengthened_cells(plan, folder)
+    score = partial(score_work, folder, plan.data)
+    stages: tuple[tuple[str, list[Cell], Work], ...] = (
+        ("moments", moment_cells(plan), partial(moments_work, plan.data)),
+        ("models", fit_cells(plan), partial(fit_work, folder)),
+        ("scores", score_cells(plan), score),
+        ("score against L", curve_cells(plan), score),
     )
     for _, cells, _ in stages:
         for cell in cells:  # a cell of other options is reported before any is run
@@ -84,10 +82,7 @@ def run_table(
     for cell in longer:
         reopen(folder, cell)
     for title, cells, work in stages:
-        run_cells(
-            folder, cells, work, title=title, jobs=jobs, engine_name=engine,
-            ray_address=ray_address, progress=progress,
-        )  # fmt: skip
+        run_cells(folder, cells, work, title=title, engine=engine, progress=progress)
     # As the folder knows it now: another command may have been given rows meanwhile.
     outcome = summary(make_plan(folder), folder)
     write_json(folder / "table.json", outcome)
@@ -126,7 +121,8 @@ def moment_cells(plan: Plan) -> list[Cell]:
         return []
     rows = 500 if plan.quick else None
     return [
-        Cell(f"moments/{name}", {"shape": shape, "rows": rows}) for shape, name in enumerate(SHAPES)
+        Cell(f"moments/{name}", {"shape": shape, "rows": rows})
+        for shape, name in enumerate(protocol_on(plan.data).shapes)
     ]
 
 
@@ -139,30 +135,11 @@ def fit_cells(plan: Plan) -> list[Cell]:
         options = presets.scaled(dict(row.options), plan.images[row.key])
         for replica in range(plan.replicas[row.key] if row.repeated else 1):
             config = {**options, "seed": replica}
+            if plan.data != "shapes2d":
+                config["data"] = plan.data
             if plan.quick:
                 config["latents"] = min(config.get("latents", 10), 10)
             cells.append(Cell(f"models/{row.key}/{replica}", {"config": config, "rows": plan.rows}))
-    return cells
-
-
-def together_cells(plan: Plan, folder: Path) -> list[Cell]:
-    """Return a cell for every few replicas that are faster trained as one batch of models.
-
-    Those of which one has been started alone are left to their own cells.
-    """
-    cells = []
-    for row in plan.chosen():
-        mine = [cell for cell in fit_cells(plan.only([row.key])) if row.repeated]
-        for start in range(0, len(mine) - TOGETHER + 1, TOGETHER):
-            some = mine[start : start + TOGETHER]
-            name = f"together/{row.key}/{start}"
-            configs = [cell.options["config"] for cell in some]
-            alone = any((folder / cell.name / checkpoint.NAME).exists() for cell in some)
-            if (folder / name).exists() or (
-                not alone and pays(Config.from_mapping(configs[0]), TOGETHER)
-            ):
-                options = {"configs": configs, "folders": [cell.name for cell in some]}
-                cells.append(Cell(name, options))
     return cells
 
 
@@ -256,6 +233,7 @@ def summary(plan: Plan, folder: Path) -> dict[str, Any]:
         )
     return {
         "study": STUDY_NAME,
+        "data": plan.data,
         "protocol": "higgins2017",
         "n_pairs": PAIRS,
         "classifiers": CLASSIFIERS,

@@ -56,16 +56,54 @@ KEYS = tuple(row.key for row in ROWS)
 
 
 @dataclass(frozen=True)
+class TableOptions:
+    """What a command asks of the table; what is None, the folder knows, or else the default.
+
+    Attributes:
+        data: the data set, ``shapes2d`` by default.
+        methods: keys of the rows to run, all by default.
+        replicas: fits a method, 10 by default.
+        images: training length, each preset's by default.
+        rows: random images to encode and score, all by default.
+        quick: a small version to see that it works.
+
+    Raises:
+        InputError: for a method that is not there, or numbers out of range.
+    """
+
+    data: str | None = None
+    methods: Sequence[str] | None = None
+    replicas: int | None = None
+    images: int | None = None
+    rows: int | None = None
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("replicas", "images", "rows"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be >= 1, got {value}")
+        for method in self.methods or ():
+            if method not in KEYS:
+                raise InputError(
+                    f"methods must be of {', '.join(KEYS)}, got '{method}'"
+                    f"{did_you_mean(method, KEYS)}"
+                )
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a study folder is to hold: kept in study.json, so that the folder knows it.
 
     Attributes:
+        data: the data set.
         rows: images whose codes are kept and scored; None: all.
         quick: a small version whose scores mean nothing.
         replicas: fits of each method, by key; methods that are not there are left out.
         images: training length of each method, by key; None: the preset's.
     """
 
+    data: str
     rows: int | None
     quick: bool
     replicas: Mapping[str, int]
@@ -86,46 +124,35 @@ class Plan:
         return [row for row in ROWS if row.key in self.replicas]
 
 
-def make_plan(
-    folder: Path,
-    *,
-    methods: Sequence[str] | None = None,
-    replicas: int | None = None,
-    images: int | None = None,
-    rows: int | None = None,
-    quick: bool = False,
-) -> Plan:
-    """Lay options over what the folder's study.json remembers, check them, and keep the result.
+def make_plan(folder: Path, asked: TableOptions | None = None) -> Plan:
+    """Lay options over what the folder's study.json remembers, and keep the result there.
 
     Raises:
-        InputError: for a method that is not there, numbers out of range, or another study's
-            folder.
+        InputError: for another study's folder, or one of other settings.
     """
-    for name, value in (("replicas", replicas), ("images", images), ("rows", rows)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} must be >= 1, got {value}")
-    for method in methods or ():
-        if method not in KEYS:
-            raise InputError(
-                f"methods must be of {', '.join(KEYS)}, got '{method}'{did_you_mean(method, KEYS)}"
-            )
+    asked = asked or TableOptions()
+    rows, quick = asked.rows, asked.quick
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):  # two commands may lay out methods of one folder at once
         there = (folder / STUDY).exists()
         kept = read_json(folder / STUDY).get("settings", {}) if there else {}
         fits, lengths = dict(kept.get("replicas", {})), dict(kept.get("images", {}))
+        before = kept.get("data", "shapes2d")  # as folders of earlier versions have it
+        data = asked.data or before
         if there:
+            if data != before:
+                raise InputError(f"{folder} was made with other settings: data {before} -> {data}")
             rows = kept.get("rows") if rows is None else rows
             quick = quick or kept.get("quick", False)
         elif quick:
             rows = rows or 2_000
-        for key in methods or fits or KEYS:
-            fits[key] = replicas or fits.get(key) or (2 if quick else 10)
-            lengths[key] = images or lengths.get(key) or (640 if quick else None)
-        plan = Plan(rows, quick, fits, lengths)
+        for key in asked.methods or fits or KEYS:
+            fits[key] = asked.replicas or fits.get(key) or (2 if quick else 10)
+            lengths[key] = asked.images or lengths.get(key) or (640 if quick else None)
+        plan = Plan(data, rows, quick, fits, lengths)
         open_study(folder, STUDY_NAME, plan.settings)
         content = read_json(folder / STUDY)
-        content["settings"] = {**plan.settings, "replicas": fits, "images": lengths}
+        content["settings"] = {**plan.settings, "data": data, "replicas": fits, "images": lengths}
         write_json(folder / STUDY, content)
     return plan
 
@@ -141,7 +168,7 @@ def scaled_down(plan: Plan) -> list[str]:
         listed = ", ".join(f"{name} {count}" for name, count in few.items())
         lines.append(f"fewer than ten replicas: {listed}")
     if plan.rows is not None:
-        lines.append(f"{plan.rows:,} random images encoded and scored, not all 737,280")
+        lines.append(f"{plan.rows:,} random images encoded and scored, not all")
     short = [
         f"{row.name} {plan.images[row.key]:,}"
         for row in plan.chosen()

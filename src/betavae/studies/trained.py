@@ -10,7 +10,7 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.runs.opened import SAMPLE, open_run
 from betavae.training import checkpoint
-from betavae.training.loop import train
+from betavae.training.fit import train
 from betavae.training.records import RECORDS, Record, read_records
 
 TAIL = 0.3  # of a run's records: what a study takes as its end

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.config import Config
-from betavae.models.methods import Model, build_model
 from betavae.models.networks import ImageShape
-from betavae.objectives.state import Stateful, pack_optimiser, unpack_optimiser
+from betavae.training.build import Model, Own, build_model
 
-FORMAT = 1
+FORMAT = 2
 NAME = "checkpoint.safetensors"
 
 
@@ -37,7 +36,7 @@ class Header:
         """Return the header as JSON, with the format's version."""
         fields = {
             "format": FORMAT,
-            "config": self.config.model_dump(),
+            "config": self.config.model_dump(mode="json"),
             "image_shape": list(self.image_shape),
             "dataset_rows": self.dataset_rows,
             "steps": self.steps,
@@ -47,32 +46,24 @@ class Header:
 
 
 def save(
-    folder: Path,
-    header: Header,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer | None = None,
-    generator: torch.Generator | None = None,
-    objective: object = None,
+    folder: Path, header: Header, model: nn.Module, state: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write all state and the header beside, then rename.
+    """Write weights, state and header beside, then rename.
 
-    State is the weights, the optimiser's, the noise generator's, and that of a `Stateful`
-    objective.
-
-    A method that is fitted in one go has neither optimiser nor generator.
+    Args:
+        folder: the run's.
+        header: what the file says of itself.
+        model: whose weights are written.
+        state: what training needs to go on (`Learner.state`); None for what is fitted in one go.
 
     Raises:
         InputError: when the disk is full or the folder cannot be written.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    parts = {"optimiser": pack_optimiser(optimiser)} if optimiser is not None else {}
-    if isinstance(objective, Stateful):
-        parts["objective"] = objective.state_dict()
-    for part, state in parts.items():
-        tensors |= {f"{part}.{name}": value for name, value in state.items()}
-    if generator is not None:
-        tensors["generator"] = generator.get_state()
-    packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    packed = {
+        name: value.detach().cpu().contiguous()
+        for name, value in {**tensors, **(state or {})}.items()
+    }
     with write_beside(folder / NAME) as beside:
         try:
             save_file(packed, beside, metadata={"betavae": header.to_json()})
@@ -121,21 +112,6 @@ def read_tensors(folder: Path, prefix: str) -> dict[str, Tensor]:
         raise InputError(f"{folder / NAME} is damaged ({error})") from None
 
 
-def restore(
-    folder: Path,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
-    objective: object = None,
-) -> None:
-    """Put back, bit for bit, what `save` wrote."""
-    model.load_state_dict(read_tensors(folder, "model."))
-    unpack_optimiser(optimiser, read_tensors(folder, "optimiser."))
-    if isinstance(objective, Stateful):
-        objective.load_state_dict(read_tensors(folder, "objective."))
-    generator.set_state(read_tensors(folder, "generator")[""])
-
-
 def start_from(folder: Path, model: nn.Module) -> None:
     """Give `model` the weights of another run, for a warm start.
 
@@ -151,12 +127,20 @@ def start_from(folder: Path, model: nn.Module) -> None:
         ) from None
 
 
-def load_model(folder: Path) -> tuple[Model, Header]:
-    """Return the trained model of a run, in eval mode on the CPU, and the run's header."""
+def load_model(folder: Path, own: Own | None = None) -> tuple[Model, Header]:
+    """Return the trained model of a run, in eval mode on the CPU, and the run's header.
+
+    Args:
+        folder: the run's.
+        own: the network and latent that were given from Python, if any.
+    """
     header = read_header(folder)
-    model = build_model(header.config, header.image_shape)
+    model = build_model(header.config, header.image_shape, own)
     try:
         model.load_state_dict(read_tensors(folder, "model."))
     except RuntimeError as error:
-        raise InputError(f"{folder / NAME} does not hold the configured network: {error}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder / NAME} does not hold the configured network: {reason}"
+        ) from None
     return model.eval(), header

@@ -20,13 +20,13 @@ from betavae._system.errors import InputError, RankFailed
 from betavae._system.launch import launched
 from betavae.config import Config
 from betavae.models.vae import VAE
-from betavae.objectives.elbo import Pass
+from betavae.objectives.elbo import Between, Pass
 from betavae.objectives.ranks import Ranks
 from betavae.training import checkpoint
 from betavae.training.machine import choose_device
 from betavae.training.session import Diverged, Interrupted, resume_line
 
-Run = Callable[[VAE, Tensor, Tensor], Pass]
+Run = Callable[[VAE, Tensor, Tensor, Between | None], Pass]
 
 
 def ranks_here() -> Ranks:
@@ -93,25 +93,25 @@ class _Elbo(nn.Module):
         self.model = model
         self.run = run
 
-    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.run(self.model, images, noise))
+    def forward(self, images: Tensor, noise: Tensor, between: Between | None) -> Pass:
+        return self.run(self.model, images, noise, between)
 
 
-def shared(ranks: Ranks, model: VAE, run: Run) -> Run:
+def shared(ranks: Ranks, model: nn.Module, run: Run) -> Run:
     """Return `run` for a batch that the ranks share: the whole batch's terms and codes.
 
     The weights' gradients are averaged in the backward pass. The images are the rank's rows;
     the noise is the whole batch's.
     """
-    if ranks.count == 1:
+    if ranks.count == 1 or not isinstance(model, VAE):
         return run
     parallel = DistributedDataParallel(_Elbo(model, run))
 
-    def whole(_: VAE, images: Tensor, noise: Tensor) -> Pass:
-        own = Pass(*parallel(images, ranks.part(noise)))
+    def whole(_: VAE, images: Tensor, noise: Tensor, between: Between | None) -> Pass:
+        own: Pass = parallel(images, ranks.part(noise), between)
         terms = ranks.average(torch.cat((own.distortion[None], own.rate_per_latent)))
-        codes = ranks.gather(torch.cat((own.mean, own.log_var, own.latents), dim=1))
-        return Pass(terms[0], terms[1:], *codes.chunk(3, dim=1))
+        posterior = own.posterior.map(ranks.gather)
+        return Pass(terms[0], terms[1:], posterior, ranks.gather(own.latents))
 
     return whole
 

@@ -90,7 +90,7 @@ class Log:
 def scalars(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Yield a record's numbers by name, what is inside another as ``outer/inner``.
 
-    >>> list(scalars({"images": 8, "rate": 1.5, "rate_per_latent": [1.0, 0.5], "extras": {}}))
+    >>> list(scalars({"images": 8, "rate": 1.5, "rate_per_latent": [1.0, 0.5]}))
     [('rate', 1.5), ('rate_per_latent/0', 1.0), ('rate_per_latent/1', 0.5)]
     """
     for name, value in record.items():

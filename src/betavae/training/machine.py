@@ -13,6 +13,8 @@ import torch
 
 from betavae._system.errors import InputError
 from betavae.config import Config
+from betavae.models.networks import SMALL
+from betavae.objectives.optimisers import Optimiser
 from betavae.training.records import warn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -42,7 +44,7 @@ def choose_threads(config: Config) -> int:
     """
     if config.threads is not None:
         return config.threads
-    small = config.network in ("patch", "mlp") and config.batch <= 32
+    small = config.network in SMALL and config.batch <= 32
     return 1 if small else torch.get_num_threads()
 
 
@@ -101,7 +103,7 @@ def keep_heap() -> None:
 
 
 @torch.no_grad()
-def drop_denormals(optimiser: torch.optim.Optimizer) -> None:
+def drop_denormals(optimiser: Optimiser) -> None:
     """Set to 0 what has faded below 1e-30 in the optimiser's state, on the CPU.
 
     Adam's averages of a weight whose gradient stays 0 (a pixel rarely lit, a dead unit) shrink

@@ -6,7 +6,8 @@ import json
 import math
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,38 +22,119 @@ from betavae.objectives.terms import Terms
 RECORDS = "metrics.jsonl"
 ACTIVE_NATS = 0.1  # a latent that carries less than this on average counts as inactive
 COLLAPSED_NATS = 0.1
-CLOCKS = ("images", "seconds", "images_per_second")  # of a line; its other numbers are terms
+FIXED = ("images", "seconds", "images_per_second", "learning_rate", "loss")
+DERIVED = ("rate_per_latent", "beta_norm", "active_latents")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One line of metrics.jsonl: means over the steps since the line before, nats per image."""
+    """One line of metrics.jsonl: means over the steps since the line before, nats per image.
+
+    Attributes:
+        images: shown so far.
+        seconds: of training so far.
+        images_per_second: since the line before.
+        learning_rate: of the last step.
+        loss: what is minimised.
+        terms: the learner's values by name, such as distortion, rate and beta.
+        rate_per_latent: nats that each latent carries; empty where that is not known.
+        beta_norm: beta normalised, beta M/N; None where there is no beta.
+    """
 
     images: int
     seconds: float
-    loss: float
-    distortion: float
-    rate: float
-    rate_per_latent: list[float]
-    active_latents: int
-    beta: float
-    beta_norm: float
-    learning_rate: float
     images_per_second: float
-    extras: dict[str, float] = field(default_factory=dict)  # the objective's own terms
+    learning_rate: float
+    loss: float
+    terms: dict[str, float]
+    rate_per_latent: list[float] = field(default_factory=list)
+    beta_norm: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """KL(q(z|x) || p(z)), in nats."""
+        return self.terms["rate"]
+
+    @property
+    def distortion(self) -> float:
+        """-log p(x|z), in nats."""
+        return self.terms["distortion"]
+
+    @property
+    def beta(self) -> float | None:
+        """The weight of the rate, None where the objective has none."""
+        return self.terms.get("beta")
+
+    @property
+    def active_latents(self) -> int:
+        """Latents that carry more than 0.1 nats."""
+        return sum(rate > ACTIVE_NATS for rate in self.rate_per_latent)
 
     def to_json(self) -> str:
-        """Return the record as one JSON line."""
-        return json.dumps({key: _rounded(value) for key, value in asdict(self).items()})
+        """Return the record as one JSON line, the terms beside the rest."""
+        line: dict[str, Any] = {"images": self.images, "seconds": self.seconds, "loss": self.loss}
+        line |= self.terms
+        if self.beta_norm is not None:
+            line["beta_norm"] = self.beta_norm
+        if self.rate_per_latent:
+            line["rate_per_latent"] = self.rate_per_latent
+            line["active_latents"] = self.active_latents
+        line["learning_rate"] = self.learning_rate
+        line["images_per_second"] = self.images_per_second
+        return json.dumps({key: _rounded(value) for key, value in line.items()})
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: when the line is no record.
+        """
+        found = json.loads(line)
+        if not isinstance(found, dict):
+            raise ValueError("a record is a JSON object")
+        rates = found.get("rate_per_latent", [])
+        numbers = {name: value for name, value in found.items() if name not in DERIVED}
+        numeric = [*numbers.values(), *(rates if isinstance(rates, list) else [rates, None])]
+        missing = [name for name in FIXED if name not in numbers]
+        if missing or any(type(value) not in (int, float) for value in numeric):
+            raise ValueError(f"a record holds numbers, and {', '.join(FIXED)}")
+        terms = {name: float(numbers.pop(name)) for name in list(numbers) if name not in FIXED}
+        norm = found.get("beta_norm")
+        return cls(**numbers, terms=terms, rate_per_latent=rates, beta_norm=norm)
 
 
 def _rounded(value: Any) -> Any:
     """Round every float in a record's field to six digits."""
-    if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_rounded(inner) for inner in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def mean_record(records: list[Record], since: int) -> Record:
+    """Return one record for all, averaged by their images, of which `since` were seen before.
+
+    Beta is the last one's.
+    """
+    last = records[-1]
+    ends = [since, *(record.images for record in records)]
+    weights = [end - start for start, end in pairwise(ends)]
+
+    def mean(values: list[float]) -> float:
+        return math.fsum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+
+    return replace(
+        last,
+        loss=mean([record.loss for record in records]),
+        terms={
+            name: value if name == "beta" else mean([record.terms[name] for record in records])
+            for name, value in last.terms.items()
+        },
+        rate_per_latent=[
+            mean(list(rates))
+            for rates in zip(*(record.rate_per_latent for record in records), strict=True)
+        ],
+    )
 
 
 class Recorder:
@@ -72,7 +154,8 @@ class Recorder:
         self._time = self.started
         self._sums: Tensor | None = None
         self._steps = 0
-        self._extras: tuple[str, ...] = ()
+        self._averaged: tuple[str, ...] = ()
+        self._settings: dict[str, float] = {}
 
     @property
     def seconds(self) -> float:
@@ -82,35 +165,34 @@ class Recorder:
     @torch.no_grad()
     def add(self, terms: Terms) -> None:
         """Take in one step's terms; nothing is read back from the device."""
-        head = torch.stack((terms.loss, terms.distortion, *terms.extras.values()))
-        values = torch.cat((head.detach(), terms.rate_per_latent.detach()))
-        self._extras = tuple(terms.extras)
+        tensors = {k: v for k, v in terms.values.items() if isinstance(v, Tensor)}
+        self._averaged = tuple(tensors)
+        self._settings = {k: float(v) for k, v in terms.values.items() if not isinstance(v, Tensor)}
+        values = torch.stack((terms.loss, *tensors.values())).detach()
+        if terms.per_latent is not None:
+            values = torch.cat((values, terms.per_latent.detach()))
         self._sums = values if self._sums is None else self._sums + values
         self._steps += 1
 
-    def record(self, images_seen: int, beta: float | Tensor, learning_rate: float) -> Record:
+    def record(self, images_seen: int, learning_rate: float) -> Record:
         """Close the window: return the means since the last record."""
         if self._sums is None:
             raise RuntimeError("record() needs at least one add() before it")
-        loss, distortion, *rest = (self._sums / self._steps).tolist()
-        extras, rates = rest[: len(self._extras)], rest[len(self._extras) :]
-        weight = beta.item() if isinstance(beta, Tensor) else beta
+        loss, *rest = (self._sums / self._steps).tolist()
+        count = len(self._averaged)
+        terms = dict(zip(self._averaged, rest[:count], strict=True)) | self._settings
         now = time.perf_counter()
         speed = (images_seen - self._since) / max(now - self._time, 1e-9)
         self._since, self._time, self._sums, self._steps = images_seen, now, None, 0
         return Record(
             images=images_seen,
             seconds=self.seconds,
-            loss=loss,
-            distortion=distortion,
-            rate=math.fsum(rates),
-            rate_per_latent=rates,
-            active_latents=sum(rate > ACTIVE_NATS for rate in rates),
-            beta=weight,
-            beta_norm=weight * self.beta_norm,
-            learning_rate=learning_rate,
             images_per_second=speed,
-            extras=dict(zip(self._extras, extras, strict=True)),
+            learning_rate=learning_rate,
+            loss=loss,
+            terms=terms,
+            rate_per_latent=rest[count:],
+            beta_norm=terms["beta"] * self.beta_norm if "beta" in terms else None,
         )
 
 
@@ -165,39 +247,9 @@ def read_records(path: Path) -> list[Record]:
 
 def _record(line: str) -> Record | None:
     try:
-        return Record(**json.loads(line))
-    except (ValueError, TypeError):
+        return Record.from_json(line)
+    except ValueError:
         return None
-
-
-def read_terms(path: Path) -> tuple[list[int], dict[str, list[float]]]:
-    """Return the images seen and each term of a training that is not a VAE's, line by line.
-
-    None when the file is missing; a torn last line is left out.
-
-    Raises:
-        InputError: when a line before the last is not one of such a training.
-    """
-    if not path.exists():
-        return [], {}
-    seen: list[int] = []
-    terms: dict[str, list[float]] = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            found = json.loads(line)
-            images = int(found["images"])
-            values = {key: float(found[key]) for key in found if key not in CLOCKS}
-            if terms and values.keys() != terms.keys():
-                raise ValueError(f"terms {sorted(values)}")
-        except (ValueError, TypeError, KeyError):
-            if number == len(lines):
-                break
-            raise InputError(f"{path} is damaged: line {number} is not a record") from None
-        seen.append(images)
-        for key, value in values.items():
-            terms.setdefault(key, []).append(value)
-    return seen, terms
 
 
 class ProgressBar:
@@ -236,14 +288,12 @@ class ProgressBar:
 
     def show(self, record: Record) -> None:
         """Show the newest record; where there is no terminal, a plain line every 10 %."""
-        watched = [
-            f"{name.replace('_', ' ')} {value:.3g}  " for name, value in record.extras.items()
-        ]
-        terms = (
-            f"distortion {record.distortion:.1f}  rate {record.rate:.2f}  {''.join(watched[:1])}"
-            f"active {record.active_latents}  {record.images_per_second:,.0f} images/s"
-        )
-        self.move(record.images, record.images_per_second, terms)
+        shown = [name for name in record.terms if name not in ("beta", "gamma")][:3]
+        parts = [f"{name.replace('_', ' ')} {record.terms[name]:.4g}" for name in shown]
+        if record.rate_per_latent:
+            parts.append(f"active {record.active_latents}")
+        parts.append(f"{record.images_per_second:,.0f} images/s")
+        self.move(record.images, record.images_per_second, "  ".join(parts))
 
     def move(self, images: int, speed: float, terms: str) -> None:
         """Show where training stands, its terms written out by the caller."""

@@ -26,20 +26,27 @@ def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) 
     The length alone may change, where nothing moves over a part of it: the run then goes on
     as one that was given the new length from its first step.
     """
-    may_differ = {"device", "threads", "compile", "checkpoint_every", "tensorboard"}
-    old, new = header.config.model_dump(), config.model_dump()
-    changed = [key for key in new if key not in may_differ and old[key] != new[key]]
+    changed = config.differences(header.config)
     rows = len(dataset.images)
     if changed == ["images"]:
         _check_new_length(header, config, min(config.batch, rows))
     elif changed:
-        differences = ", ".join(f"{key} {old[key]} -> {new[key]}" for key in changed)
+        differences = ", ".join(
+            f"{name} {_value(header.config, name)} -> {_value(config, name)}" for name in changed
+        )
         raise InputError(f"cannot resume with other settings than the run's: {differences}")
     if header.dataset_rows != rows:
         raise InputError(
             f"cannot resume on other data: the run saw {header.dataset_rows} images, "
             f"{dataset.name} has {rows}"
         )
+
+
+def _value(config: Config, name: str) -> object:
+    found: object = config
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def _check_new_length(header: checkpoint.Header, config: Config, batch: int) -> None:

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from betavae._system.errors import InputError
-from betavae.metrics._shared.checks import (
+from betavae.metrics._shared.arrays import Array, Floats, Ints, check_codes
+from betavae.metrics._shared.checks import check_count
+from betavae.metrics._shared.factors import (
     UNKNOWN,
-    Array,
-    Floats,
-    Ints,
-    check_codes,
-    check_count,
-    check_matrix,
+    FactorTable,
+    known_values,
+    read_table,
+    refuse_below_unknown,
 )
 from betavae.metrics._shared.parallel import thread_map
 
@@ -55,47 +54,49 @@ def bin_factors(factors: Any, *, bins: int = 20, known: Any = None) -> Ints:
     not change under monotonic rescaling of the factor). Say which `bins` was used with a result.
 
     Args:
-        factors: (N, K) numbers.
+        factors: (N, K) or (N,) numbers or text, or a data frame.
         bins: bins of a continuous column.
         known: None, or booleans of shape (N,) or (N, K), False where a value is not known: there
-            the result is -1, which every metric takes as "not known", and NaN is allowed.
+            the result is -1, which every metric takes as "not known", and NaN is allowed. With
+            it, -1 is a value as any other.
 
     Returns:
         (N, K) int64.
+
+    Raises:
+        InputError: for whole numbers below -1, or of -1 and 1 alone, unless `known` is given.
 
     >>> bin_factors([[0.1, 1], [0.4, 0], [0.5, 1], [0.7, 0]], bins=2).tolist()
     [[0, 1], [0, 0], [1, 1], [1, 0]]
     >>> bin_factors([[2], [0], [2], [0]], known=[True, True, True, False]).ravel()
     array([ 2,  0,  2, -1])
     """
+    return cut_factors(read_table(factors, known=known), bins, known)[0]
+
+
+def cut_factors(table: FactorTable, bins: int, known: Any = None) -> tuple[Ints, list[int]]:
+    """`bin_factors` of a table that was read, and which columns were cut into bins."""
     check_count(bins, "bins", 2)
-    raw = np.asarray(factors)
-    if known is None:
-        mask = np.ones(raw.shape, bool)
-    else:
-        mask = np.asarray(known)
-        if mask.ndim == 1 and raw.ndim == 2:
-            mask = np.repeat(mask[:, None], raw.shape[1], axis=1)
-        if mask.dtype != bool or mask.shape != raw.shape:
-            raise InputError(
-                f"known must be booleans of shape (N,) or (N, K) for factors of shape {raw.shape}, "
-                f"got dtype {np.asarray(known).dtype} and shape {np.shape(known)}"
-            )
-        if raw.dtype.kind == "f":
-            raw = np.where(mask, raw, 0.0)
-    array = check_matrix(raw, "factors", columns="K")
-    result = np.full(array.shape, UNKNOWN, np.int64)
+    array, mask = table.values, known_values(table, known)
+    result = np.full(array.shape, UNKNOWN, np.int64, order="F")
+    cut = []
     for k in range(array.shape[1]):
         rows = np.flatnonzero(mask[:, k])
         column = array[rows, k]
+        if not len(rows):
+            continue
+        whole = bool((column == np.floor(column)).all())
+        if whole and known is None:
+            refuse_below_unknown(column, f"factors column {k}")
         values = np.unique(column)
-        if (column == np.floor(column)).all() and len(values) <= max(2, len(rows) // 2):
-            # A negative whole number means "not known" already, unless a mask says otherwise.
-            result[rows, k] = column
+        if whole and len(values) <= max(2, len(rows) // 2):
+            # With a mask a negative number is a class, which needs a number from 0 up.
+            result[rows, k] = column if known is None else column - min(values[0], 0)
         else:
+            cut.append(k)
             edges = np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1])
             result[rows, k] = np.searchsorted(edges, column, side="right")
-    return result
+    return result, cut
 
 
 def count_tables(binned: Ints, bins: int, factors: Ints, blocks: Ints) -> list[Array]:
@@ -174,4 +175,6 @@ def normalised_gaps(information: Floats, entropies: Floats) -> Floats:
     """
     ordered = np.sort(information, axis=-2)
     second = ordered[..., -2, :] if ordered.shape[-2] > 1 else 0.0
-    return np.asarray((ordered[..., -1, :] - second) / entropies)
+    # A value in one block of rows alone leaves its factor without entropy when that is left out.
+    some = entropies > 0
+    return np.asarray((ordered[..., -1, :] - second) * some / np.where(some, entropies, 1.0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from betavae.metrics._shared.checks import Array, Floats, Ints
+from betavae.metrics._shared.arrays import Array, Floats, Ints
 
 DEPTH = 3
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from betavae.metrics._shared.checks import Array, Floats, Ints
+from betavae.metrics._shared.arrays import Array, Floats, Ints
 
 CELLS_PER_SD = 8
 """Grid cells in the smallest posterior standard deviation; four times as many below 10,000 rows,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from betavae.metrics._shared.checks import Ints
+from betavae.metrics._shared.arrays import Ints
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,26 @@ class Groups:
         place *= self.counts.take(values)
         place += self.starts.take(values)  # exact below 2^53 rows
         return np.asarray(self.rows.take(place.astype(np.int64)), np.int64)
+
+    def draw_pairs(self, values: Ints, rng: np.random.Generator) -> Ints:
+        """Draw, for each group number in `values`, two different rows of the group, (2, ...).
+
+        Every group must have two rows; see `pairs_only`.
+        """
+        counts, starts = self.counts.take(values), self.starts.take(values)
+        first = (rng.random(values.shape) * counts).astype(np.int64)
+        second = (rng.random(values.shape) * (counts - 1)).astype(np.int64)
+        second += second >= first  # every row but the first, each as likely
+        first += starts
+        second += starts
+        return np.stack([self.rows.take(first), self.rows.take(second)]).astype(
+            np.int64, copy=False
+        )
+
+    def pairs_only(self) -> Groups:
+        """Return the groups that have two rows or more."""
+        some = self.counts > 1
+        return self if some.all() else Groups(self.rows, self.starts[some], self.counts[some])
 
 
 def group_rows(column: Ints) -> Groups:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from betavae.metrics._shared.checks import Array, Ints
+from betavae.metrics._shared.arrays import Array, Ints
 
 
 def neighbour_information(

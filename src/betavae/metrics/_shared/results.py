@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from betavae.metrics._shared.checks import Array, Ints
+from betavae import __version__
+from betavae.metrics._shared.arrays import Array, Ints
 
 Z95 = 1.959963984540054
 """97.5 % point of the standard normal: half-width of a 95 % interval in standard errors."""
@@ -38,13 +40,50 @@ def as_dict(result: Any) -> dict[str, Any]:
     return {f.name: plain(getattr(result, f.name)) for f in dataclasses.fields(result)}
 
 
-class Scored:
-    """What every result of a metric can do; the dataclass that mixes it in has the fields.
+@dataclass(frozen=True)
+class About:
+    """What a score was computed on; the same for every metric.
 
-    ``float(result)`` is its ``score``.
+    Attributes:
+        rows: N, the rows scored.
+        latents: M.
+        factors: names of the factors used.
+        left_out: names of the factors not used, each with the reason.
+        seed: the seed, or None where a generator or fresh entropy was given.
+        reduction: how codes that are vectors were made numbers; empty for numbers.
+        notes: what a reader of the score should know.
+        active_latents: latents that carry information, where rates are known; else None.
+        collapsed: True when no latent does, None when it cannot be told.
+        betavae: the version.
+    """
+
+    rows: int
+    latents: int
+    factors: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    seed: int | None = None
+    reduction: str = ""
+    notes: tuple[str, ...] = ()
+    active_latents: int | None = None
+    collapsed: bool | None = None
+    betavae: str = __version__
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the result of every metric has; ``float(result)`` is its ``score``.
+
+    Attributes:
+        score: the number.
+        interval: 95 % interval of `score`; None where there is none.
+        protocol: which published variant.
+        about: rows, factors, seed and version behind the number.
     """
 
     score: float
+    interval: tuple[float, float] | None
+    protocol: str
+    about: About
 
     def __float__(self) -> float:
         return self.score
@@ -114,15 +153,21 @@ def jackknife_error(left_out: Sequence[float] | Array) -> float:
 
 
 def repeats_interval(
-    scores: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0)
+    scores: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0), *, shared: float = 0.0
 ) -> tuple[float, float]:
-    """95 % interval of the mean of independent repeats, by Student's t.
+    """95 % interval of the mean of repeats, by Student's t.
+
+    Args:
+        scores: one a repeat, two at least.
+        bounds: what the interval is cut to.
+        shared: 0 for independent repeats; for repeats that split the same rows, the rows tested
+            on over the rows learnt from (Nadeau & Bengio 2003).
 
     >>> [round(end, 3) for end in repeats_interval([0.4, 0.5, 0.6])]
     [0.252, 0.748]
     """
     from scipy.stats import t
 
-    error = float(np.std(scores, ddof=1)) / len(scores) ** 0.5
+    error = float(np.std(scores, ddof=1)) * (1 / len(scores) + shared) ** 0.5
     half = float(t.ppf(0.975, len(scores) - 1)) * error
     return normal_interval(float(np.mean(scores)), half / Z95, bounds)

@@ -1,0 +1,66 @@
+"""Figures of a run's training, and of its rates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from betavae import figures
+from betavae._system.errors import InputError
+from betavae.figures.curves import panel_row
+from betavae.runs.figure_options import Drawn, FigureOptions
+from betavae.runs.opened import open_run
+from betavae.training.checkpoint import Header, read_header
+from betavae.training.records import ACTIVE_NATS, RECORDS, Record, read_records
+
+
+def curves(path: Path, options: FigureOptions) -> Drawn:
+    """Draw the terms of training."""
+    method = _header(path, "curves").config.method.name
+    if method in ("pca", "ica"):
+        raise InputError(f"{path} is a run of method {method}, fitted in one go: no curves")
+    seen, records = _recorded(path, "curves")
+    terms = {name: [record.terms[name] for record in records] for name in records[0].terms}
+    if method != "vae":
+        titles = {name.replace("_", " ").capitalize(): line for name, line in terms.items()}
+        return Drawn(panel_row(seen, titles), {"images": seen, **terms})
+    loss = [record.loss for record in records]
+    beta = terms.get("beta")
+    figure = figures.training_curves(
+        seen, distortion=terms["distortion"], rate=terms["rate"], loss=loss, beta=beta
+    )
+    numbers = {"distortion": terms["distortion"], "rate": terms["rate"], "loss": loss}
+    return Drawn(figure, {"images": seen, **numbers, **({"beta": beta} if beta else {})})
+
+
+def rates(path: Path, options: FigureOptions) -> Drawn:
+    """Draw the rate of each latent, measured on a sample after training."""
+    _header(path, "rates")
+    run = open_run(path, seed=options.seed)
+    figure = figures.rate_per_latent(run.rates, threshold=ACTIVE_NATS)
+    return Drawn(figure, {"rates": run.rates.tolist(), "images": run.sample})
+
+
+def rates_through_training(path: Path, options: FigureOptions) -> Drawn:
+    """Draw the rate of each latent through training."""
+    method = _header(path, "rates-training").config.method.name
+    if method != "vae":
+        raise InputError(f"{path} is a run of method {method}, which has no rates")
+    seen, columns = _recorded(path, "rates-training")
+    rates = [record.rate_per_latent for record in columns]
+    figure = figures.rate_through_training(seen, rates, threshold=ACTIVE_NATS)
+    return Drawn(figure, {"images": seen, "rates": rates})
+
+
+def _recorded(path: Path, name: str) -> tuple[list[int], list[Record]]:
+    """Return the images seen and the records of a run."""
+    records = read_records(path / RECORDS)
+    if not records:
+        raise InputError(f"figure {name} needs {path / RECORDS}, which is missing or empty")
+    return [record.images for record in records], records
+
+
+def _header(path: Path, name: str) -> Header:
+    """Return what a run says of itself."""
+    if path.is_file():
+        raise InputError(f"figure {name} needs a run folder, {path} holds codes only")
+    return read_header(path)

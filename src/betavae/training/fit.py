@@ -1,0 +1,247 @@
+"""Train any method on a data set: what `betavae train` and `BetaVAE.fit` call."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from betavae import data as datasets
+from betavae._system.errors import InputError
+from betavae._system.interrupts import stop_signals
+from betavae.config import Config
+from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
+from betavae.data.dataset import Dataset
+from betavae.models import linear
+from betavae.models.latents import Latent
+from betavae.objectives.elbo import elbo_pass
+from betavae.objectives.terms import Objective
+from betavae.training import checkpoint
+from betavae.training.build import Own, OwnNetwork
+from betavae.training.distributed import check_batch, connected, device_of, ranks_here, shared
+from betavae.training.learners import Learner, make_learner, restore
+from betavae.training.log import Log
+from betavae.training.loop import Home, Span, Watch, run_loop
+from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
+from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_record, warn
+from betavae.training.session import check_same_run
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        model: in eval mode, a VAE or the method's own (`betavae.training.build.Model`):
+            `code_means(images)` gives codes, `decode(codes)` images.
+        config: what was trained; a network or latent given from Python is named in it.
+        records: nats per image; none of what is fitted in one go.
+        learner: what would go on, the model in it; None for what is fitted in one go.
+    """
+
+    model: Any
+    config: Config
+    records: list[Record]
+    learner: Learner | None = None
+
+
+def train(
+    config: Config,
+    dataset: Dataset | None = None,
+    out: Path | str | None = None,
+    *,
+    resume: bool = False,
+    objective: Objective | None = None,
+    network: OwnNetwork | None = None,
+    latent: Latent | None = None,
+    progress: bool = True,
+    watch: Watch | None = None,
+) -> Run:
+    """Train the configured method, alone or with the processes that torchrun started.
+
+    Args:
+        config: everything that decides the result.
+        dataset: the images; loaded as configured if None.
+        out: run folder for metrics.jsonl and checkpoints; nothing is written if None.
+        resume: go on from the folder's checkpoint; on the CPU the weights end bit for bit
+            where the uninterrupted run's end.
+        objective: replaces the configured one: (model, batch, step) -> Terms. Where it is
+            also a `Stateful`, its state is started, saved and restored with the model's.
+        network: replaces the configured one: a pair of modules (encoder, decoder), which is
+            copied, or a function of (C, H, W) and the number of latents that returns one.
+        latent: replaces the configured one (`betavae.models.latents`).
+        progress: show the bar on stderr.
+        watch: called with the model after every record; stops early when it returns True.
+
+    Raises:
+        InputError: for a run that cannot start (see the message).
+        Diverged: when the loss is no longer finite; the last good checkpoint is kept.
+        Interrupted: after Ctrl-C, with the state saved.
+
+    >>> import numpy as np
+    >>> from betavae.data.images import ImageStore
+    >>> squares = np.zeros((32, 1, 32, 32), np.uint8)
+    >>> squares[::2, :, 8:16, 8:16] = 255
+    >>> data = Dataset("squares", ImageStore.from_uint8(squares))
+    >>> run = train(Config(latents=2, images=64), data, progress=False)
+    >>> run.records[-1].images, run.model.latents
+    (64, 2)
+    """
+    dataset = dataset or datasets.load(config.data, size=config.size)
+    folder = None if out is None else Path(out)
+    method, own = config.method.name, Own(objective, network, latent)
+    ranks = ranks_here()
+    if method != "vae":
+        _check_alone(method, ranks.count)
+        if own.any:
+            raise InputError(f"objective, network and latent belong to method vae, not to {method}")
+    if method in ("pca", "ica"):
+        model = fit_linear(config, dataset, folder, progress=progress)
+        return Run(model.eval(), config, [])
+    rows = len(dataset.images)
+    batch = min(config.batch, rows)
+    if rows < 2 or (method != "vae" and batch < 2):
+        least = "training" if rows < 2 else f"method {method} with its batches"
+        raise InputError(f"{least} needs at least 2 images, got {min(rows, batch)}")
+    check_batch(ranks, batch)
+    device = device_of(ranks, config.device)
+    if config.bf16 and device.type != "cuda":
+        raise InputError(f"bf16 needs a CUDA device, got {device.type}")
+    keep_heap()
+    config = own.named_in(config)
+    learner = make_learner(config, dataset, device, own)
+    draw = learner.sampler(dataset, batch, config.seed)
+    start, seconds = 0, 0.0
+    if resume and folder is not None:
+        header = checkpoint.read_header(folder)
+        check_same_run(header, config, dataset)
+        restore(learner, folder)
+        start, seconds = header.steps, header.seconds
+    total = math.ceil(config.images / batch)
+    span = Span(start, total, start * batch, rows, seconds)
+    shown = progress and ranks.rank == 0
+    bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
+    home = Home(folder, bar=bar, watch=watch)
+    learner.model.train()
+    with (
+        stop_signals(second_kills=ranks.count == 1) as home.stopping,
+        cpu_threads(choose_threads(config)),
+        connected(ranks, device, config, rows=rows, start=start, out=folder) as agreed,
+        Log(
+            folder if ranks.rank == 0 else None,
+            start * batch if resume else None,
+            tensorboard=config.tensorboard,
+        ) as home.log,
+        bar or nullcontext(),
+    ):
+        run = compiled(elbo_pass, device) if config.compile else elbo_pass
+        elbo = shared(ranks, learner.model, run)
+        records = run_loop(
+            learner,
+            lambda index: fetch(dataset, draw(index), device, ranks.part),
+            span,
+            home,
+            ranks=ranks,
+            elbo=elbo,
+            agreed=agreed,
+        )
+    _warn_of_collapse(records, ranks.rank)
+    return Run(learner.model.eval(), config, records, learner)
+
+
+def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) -> Record:
+    """Show every image of a part once, in batches of about the configured size.
+
+    Schedules go by the images seen over all parts, and run over the configured length.
+
+    Args:
+        learner: what learns; changed in place.
+        dataset: the part.
+        images_seen: before this part.
+        number: of the part, 0 for the first: decides the order within it.
+
+    Returns:
+        The means over the part.
+
+    Raises:
+        InputError: for an objective that needs other batches than shuffled images.
+        Diverged: when the loss is no longer finite.
+    """
+    rows, device = len(dataset.images), learner.device
+    if learner.sampler not in (shuffled, independent_pair):
+        raise InputError("images that come a part at a time are only drawn shuffled")
+    order = DataOrder(rows, rows, learner.config.seed)
+    parts = order(number).tensor_split(math.ceil(rows / learner.config.batch))
+    others: Sequence[Tensor | None] = [None] * len(parts)
+    if learner.sampler is independent_pair:
+        others = order(number, second=True).tensor_split(len(parts))
+    learner.model.to(device).train()
+    with cpu_threads(choose_threads(learner.config)):
+        records = run_loop(
+            learner,
+            lambda index: fetch(dataset, Rows(parts[index], others[index]), device),
+            Span(0, len(parts), images_seen, rows),
+            Home(),
+        )
+    learner.model.eval()
+    return mean_record(records, images_seen)
+
+
+def title(config: Config) -> str:
+    """Return what a run is called while it trains."""
+    if config.method.name != "vae":
+        return config.method.name
+    return f"{config.network} {config.objective}"
+
+
+def fit_linear(
+    config: Config, dataset: Dataset, out: Path | None = None, *, progress: bool = True
+) -> linear.Affine:
+    """Fit PCA or ICA in one go, over every image of the set."""
+    began, store = time.perf_counter(), dataset.images
+    watch = show_blocks if progress else linear.no_watch
+    model = linear.pca(linear.moments(store, watch=watch), store.image_shape, config.latents)
+    if config.method.name == "ica":
+        model, converged = linear.ica(store, model, seed=config.seed, watch=watch)
+        if not converged:
+            warn("FastICA did not converge; its sources depend on the seed")
+    if out is not None:
+        seconds = time.perf_counter() - began
+        header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds)
+        checkpoint.save(out, header, model)
+    return model
+
+
+def show_blocks(blocks: Iterable[int], heading: str) -> Iterable[int]:
+    """Show a bar on stderr with the time left; nothing where there is no terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    quiet = not sys.stderr.isatty()
+    return track(blocks, heading, console=Console(stderr=True), transient=True, disable=quiet)
+
+
+def _check_alone(method: str, processes: int) -> None:
+    if processes > 1:
+        raise InputError(
+            f"method {method} trains in one process, torchrun started {processes}: "
+            "start it without torchrun (only method vae is shared between processes)"
+        )
+
+
+def _warn_of_collapse(records: list[Record], rank: int) -> None:
+    if rank or not records or not records[-1].rate_per_latent:
+        return
+    rate = sum(records[-1].rate_per_latent)
+    if rate < COLLAPSED_NATS:
+        warn(
+            f"the posterior collapsed: rate {rate:.3f} nats, no latent says anything "
+            "about the image; try a smaller beta, another seed or a longer run"
+        )
