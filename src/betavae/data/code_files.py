@@ -13,7 +13,7 @@ from betavae._system.errors import InputError
 from betavae._system.notes import note_once
 from betavae.data.factors_table import UNKNOWN
 from betavae.data.readers.columns import Column
-from betavae.data.readers.file_names import natural
+from betavae.data.readers.file_names import NAME_WORDS, natural
 from betavae.data.readers.numbers import is_number
 from betavae.data.readers.numpy_files import Archive, open_npy
 from betavae.data.readers.tables import SUFFIXES, Table, read_table
@@ -185,7 +185,10 @@ def _table(path: Path, rows: int | None) -> tuple[Table, tuple[str, ...]]:
 
 
 def _names_rows(column: Column) -> bool:
-    return not column.numeric and len(column.known) == len(column.cells) > 1
+    """Say whether different words name the rows; beside numbers, the header must say so."""
+    if column.numeric or not len(column.known) == len(column.cells) > 1:
+        return False
+    return bool(NAME_WORDS.fullmatch(column.name)) or not any(map(is_number, column.cells))
 
 
 def _numbers(column: Column, table: Table) -> NDArray[np.float64]:

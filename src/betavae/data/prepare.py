@@ -7,12 +7,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
+from stat import S_ISREG
 
 from betavae._system.errors import InputError
 from betavae.data import prepared
 from betavae.data.dataset import Dataset
 from betavae.data.download import fetch
 from betavae.data.load_options import LARGEST, SMALLEST
+from betavae.data.readers.files import check_plain
 from betavae.data.recipe import Chosen, Options, Recipe
 from betavae.data.sets import SETS, recipe_of
 
@@ -155,6 +157,7 @@ def _files(source: Path) -> list[File]:
     """
     try:
         if not source.is_dir():
+            check_plain(source)
             stat = source.stat()
             with source.open("rb"):
                 return [(source.name, source, stat.st_size, stat.st_mtime_ns)]
@@ -163,6 +166,8 @@ def _files(source: Path) -> list[File]:
             for name in names:
                 path = Path(folder) / name
                 stat = path.stat()
+                if not S_ISREG(stat.st_mode):  # a pipe or a device is never opened
+                    continue
                 relative = path.relative_to(source).as_posix()
                 found.append((relative, path, stat.st_size, stat.st_mtime_ns))
     except OSError as error:

@@ -46,14 +46,19 @@ class Match:
     loose: str = ""
 
 
-def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+def natural(name: str) -> tuple[list[tuple[bool, int, str, str]], str]:
     """Return a key that sorts 2 before 10, folders apart from files.
 
     >>> sorted(["a10.png", "a2.png"], key=natural)
     ['a2.png', 'a10.png']
     """
     pieces = [
-        (not piece.isdecimal(), int(piece) if piece.isdecimal() else 0, piece)
+        (
+            not piece.isdecimal(),
+            len(piece.lstrip("0")) if piece.isdecimal() else 0,
+            piece.lstrip("0") if piece.isdecimal() else piece,
+            piece,
+        )
         for part in name.split("/")
         for piece in [*re.split(r"(\d+)", part)[:200], ""]
     ]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae.data.readers.columns import Column
-from betavae.data.readers.files import read_plain
+from betavae.data.readers.files import check_bytes, check_plain, read_plain
 from betavae.data.readers.numbers import (
     NO_NUMBER,
     Style,
@@ -29,6 +29,7 @@ from betavae.data.readers.separators import Row, split_table
 from betavae.data.readers.text import decode_text
 
 SUFFIXES = (".csv", ".tsv", ".txt")
+MEMORY = 8  # bytes in memory for a byte of text
 _UNNAMED = re.compile(r"(Unnamed: \d+)?")
 
 
@@ -82,6 +83,8 @@ def read_table(
     path: Path, *, rows: int | None = None, is_file: Callable[[str], bool] | None = None
 ) -> Table:
     """Read a table from a file; see `parse_table`."""
+    check_plain(path)
+    check_bytes(MEMORY * path.stat().st_size, str(path))
     return parse_table(read_plain(path), str(path), rows=rows, is_file=is_file)
 
 
