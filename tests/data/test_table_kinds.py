@@ -96,6 +96,8 @@ def test_the_same_table_in_many_forms(table: str | bytes) -> None:
         ("\n\n", "got an empty file"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "must be text"),
         (",", "got an empty file"),
+        ("7\n000.png 1\n001.png 2\n002.png 3\n", "begins with 7, which is not the number"),
+        ("file,x\n000.png,\n001.png,NA\n002.png,1,2\n", "line 4 must have 2 cells"),
         ("colour\nlight blue\nred\n", "line 2 must have 1 cells as the header, got 2"),
         ('a,b\n"1,2\n', "is no CSV table"),
     ],
@@ -159,6 +161,11 @@ def test_minus_one_is_not_known_unless_it_must_be_a_value() -> None:
     np.testing.assert_array_equal(
         labels(rows).values, [[-1, 1, 0], [0, 0, 1], [1, 2, 1]]
     )  # fmt: skip
+
+
+def test_a_column_without_any_value_is_not_known() -> None:
+    found = labels("file,x,y\n000.png,,1\n001.png,NA,2\n002.png,nan,3\n")
+    np.testing.assert_array_equal(found.values, [[-1, 0], [-1, 1], [-1, 2]])
 
 
 def test_long_numbers_are_told_apart() -> None:

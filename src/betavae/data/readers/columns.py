@@ -94,7 +94,7 @@ class Column:
             return ranks([table.get(cell) for cell in self.cells]), ()
         known = self.known
         words = sorted(cell for cell in known if not is_number(cell))
-        if 2 * len(words) <= len(known):
+        if known and 2 * len(words) <= len(known):
             raise InputError(
                 f"{self.what} column {self.name} holds numbers and words such as "
                 f"'{words[0][:40]}'; leave a cell empty where nothing is known"

@@ -59,7 +59,11 @@ def split_table(text: str, what: str) -> tuple[list[Row], list[str]]:
         start, title = 0, None  # nothing but lines that begin with #: they are its rows
     separator = told or _separator(lines[start:], what)
     try:
-        rows = _even(_split(lines[start:], separator, start), notes, what)
+        rows = _split(lines[start:], separator, start)
+        said_rows = _said_rows(rows)
+        rows = _even(rows, notes, what)
+        if said_rows is not None and said_rows not in (len(rows), len(rows) - 1):
+            raise _Uneven(f"begins with {said_rows}, which is not the number of its rows")
     except (_Uneven, csv.Error) as error:
         raise InputError(f"{what} {_said(error)}") from None
     if title is not None:
@@ -181,12 +185,18 @@ def _names_rows(rows: list[Row]) -> bool:
 
 def _without_count(rows: list[Row], notes: list[str], what: str) -> list[Row]:
     """Leave out a first line that says how many rows follow, as CelebA's lists have it."""
-    first = rows[0].cells
-    alone = len(first) == 1 and len(rows) > 1 and len(rows[1].cells) > 1
-    if alone and first[0].isdecimal():
-        notes.append(f"{what}: the first line, {first[0][:18]}, is taken as the number of rows")
-        return rows[1:]
-    return rows
+    said = _said_rows(rows)
+    if said is None:
+        return rows
+    notes.append(f"{what}: the first line, {said}, is taken as the number of rows")
+    return rows[1:]
+
+
+def _said_rows(rows: list[Row]) -> int | None:
+    """Return the whole number that stands alone above rows of several cells."""
+    alone = len(rows) > 1 and len(rows[0].cells) == 1 < len(rows[1].cells)
+    first = rows[0].cells[0] if alone else ""
+    return int(first) if first.isdecimal() and len(first) < 19 else None
 
 
 def _titled(title: str, rows: list[Row], separator: str, notes: list[str], what: str) -> list[Row]:
