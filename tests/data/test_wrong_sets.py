@@ -79,6 +79,8 @@ def test_attribute_lists_must_fit(folder: Path) -> None:
     attributes = folder / "list_attr_celeba.txt"
     rows = lists[attributes.name].splitlines(keepends=True)
     attributes.write_bytes(b"".join(rows[:5] + rows[7:]))
+    assert "begins with 12, which is not the number of its rows" in line("celeba", path)
+    attributes.write_bytes(b"".join([b"10\n", *rows[1:5], *rows[7:]]))
     said = line("celeba", path)
     assert said.startswith(f"{attributes} must have a row for every image, 2 are missing")
     assert said.endswith("the first is 000004.jpg")
