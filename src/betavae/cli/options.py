@@ -21,7 +21,7 @@ STRICT = ConfigDict(extra="forbid")
 def _plain(annotation: Any) -> Any:
     """Return an option's type without its ranges, or None: an option may be left out."""
     if get_origin(annotation) is Literal or annotation in (int, float, str, bool):
-        return annotation | None if annotation in (int, float, str, bool) else _or_none(annotation)
+        return _or_none(annotation)
     return annotation
 
 
