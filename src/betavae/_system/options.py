@@ -16,6 +16,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    title: ClassVar[str] = ""
+    """What reports call a model of an objective or method."""
     bare: ClassVar[tuple[str, ...]] = ()
     """Options that are also known by their bare names: --beta for --objective.beta."""
     exclusive: ClassVar[tuple[str, ...]] = ()

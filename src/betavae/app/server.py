@@ -144,7 +144,7 @@ async def _read(request: Request, kind: type[Given]) -> Given:
     try:
         return kind.model_validate_json(await body(request, MOST_JSON))
     except ValidationError as error:
-        raise InputError(explain(error)) from None
+        raise InputError(explain(error, kind)) from None
 
 
 async def _refused(request: Request, error: Exception) -> Response:

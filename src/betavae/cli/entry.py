@@ -31,9 +31,9 @@ def run(arguments: list[str] | None = None) -> None:
     except CycloptsError as error:
         cause = error.__cause__
         if isinstance(cause, ValidationError):
-            from betavae.config import explain
+            from betavae.config import Config, explain
 
-            _fail_once(explain(cause), 2)
+            _fail_once(explain(cause, Config), 2)
         _fail_once(str(error), 2)
     except KeyboardInterrupt as stop:
         _fail_once(str(stop) or "stopped", 130)

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from betavae.config import KINDS, Config, bare_options
+from betavae.config import KINDS, Config, bare_options, name_of
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -21,7 +21,7 @@ STRICT = ConfigDict(extra="forbid")
 def _plain(annotation: Any) -> Any:
     """Return an option's type without its ranges, or None: an option may be left out."""
     if get_origin(annotation) is Literal or annotation in (int, float, str, bool):
-        return annotation | None if annotation in (int, float, str, bool) else _or_none(annotation)
+        return _or_none(annotation)
     return annotation
 
 
@@ -40,7 +40,7 @@ def _help(description: str | None, default: object) -> str:
 def _inner(kind: str) -> type[BaseModel]:
     """Return the options of a kind: its name, and every member's that has no bare name."""
     members = KINDS[kind]
-    names = [member.model_fields["name"].default for member in members]
+    names = [name_of(member) for member in members]
     description = Config.model_fields[kind].description
     fields: dict[str, Any] = {
         "name": (

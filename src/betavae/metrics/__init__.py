@@ -8,7 +8,9 @@ anything else of betavae is needed. Names are resolved on first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from betavae._system.lazy import lazy
 
 if TYPE_CHECKING:
     from betavae.metrics._shared.binning import bin_codes as bin_codes
@@ -85,62 +87,5 @@ _HOMES = {
     "units": ("ActiveUnitsResult", "active_units"),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = [
-    "About",
-    "ActiveUnitsResult",
-    "Codes",
-    "DciEsResult",
-    "DciResult",
-    "DownstreamResult",
-    "ElboTerms",
-    "ExplicitnessResult",
-    "FactorVaeResult",
-    "GaussianResult",
-    "HigginsResult",
-    "InfomecResult",
-    "IrsResult",
-    "JemmigResult",
-    "MccResult",
-    "MigResult",
-    "ModelScores",
-    "ModularityResult",
-    "RateResult",
-    "Results",
-    "SapResult",
-    "active_units",
-    "bin_codes",
-    "bin_factors",
-    "dci_es_scores",
-    "dci_scores",
-    "downstream_score",
-    "elbo_terms",
-    "evaluate",
-    "evaluate_names",
-    "explicitness_score",
-    "factor_vae_score",
-    "gaussian_total_correlation",
-    "higgins_score",
-    "infomec_scores",
-    "irs_score",
-    "jemmig_score",
-    "live_latents",
-    "mcc_score",
-    "mig_score",
-    "model_centrality",
-    "modularity_score",
-    "rate_per_latent",
-    "sap_score",
-    "udr_scores",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__all__ = sorted(_MODULES)
+__getattr__, __dir__ = lazy(__name__, _MODULES)

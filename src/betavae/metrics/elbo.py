@@ -10,7 +10,6 @@ import numpy as np
 from betavae.metrics._shared.arrays import Array, Floats, check_codes, check_log_var
 from betavae.metrics._shared.checks import Seed, as_generator, check_count
 from betavae.metrics._shared.gridded import densities, differential_entropy, make_grid
-from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Z95, About, Scored
 
@@ -109,7 +108,7 @@ def elbo_terms(mean: Any, log_var: Any, *, n_samples: int = 1000, rng: Seed = 0)
         score=correlation,
         interval=(correlation - half, correlation + half),
         protocol=PROTOCOLS[0],
-        about=About(n, width, seed=rng if isinstance(rng, int) else None, notes=few_rows(n)),
+        about=About.of(mean.shape, rng),
         rate=rate,
         index_code_mi=information,
         total_correlation=correlation,

@@ -13,7 +13,7 @@ from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, check_log_var, read_codes
 from betavae.metrics._shared.binning import cut_factors
 from betavae.metrics._shared.checks import NotComputable
-from betavae.metrics._shared.factors import FactorTable, read_table
+from betavae.metrics._shared.factors import FactorTable, check_rows, read_table
 from betavae.metrics._shared.moments import active_latents
 from betavae.metrics._shared.results import Scored
 from betavae.metrics.catalogue import METRICS, WITHOUT_PROTOCOL, WITHOUT_RNG, Choice, choose
@@ -177,11 +177,7 @@ def _read_factors(
     own = tuple(str(name) for name in getattr(source, "factor_names", ()) or ())
     if not numbers.named and len(own) == len(numbers.names):
         numbers = dataclasses.replace(numbers, names=own, named=True)
-    if len(numbers.values) != n_rows:
-        raise InputError(
-            f"codes and factors must have the same number of rows, "
-            f"got {n_rows} codes and {len(numbers.values)} factors"
-        )
+    check_rows(n_rows, numbers)
     values, cut = cut_factors(numbers, bins, known)
     lowest, highest = values.min(axis=0), values.max(axis=0)
     if (lowest == highest).all():

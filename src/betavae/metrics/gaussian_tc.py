@@ -9,7 +9,6 @@ import numpy as np
 
 from betavae.metrics._shared.arrays import Array, Floats, read_codes
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice
-from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.moments import live_latents
 from betavae.metrics._shared.results import About, Scored, draw_blocks, jackknife_interval
 
@@ -71,7 +70,6 @@ def gaussian_total_correlation(
     """
     check_choice(protocol, "protocol", PROTOCOLS)
     codes, reduction = read_codes(codes)
-    notes = few_rows(len(codes))
     live = live_latents(codes, 0.0)
     covariance = np.zeros((codes.shape[1], codes.shape[1]))
     score, interval, distance, variance = 0.0, (0.0, 0.0), 0.0, 0.0
@@ -100,7 +98,7 @@ def gaussian_total_correlation(
         score=score,
         interval=interval,
         protocol=protocol,
-        about=About(len(codes), codes.shape[1], reduction=reduction, notes=notes),
+        about=About.of(codes.shape, reduction=reduction),
         wasserstein=distance,
         wasserstein_normalised=distance / variance if variance else 0.0,
         covariance=covariance,

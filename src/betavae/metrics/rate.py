@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from betavae.metrics._shared.arrays import Floats, check_codes, check_log_var
-from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.results import About, Scored, normal_interval
 
 PROTOCOLS = ("closed_form",)
@@ -62,6 +61,6 @@ def rate_per_latent(mean: Any, log_var: Any) -> RateResult:
         score=total,
         interval=normal_interval(total, error, (0.0, np.inf)),
         protocol=PROTOCOLS[0],
-        about=About(len(mean), mean.shape[1], notes=few_rows(len(mean))),
+        about=About.of(mean.shape),
         per_latent=kl.mean(axis=0),
     )

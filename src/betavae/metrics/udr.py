@@ -12,7 +12,6 @@ from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Floats, check_codes, check_log_var
 from betavae.metrics._shared.binning import bin_factors
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
-from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.linear import standardise
 from betavae.metrics._shared.moments import live_latents
 from betavae.metrics._shared.results import About, Scored, normal_interval
@@ -246,9 +245,4 @@ def _ranked(pairwise: Floats, scores: Floats, protocol: str, about: About) -> Mo
 
 def _about(models: list[Array], rows: Array, rng: Seed) -> About:
     """Say what was compared: the rows drawn, and the latents of the widest model."""
-    return About(
-        rows=len(rows),
-        latents=max(z.shape[1] for z in models),
-        seed=int(rng) if isinstance(rng, (int, np.integer)) else None,
-        notes=few_rows(len(rows)),
-    )
+    return About.of((len(rows), max(z.shape[1] for z in models)), rng)

@@ -9,7 +9,6 @@ import numpy as np
 
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Floats, read_codes
-from betavae.metrics._shared.labelled import few_rows
 from betavae.metrics._shared.results import About, Scored
 
 PROTOCOLS = ("burda2016",)
@@ -65,12 +64,11 @@ def active_units(codes: Any, *, threshold: float = 0.01) -> ActiveUnitsResult:
     error = (centred**2).std(axis=0) / len(codes) ** 0.5
     low, high = (int((variances + s * 1.96 * error > threshold).sum()) for s in (-1, 1))
     active = variances > threshold
-    notes = few_rows(len(codes))
     return ActiveUnitsResult(
         score=float(active.sum()),
         interval=(float(low), float(high)),
         protocol=PROTOCOLS[0],
-        about=About(len(codes), codes.shape[1], reduction=reduction, notes=notes),
+        about=About.of(codes.shape, reduction=reduction),
         variances=variances,
         active=active,
         threshold=float(threshold),

@@ -176,6 +176,7 @@ class DCIGNMethod(FitOptions):
     """DC-IGN: an autoencoder taught by batches in which one factor moves."""
 
     name: Literal["dcign"] = "dcign"
+    title = "DC-IGN"
     defaults: ClassVar[Mapping[str, Any]] = {
         "latents": 10,
         "batch": 20,

@@ -157,6 +157,7 @@ class InfoGANMethod(FitOptions):
     """InfoGAN: codes read off a generative adversarial network."""
 
     name: Literal["infogan"] = "infogan"
+    title = "InfoGAN"
     defaults: ClassVar[Mapping[str, Any]] = {
         "latents": 5,
         "batch": 64,

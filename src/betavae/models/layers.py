@@ -127,7 +127,7 @@ def overlap_add(x: Tensor, weight: Tensor) -> Tensor:
 class _OverlapAdd(torch.autograd.Function):
     """`overlap_add` with torch's own gradient, which has no slow spot here."""
 
-    generate_vmap_rule = True  # replicas are trained as a batch of models
+    generate_vmap_rule = True  # torch.vmap over models, as for dense layers
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor) -> Tensor:

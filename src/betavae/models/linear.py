@@ -258,6 +258,7 @@ class PCAMethod(FitOptions):
     """Principal components of the pixels."""
 
     name: Literal["pca"] = "pca"
+    title = "PCA"
     takes = ()
 
 
@@ -265,4 +266,5 @@ class ICAMethod(FitOptions):
     """Independent components of the whitened pixels."""
 
     name: Literal["ica"] = "ica"
+    title = "ICA"
     takes = ()

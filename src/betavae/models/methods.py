@@ -30,4 +30,5 @@ class VAEMethod(FitOptions):
     """A variational autoencoder: network, latent, likelihood and objective."""
 
     name: Literal["vae"] = "vae"
+    title = "VAE"
     takes = None

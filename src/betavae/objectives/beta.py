@@ -48,6 +48,7 @@ class BetaOptions(Options):
     """Distortion plus beta times the rate (Higgins et al. 2017)."""
 
     name: Literal["beta"] = "beta"
+    title = "β-VAE"
     bare = (
         "beta", "beta_norm", "beta_schedule", "beta_start", "beta_ramp", "beta_cycles",
     )  # fmt: skip
@@ -81,6 +82,12 @@ class BetaOptions(Options):
             if 0 in (self.beta, self.beta_norm):
                 raise ValueError("beta must be > 0 with beta_schedule=exponential, got 0")
         return self
+
+    @property
+    def label(self) -> str:
+        """The last weight in a word, for titles and folders: ``4``, or ``norm0.1``."""
+        norm = self.beta_norm
+        return f"{self.resolved(1, 1):g}" if norm is None else f"norm{norm:g}"
 
     def resolved(self, pixels: int, latents: int) -> float:
         """Return the last weight of the rate, for images of `pixels` values (N = C*H*W).

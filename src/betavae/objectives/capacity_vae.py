@@ -48,6 +48,7 @@ class CapacityOptions(Options):
     """The rate is held at a rising target (Burgess et al. 2018)."""
 
     name: Literal["capacity"] = "capacity"
+    title = "Capacity β-VAE"
     gamma: float = Field(20.0, ge=0, description="Weight of the distance to the target.")
     target: float = Field(25.0, ge=0, description="The rate's last target C, nats per image.")
     target_start: float = Field(0.0, ge=0, description="The target at the first image.")

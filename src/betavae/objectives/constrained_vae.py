@@ -127,6 +127,7 @@ class ConstrainedOptions(Options):
     """One term is held at epsilon nats while the other is minimised; beta is found, not given."""
 
     name: Literal["constrained"] = "constrained"
+    title = "Constrained β-VAE"
     epsilon: float | None = Field(
         None, description="Nats per image of the held term. [default: 10 for the rate]"
     )

@@ -13,6 +13,7 @@ class CustomOptions(Options):
     """A function given from Python, to `train` or `BetaVAE`."""
 
     name: Literal["custom"] = "custom"
+    title = "VAE with an objective of its own"
 
     def make(self, length: Length) -> NoReturn:
         """Refuse: the function itself must be given."""

@@ -14,7 +14,7 @@ from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, asks
+from betavae.objectives.terms import Objective, Step, Terms, asks, check_pairs
 
 Kind = Literal["i", "ii"]
 
@@ -64,8 +64,7 @@ def dip(
     def objective(model: VAE, batch: Batch, step: Step) -> Terms:
         found = step.forward(model, batch.images)
         mean, log_var = found.posterior
-        if len(mean) < 2:
-            raise InputError(f"dip needs at least 2 images a batch, got {len(mean)}")
+        check_pairs("dip", len(mean))
         matrix = covariance(mean, log_var, kind)
         variances = matrix.diagonal()
         apart = matrix.square().sum() - variances.square().sum()
@@ -80,6 +79,7 @@ class DIPOptions(Options):
     """The covariance of the aggregate posterior is driven to the identity (Kumar et al. 2018)."""
 
     name: Literal["dip"] = "dip"
+    title = "DIP-VAE"
     kind: Kind = Field("ii", description="Covariance of the means (i) or of the codes (ii).")
     off_diagonal: float = Field(10.0, ge=0, description="Weight of the covariances.")
     diagonal: float | None = Field(

@@ -162,6 +162,7 @@ class FactorOptions(Options):
     """A discriminator estimates the total correlation (Kim & Mnih 2018)."""
 
     name: Literal["factor"] = "factor"
+    title = "FactorVAE"
     gamma: float = Field(6.4, ge=0, description="Weight of the total correlation.")
     learning_rate: float = Field(1e-4, gt=0, description="The discriminator's learning rate.")
 

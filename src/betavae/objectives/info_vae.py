@@ -14,7 +14,7 @@ from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, asks
+from betavae.objectives.terms import Objective, Step, Terms, asks, check_pairs
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -81,8 +81,7 @@ def infovae(alpha: float = 0.5, *, scale: float = 100.0) -> Objective:
 
     def objective(model: VAE, batch: Batch, step: Step) -> Terms:
         found = step.forward(model, batch.images)
-        if len(found.latents) < 2:
-            raise InputError(f"infovae needs at least 2 images a batch, got {len(found.latents)}")
+        check_pairs("infovae", len(found.latents))
         rows, columns = found.latents.shape
         prior = step.normal(rows, columns, like=found.latents)
         distance = mmd(found.latents, prior)
@@ -96,6 +95,7 @@ class InfoVAEOptions(Options):
     """A distance of the aggregate posterior from the prior (Zhao et al. 2019)."""
 
     name: Literal["infovae"] = "infovae"
+    title = "InfoVAE"
     alpha: float = Field(
         0.5, le=1, description="How much of the mutual information goes unpunished."
     )

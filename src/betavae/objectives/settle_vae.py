@@ -17,7 +17,7 @@ from betavae.models.vae import VAE
 from betavae.objectives.length import Length
 from betavae.objectives.schedules import Schedule, constant, later, linear
 from betavae.objectives.tc_vae import decompose
-from betavae.objectives.terms import Step, Terms
+from betavae.objectives.terms import Step, Terms, check_pairs
 
 SMOOTHING = 0.98  # weight of the past in the average of the rates
 OFF = 50.0  # weight of the rate of latents that stay silent
@@ -34,6 +34,7 @@ class SettleOptions(Options):
     """
 
     name: Literal["settle"] = "settle"
+    title = "Settled β-TCVAE"
     tc: float = Field(14.0, ge=0, description="First part: weight of the total correlation.")
     settle_images: int | None = Field(
         None, ge=1, description="Length of the first part. [default: 2/9 of the run]"
@@ -86,8 +87,8 @@ class SettleVAE:
         self,
         options: SettleOptions,
         settle_images: int,
-        beta: Schedule = constant(4.0),  # noqa: B008 - a pure function
-        fresh_beta: Schedule = constant(0.8),  # noqa: B008
+        beta: Schedule,
+        fresh_beta: Schedule,
     ) -> None:
         self.options = options
         self.settle_images = settle_images
@@ -110,8 +111,7 @@ class SettleVAE:
         """Distortion + rate + tc * TC, by minibatch stratified sampling."""
         found = step.forward(model, batch.images)
         mean, log_var = found.posterior
-        if len(mean) < 2:
-            raise InputError(f"settle needs at least 2 images a batch, got {len(mean)}")
+        check_pairs("settle", len(mean))
         parts = decompose(found.latents, mean, log_var, step.dataset_size, "mss")
         tc = parts.total_correlation
         loss = found.distortion + found.rate + self.options.tc * tc

@@ -15,7 +15,7 @@ from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, asks
+from betavae.objectives.terms import Objective, Step, Terms, asks, check_pairs
 
 Estimator = Literal["mws", "mss"]
 LOG_2PI = math.log(2 * math.pi)
@@ -155,8 +155,7 @@ def tcvae(
     def objective(model: VAE, batch: Batch, step: Step) -> Terms:
         found = step.forward(model, batch.images)
         mean, log_var = found.posterior
-        if len(mean) < 2:
-            raise InputError(f"tcvae needs at least 2 images a batch, got {len(mean)}")
+        check_pairs("tcvae", len(mean))
         mi, tc, dwkl = decompose(found.latents, mean, log_var, step.dataset_size, estimator)
         loss = found.distortion + found.rate
         for weight, part in ((alpha, mi), (beta, tc), (gamma, dwkl)):
@@ -177,6 +176,7 @@ class TCOptions(Options):
     """The rate is taken apart, and each part weighed for itself (Chen et al. 2018)."""
 
     name: Literal["tcvae"] = "tcvae"
+    title = "β-TCVAE"
     beta: float = Field(6.0, ge=0, description="The paper's beta, weight of the total correlation.")
     alpha: float = Field(1.0, description="Weight of the index-code mutual information.")
     gamma: float = Field(1.0, ge=0, description="Weight of the dimension-wise KL.")

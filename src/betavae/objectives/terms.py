@@ -127,3 +127,13 @@ def check_latent(objective: object, model: VAE) -> None:
         raise InputError(
             f"objective {name} needs Gaussian latents, got {type(model.latent).__name__.lower()}"
         )
+
+
+def check_pairs(name: str, images: int) -> None:
+    """Refuse a batch of one for an objective that compares the images of a batch.
+
+    Raises:
+        InputError: says which.
+    """
+    if images < 2:
+        raise InputError(f"{name} needs at least 2 images a batch, got {images}")

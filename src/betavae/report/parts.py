@@ -27,7 +27,7 @@ from betavae.runs.latent_ranges import Scale
 from betavae.runs.opened import OpenRun, seed_rows
 from betavae.runs.scores import read_scores
 from betavae.runs.traversals import Traversals, leading, traverse
-from betavae.training.records import ACTIVE_NATS
+from betavae.training.records import ACTIVE_NATS, term_series
 
 PAIRS = 12  # reconstructions shown
 SHEET_ROWS = 25_000  # images behind the responses, about
@@ -190,22 +190,21 @@ def _rates(run: OpenRun) -> list[Chart]:
 
 def _curves(run: OpenRun) -> list[Chart]:
     """Draw the terms of training, a chart each; none without records."""
-    seen = [record.images for record in run.records]
-    series: dict[str, list[float]] = {}
-    for name in run.records[0].terms if run.records else ():
-        values = [record.terms[name] for record in run.records]
+    if not run.records:
+        return []
+    series: dict[str, tuple[list[int], list[float]]] = {}
+    for name, (seen, values) in term_series(run.records).items():
         if name not in ("beta", "gamma", "tc_weight") or moves(values):
             shown = "β" if name == "beta" else name.replace("_", " ").capitalize()
-            series[shown] = values
+            series[shown] = seen, values
     if run.scale.prior:
-        series["Loss"] = [record.loss for record in run.records]
-    if not seen:
-        return []
+        whole = [record.images for record in run.records]
+        series["Loss"] = whole, [record.loss for record in run.records]
     size = _CHART if len(series) in (2, 4) else None  # rows of two, or one row of three
     try:
         return [
             _twice(partial(_curve, seen, name, values, size), f"{name} against the images seen.")
-            for name, values in series.items()
+            for name, (seen, values) in series.items()
         ]
     except InputError as error:
         raise InputError(f"{run.folder / 'metrics.jsonl'} cannot be drawn: {error}") from None

@@ -15,16 +15,6 @@ from betavae.training.records import ACTIVE_NATS, COLLAPSED_NATS
 
 FITTED_AT_ONCE = ("pca", "ica")
 DATA_NAMES = {"shapes2d": "the 2D shapes"}
-TITLES = {
-    "constrained": "Constrained β-VAE",
-    "capacity": "Capacity β-VAE",
-    "tcvae": "β-TCVAE",
-    "factor": "FactorVAE",
-    "dip": "DIP-VAE",
-    "infovae": "InfoVAE",
-    "custom": "VAE with an objective of its own",
-}
-METHODS = {"infogan": "InfoGAN", "dcign": "DC-IGN", "pca": "PCA", "ica": "ICA"}
 
 
 def duration(seconds: float) -> tuple[str, str]:
@@ -55,7 +45,7 @@ def model_name(config: Config, beta: float | None) -> str:
     """
     objective = config.objective
     if objective.name != "beta" or beta is None:
-        return f"{TITLES[objective.name]} ({objective})"
+        return f"{objective.title} ({objective})"
     return "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
 
 
@@ -63,7 +53,7 @@ def title(run: OpenRun) -> str:
     """Say what was trained on what."""
     config = run.header.config
     if config.method.name != "vae":
-        return f"{METHODS[config.method.name]} on {data_name(config.data)}"
+        return f"{config.method.title} on {data_name(config.data)}"
     return f"{model_name(config, run.beta)} on {data_name(config.data)}"
 
 
@@ -75,7 +65,7 @@ def lead(run: OpenRun) -> str:
         f"a variational autoencoder of {config.latents} latents ({config.network} network, "
         f"{config.likelihood.name.capitalize()} likelihood)"
         if config.method.name == "vae"
-        else f"{METHODS[config.method.name]} with {config.latents} latents"
+        else f"{config.method.title} with {config.latents} latents"
     )
     return (
         f"What {model} learned from {run.header.dataset_rows:,} "

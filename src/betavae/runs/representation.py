@@ -54,6 +54,11 @@ class Representation:
         """Log variances (N, M) of Gaussian latents, else None."""
         return self.arrays.get("log_var")
 
+    @property
+    def unit(self) -> str:
+        """What the Higgins score counts the codes in: the prior's unit where they have one."""
+        return "std" if self.log_var is None else "prior"
+
     def rate_per_latent(self) -> NDArray[np.float64]:
         """Return the mean KL of every latent from the prior, (M,) in nats."""
         if self.log_var is None:

@@ -88,7 +88,7 @@ def score_pairs(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
                 codes.mean,
                 factors,
                 factor_names=codes.factor_names or None,
-                unit="std" if codes.log_var is None else "prior",
+                unit=codes.unit,
                 n_pairs=pairs,
                 rng=options.seed,
             )

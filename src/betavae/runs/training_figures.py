@@ -10,7 +10,7 @@ from betavae.figures.curves import panel_row
 from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.opened import open_run
 from betavae.training.checkpoint import Header, read_header
-from betavae.training.records import ACTIVE_NATS, RECORDS, Record, read_records
+from betavae.training.records import ACTIVE_NATS, RECORDS, Record, read_records, term_series
 
 
 def curves(path: Path, options: FigureOptions) -> Drawn:
@@ -19,16 +19,16 @@ def curves(path: Path, options: FigureOptions) -> Drawn:
     if method in ("pca", "ica"):
         raise InputError(f"{path} is a run of method {method}, fitted in one go: no curves")
     seen, records = _recorded(path, "curves")
-    terms = {name: [record.terms[name] for record in records] for name in records[0].terms}
     if method != "vae":
+        terms = {name: values for name, (_, values) in term_series(records).items()}
         titles = {name.replace("_", " ").capitalize(): line for name, line in terms.items()}
         return Drawn(panel_row(seen, titles), {"images": seen, **terms})
     loss = [record.loss for record in records]
-    beta = terms.get("beta")
-    figure = figures.training_curves(
-        seen, distortion=terms["distortion"], rate=terms["rate"], loss=loss, beta=beta
-    )
-    numbers = {"distortion": terms["distortion"], "rate": terms["rate"], "loss": loss}
+    distortion, rate = [r.distortion for r in records], [r.rate for r in records]
+    betas = [record.beta for record in records]
+    beta = None if None in betas else betas
+    figure = figures.training_curves(seen, distortion=distortion, rate=rate, loss=loss, beta=beta)
+    numbers = {"distortion": distortion, "rate": rate, "loss": loss}
     return Drawn(figure, {"images": seen, **numbers, **({"beta": beta} if beta else {})})
 
 

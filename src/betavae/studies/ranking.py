@@ -117,7 +117,7 @@ def rank_runs(
                     found.mean,
                     factors,
                     factor_names=found.factor_names or None,
-                    unit="std" if found.log_var is None else "prior",
+                    unit=found.unit,
                     n_pairs=pairs,
                     rng=seed,
                 ).score

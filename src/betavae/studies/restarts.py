@@ -151,17 +151,14 @@ def best_run(
         Diverged: when all seeds did.
     """
     own = own or Own()
-    parts: dict[str, Any] = {
-        "objective": own.objective, "network": own.network, "latent": own.latent,
-    }  # fmt: skip
     if count == 1:
-        return train(config, dataset, out, progress=progress, **parts)
+        return train(config, dataset, out, progress=progress, **vars(own))
     chosen = sample_rows(dataset, SAMPLE)
     best, lowest = None, math.inf
     for seed in seeds_of(own.named_in(config), count):
         try:
             home = None if out is None else _home(out, seed)
-            run = train(seed, dataset, home, progress=progress, **parts)
+            run = train(seed, dataset, home, progress=progress, **vars(own))
         except Diverged as error:
             warn(f"seed {seed.seed} is left out: {error}")
             continue

@@ -121,8 +121,7 @@ def kept_codes(study: Path, data: str, codes: str, rows: int | None) -> list[Cod
     protocol = Protocol.of(data, dataset.grid)
     if (study / codes / CODES).exists():
         kept = Representation.load(study / codes / CODES)
-        unit = "std" if kept.log_var is None else "prior"
-        return [(kept.codes, protocol.grid.classes(kept.rows), unit)]
+        return [(kept.codes, protocol.grid.classes(kept.rows), kept.unit)]
     chosen = chosen_rows(dataset, rows if codes == "truth" else min(rows or WIDE_ROWS, WIDE_ROWS))
     chosen = np.arange(len(dataset.images)) if chosen is None else chosen
     factors = protocol.grid.classes(chosen)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from betavae._system.errors import InputError
-from betavae._system.launch import launched
 from betavae.config import Config, gathered, merged
 from betavae.data.dataset import Dataset
 from betavae.objectives.beta import BetaOptions
-from betavae.runs.contents import RUN_FILES, RUN_FOLDERS
-from betavae.studies.restarts import FOLDER, check_no_seeds
+from betavae.runs import latent_names, representation
+from betavae.runs.scores import SCORES
+from betavae.studies.restarts import FOLDER, check_no_seeds, forget_seeds
 from betavae.training import checkpoint
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS
+
+RUN_FILES = (
+    checkpoint.NAME, RECORDS, SCORES, representation.NAME, latent_names.NAME,
+    "report.html", "traversal.png", "traversal.gif", "traversal.json",
+    "events.out.tfevents.*.betavae", ".tmp*", "*.part",
+)  # fmt: skip
+"""What a run folder may hold, besides its seeds."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +36,13 @@ class Planned:
         config: its settings.
         folder: its run folder.
         resume: whether it goes on from the folder's checkpoint.
+        overwrite: whether it replaces what the folder holds of a run.
     """
 
     config: Config
     folder: Path
     resume: bool
+    overwrite: bool
 
 
 def plan_training(
@@ -73,7 +82,7 @@ def plan_training(
     config = Config.from_mapping(options)
     if resume and not there and not begun(folder):
         raise InputError(f"cannot resume: there is no run in {folder}; leave --resume out to begin")
-    return Planned(config, folder, resume and there)
+    return Planned(config, folder, resume and there, overwrite)
 
 
 def begun(folder: Path) -> bool:
@@ -84,7 +93,7 @@ def begun(folder: Path) -> bool:
 def train_folder(
     planned: Planned, dataset: Dataset, *, own: Own | None = None, progress: bool = True
 ) -> Run:
-    """Train one run in its folder, which begins empty unless it is resumed.
+    """Train one run in its folder, which begins empty where it is overwritten.
 
     Args:
         planned: from `plan_training`.
@@ -96,13 +105,12 @@ def train_folder(
         InputError: for a folder whose seeds are under way, and as `train` does.
     """
     check_no_seeds(planned.folder)
-    if not planned.resume and launched().rank == 0:
-        clear_run(planned.folder)
-    own = own or Own()
+    parts: dict[str, Any] = vars(own or Own())
+    if planned.overwrite:  # at the last moment: a training that cannot start takes nothing away
+        parts = {**parts, "begin": partial(clear_run, planned.folder)}
     return train(
-        planned.config, dataset, planned.folder, resume=planned.resume, objective=own.objective,
-        network=own.network, latent=own.latent, progress=progress,
-    )  # fmt: skip
+        planned.config, dataset, planned.folder, resume=planned.resume, progress=progress, **parts
+    )
 
 
 def clear_run(folder: Path) -> None:
@@ -114,8 +122,7 @@ def clear_run(folder: Path) -> None:
     for name in RUN_FILES:
         for path in folder.glob(name):
             path.unlink()
-    for name in RUN_FOLDERS:
-        shutil.rmtree(folder / name, ignore_errors=True)
+    forget_seeds(folder)
 
 
 def default_folder(config: Config) -> Path:
@@ -130,8 +137,6 @@ def default_folder(config: Config) -> Path:
     objective = config.objective
     words = str(objective)
     if isinstance(objective, BetaOptions):
-        norm = objective.beta_norm
-        weight = f"norm{norm:g}" if norm is not None else f"{objective.resolved(1, 1):g}"
-        words = f"beta-{weight}"
+        words = f"beta-{objective.label}"
     words = words.replace(",", "").replace(" ", "-")
     return Path("runs") / f"{name}-{words}-seed{config.seed}"

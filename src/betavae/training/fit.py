@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuff
 from betavae.data.dataset import Dataset
 from betavae.models import linear
 from betavae.models.latents import Latent
+from betavae.objectives.beta import BetaOptions
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective
 from betavae.training import checkpoint
@@ -63,6 +64,7 @@ def train(
     latent: Latent | None = None,
     progress: bool = True,
     watch: Watch | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Run:
     """Train the configured method, alone or with the processes that torchrun started.
 
@@ -79,6 +81,7 @@ def train(
         latent: replaces the configured one (`betavae.models.latents`).
         progress: show the bar on stderr.
         watch: called with the model after every record; stops early when it returns True.
+        begin: called once when nothing is left to check and nothing is written yet.
 
     Raises:
         InputError: for a run that cannot start (see the message).
@@ -103,7 +106,7 @@ def train(
         if own.any:
             raise InputError(f"objective, network and latent belong to method vae, not to {method}")
     if method in ("pca", "ica"):
-        model = fit_linear(config, dataset, folder, progress=progress)
+        model = fit_linear(config, dataset, folder, progress=progress, begin=begin)
         return Run(model.eval(), config, [])
     rows = len(dataset.images)
     batch = min(config.batch, rows)
@@ -130,6 +133,8 @@ def train(
     bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
     home = Home(folder, bar=bar, watch=watch)
     learner.model.train()
+    if ranks.rank == 0:
+        begin()
     with (
         stop_signals(second_kills=ranks.count == 1) as home.stopping,
         cpu_threads(choose_threads(config)),
@@ -198,13 +203,20 @@ def title(config: Config) -> str:
     """Return what a run is called while it trains."""
     if config.method.name != "vae":
         return config.method.name
-    return f"{config.network} {config.objective}"
+    objective = config.objective
+    words = f"beta {objective.label}" if isinstance(objective, BetaOptions) else str(objective)
+    return f"{config.network} {words}"
 
 
 def fit_linear(
-    config: Config, dataset: Dataset, out: Path | None = None, *, progress: bool = True
+    config: Config,
+    dataset: Dataset,
+    out: Path | None = None,
+    *,
+    progress: bool = True,
+    begin: Callable[[], None] = lambda: None,
 ) -> linear.Affine:
-    """Fit PCA or ICA in one go, over every image of the set."""
+    """Fit PCA or ICA in one go, over every image of the set; `begin` is called before writing."""
     began, store = time.perf_counter(), dataset.images
     watch = show_blocks if progress else linear.no_watch
     model = linear.pca(linear.moments(store, watch=watch), store.image_shape, config.latents)
@@ -212,6 +224,7 @@ def fit_linear(
         model, converged = linear.ica(store, model, seed=config.seed, watch=watch)
         if not converged:
             warn("FastICA did not converge; its sources depend on the seed")
+    begin()
     if out is not None:
         seconds = time.perf_counter() - began
         header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds)

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -120,14 +121,15 @@ def mean_record(records: list[Record], since: int) -> Record:
     ends = [since, *(record.images for record in records)]
     weights = [end - start for start, end in pairwise(ends)]
 
-    def mean(values: list[float]) -> float:
-        return math.fsum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+    def mean(values: list[float | None]) -> float:
+        known = [(w, v) for w, v in zip(weights, values, strict=True) if v is not None]
+        return math.fsum(w * v for w, v in known) / sum(w for w, _ in known)
 
     return replace(
         last,
         loss=mean([record.loss for record in records]),
         terms={
-            name: value if name == "beta" else mean([record.terms[name] for record in records])
+            name: value if name == "beta" else mean([record.terms.get(name) for record in records])
             for name, value in last.terms.items()
         },
         rate_per_latent=[
@@ -135,6 +137,20 @@ def mean_record(records: list[Record], since: int) -> Record:
             for rates in zip(*(record.rate_per_latent for record in records), strict=True)
         ],
     )
+
+
+def term_series(records: Sequence[Record]) -> dict[str, tuple[list[int], list[float]]]:
+    """Return the images seen and the values of each term, of the records that have it.
+
+    An objective of several parts need not record the same terms in all of them.
+    """
+    series: dict[str, tuple[list[int], list[float]]] = {}
+    for record in records:
+        for name, value in record.terms.items():
+            seen, values = series.setdefault(name, ([], []))
+            seen.append(record.images)
+            values.append(value)
+    return series
 
 
 class Recorder:
@@ -164,9 +180,13 @@ class Recorder:
 
     @torch.no_grad()
     def add(self, terms: Terms) -> None:
-        """Take in one step's terms; nothing is read back from the device."""
+        """Take in one step's terms; nothing is read back from the device.
+
+        Where the terms have other names than the last step's, the means begin anew.
+        """
         tensors = {k: v for k, v in terms.values.items() if isinstance(v, Tensor)}
-        self._averaged = tuple(tensors)
+        if self._averaged != tuple(tensors):
+            self._averaged, self._sums, self._steps = tuple(tensors), None, 0
         self._settings = {k: float(v) for k, v in terms.values.items() if not isinstance(v, Tensor)}
         values = torch.stack((terms.loss, *tensors.values())).detach()
         if terms.per_latent is not None:

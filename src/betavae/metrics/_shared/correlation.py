@@ -10,8 +10,13 @@ import numpy as np
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Floats, Ints, read_codes
 from betavae.metrics._shared.checks import Seed
-from betavae.metrics._shared.factors import check_columns, read_table, refuse_below_unknown
-from betavae.metrics._shared.labelled import Labelled, few_rows
+from betavae.metrics._shared.factors import (
+    check_columns,
+    check_rows,
+    read_table,
+    refuse_below_unknown,
+)
+from betavae.metrics._shared.labelled import Labelled
 from betavae.metrics._shared.results import About
 
 
@@ -29,11 +34,7 @@ def check_numbered(
     array, reduction = read_codes(codes)
     table = read_table(factors)
     columns = check_columns(factor_columns, len(table.names))
-    if len(table.values) != len(array):
-        raise InputError(
-            f"codes and factors must have the same number of rows, "
-            f"got {len(array)} codes and {len(table.values)} factors"
-        )
+    check_rows(len(array), table)
     keep, known = [], []
     for k in columns:
         column = table.values[:, k]
@@ -48,18 +49,16 @@ def check_numbered(
             raise InputError(f"factors column {k} must take at least 2 values, got 1")
     if not keep:
         raise InputError(f"factors column {columns[0]} must take at least 2 values, got 1")
-    about = About(
-        rows=len(array),
-        latents=array.shape[1],
+    about = About.of(
+        array.shape,
+        rng,
         factors=tuple(table.names[k] for k in keep),
         left_out=tuple(
             f"{table.names[k]} ({'takes one value' if k in columns else 'not asked for'})"
             for k in range(len(table.names))
             if k not in keep
         ),
-        seed=int(rng) if isinstance(rng, (int, np.integer)) else None,
         reduction=reduction,
-        notes=few_rows(len(array)),
     )
     given = Labelled(array, table.values[:, keep].astype(np.float64), tuple(keep), about)
     return given, np.stack(known, axis=1)

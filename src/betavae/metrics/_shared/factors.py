@@ -169,11 +169,8 @@ def check_factors(
     """
     table = read_table(factors, names)
     array = table.values
-    if n_rows is not None and len(array) != n_rows:
-        raise InputError(
-            f"codes and factors must have the same number of rows, "
-            f"got {n_rows} codes and {len(array)} factors"
-        )
+    if n_rows is not None:
+        check_rows(n_rows, table)
     chosen = check_columns(columns, array.shape[1])
     if chosen != tuple(range(array.shape[1])):
         array = array[:, list(chosen)]
@@ -199,6 +196,15 @@ def check_factors(
     if len(keep) < len(chosen):
         result = np.asfortranarray(result[:, keep])
     return result, table, tuple(chosen[k] for k in keep)
+
+
+def check_rows(n_codes: int, factors: FactorTable) -> None:
+    """Raise `InputError` unless there are factors for as many rows as there are codes."""
+    if len(factors.values) != n_codes:
+        raise InputError(
+            f"codes and factors must have the same number of rows, "
+            f"got {n_codes} codes and {len(factors.values)} factors"
+        )
 
 
 def _by_column(array: Array) -> Ints:

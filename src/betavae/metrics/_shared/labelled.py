@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, read_codes
 from betavae.metrics._shared.checks import Seed
 from betavae.metrics._shared.factors import SHAPES_2D, check_columns, check_factors, read_table
 from betavae.metrics._shared.results import About
-
-FEW_ROWS = 300
-"""Rows below which a result says that it rests on few."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +75,6 @@ def check_labelled(
         raise InputError(
             f"factors must have at least 2 columns to tell apart, got {values.shape[1]}{why}"
         )
-    about = About(
-        rows=len(array),
-        latents=array.shape[1],
-        factors=tuple(table.names[k] for k in columns),
-        left_out=left_out,
-        seed=int(rng) if isinstance(rng, (int, np.integer)) else None,
-        reduction=reduction,
-        notes=few_rows(len(array)),
-    )
+    used = tuple(table.names[k] for k in columns)
+    about = About.of(array.shape, rng, factors=used, left_out=left_out, reduction=reduction)
     return Labelled(array, values, columns, about)
-
-
-def few_rows(n: int) -> tuple[str, ...]:
-    """Return the note that goes with a result on few rows; empty for enough of them.
-
-    >>> few_rows(100)
-    ('rests on 100 rows only: codes without any structure may score high; see the interval',)
-    """
-    if n >= FEW_ROWS:
-        return ()
-    return (
-        f"rests on {n} rows only: codes without any structure may score high; see the interval",
-    )

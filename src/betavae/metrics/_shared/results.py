@@ -16,6 +16,8 @@ Z95 = 1.959963984540054
 """97.5 % point of the standard normal: half-width of a 95 % interval in standard errors."""
 BLOCKS = 20
 """Random blocks of rows of the jackknife."""
+FEW_ROWS = 300
+"""Rows below which a result says that it rests on few."""
 
 
 def plain(value: Any) -> Any:
@@ -67,6 +69,21 @@ class About:
     active_latents: int | None = None
     collapsed: bool | None = None
     betavae: str = __version__
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], rng: Any = None, **known: Any) -> About:
+        """Return what any codes of this shape (N, M) tell, and a note where the rows are few.
+
+        >>> About.of((100, 2), 3).notes
+        ('rests on 100 rows only: codes without any structure may score high; see the interval',)
+        """
+        rows, latents = shape
+        few = (
+            f"rests on {rows} rows only: codes without any structure may score high; see the "
+            "interval",
+        )
+        seed = int(rng) if isinstance(rng, (int, np.integer)) else None
+        return cls(rows, latents, seed=seed, notes=few if rows < FEW_ROWS else (), **known)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,35 +20,28 @@ from typing_extensions import Self
 
 from betavae._system.errors import InputError, did_you_mean
 from betavae._system.options import Options
-from betavae.models.dcign import DCIGNMethod
-from betavae.models.infogan import InfoGANMethod
-from betavae.models.latents import CustomLatent, GaussianLatent, PointLatent
-from betavae.models.likelihoods import BernoulliPixels, GaussianPixels
-from betavae.models.linear import ICAMethod, PCAMethod
+from betavae.config.explain import explain
+from betavae.config.kinds import (
+    AnyLatent,
+    AnyLikelihood,
+    AnyMethod,
+    AnyOptimiser,
+    gathered,
+    member_of,
+    merged,
+    named,
+    plain,
+)
+from betavae.models.latents import GaussianLatent
+from betavae.models.likelihoods import BernoulliPixels
 from betavae.models.methods import ALWAYS, VAEMethod
 from betavae.models.networks import NETWORKS
 from betavae.objectives import AnyObjective
 from betavae.objectives.beta import BetaOptions
 from betavae.objectives.length import Length
-from betavae.objectives.optimisers import Adagrad, Adam, Muon
+from betavae.objectives.optimisers import Adam
 
 CUSTOM = "custom"  # a network or latent given from Python
-AnyMethod = VAEMethod | InfoGANMethod | DCIGNMethod | PCAMethod | ICAMethod
-AnyLatent = GaussianLatent | PointLatent | CustomLatent
-AnyLikelihood = BernoulliPixels | GaussianPixels
-AnyOptimiser = Adam | Adagrad | Muon
-KINDS: dict[str, tuple[type[Options], ...]] = {
-    kind: get_args(union)
-    for kind, union in (
-        ("method", AnyMethod),
-        ("latent", AnyLatent),
-        ("likelihood", AnyLikelihood),
-        ("objective", AnyObjective),
-        ("optimiser", AnyOptimiser),
-    )
-}
-"""The fields that are chosen by name, each with its members; the first is the default."""
-
 HOW: dict[str, Any] = {"decides": False}  # marks what decides how a run is done, not its result
 
 
@@ -161,9 +154,9 @@ class Config(BaseModel):
         if not isinstance(values, Mapping):
             return handler(values)
         tables = gathered(values)
-        method = _member("method", tables.get("method"))
+        method = member_of("method", tables.get("method"))
         defaults: Mapping[str, Any] = getattr(method, "defaults", {})
-        config = handler(_named(merged(defaults, tables)))
+        config = handler(named(merged(defaults, tables)))
         config.model_fields_set.difference_update(defaults.keys() - tables.keys())
         takes = getattr(config.method, "takes", None)
         if takes is not None:
@@ -186,7 +179,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
-            raise InputError(explain(error)) from None
+            raise InputError(explain(error, cls)) from None
 
     @classmethod
     def from_toml(cls, path: Path) -> dict[str, Any]:
@@ -206,7 +199,7 @@ class Config(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the options that were set, without defaults, as `from_mapping` takes them."""
         return {
-            name: _given(getattr(self, name))
+            name: plain(getattr(self, name))
             for name in type(self).model_fields
             if name in self.model_fields_set
         }
@@ -267,175 +260,6 @@ class Config(BaseModel):
             length = self.length(image_shape)
             return self.objective.resolved(length.pixels, self.latents)
         return None
-
-
-def _given(value: Any) -> Any:
-    """Return an option as plain values; of a table its name and what was set."""
-    if isinstance(value, Options):
-        return {"name": getattr(value, "name"), **value.given()}  # noqa: B009
-    return value
-
-
-def table(value: Any) -> dict[str, Any]:
-    """Return what is chosen by name, given as a name, a mapping or Options, as a mapping."""
-    if isinstance(value, Options):
-        return dict(_given(value))
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _member(kind: str, value: Any) -> type[Options] | None:
-    """Return the class that a table names; the default where it names none."""
-    members = KINDS[kind]
-    chosen = table(value) if value is not None else {}
-    name = chosen.get("name", members[0].model_fields["name"].default) if chosen is not None else 0
-    named = [one for one in members if one.model_fields["name"].default == name]
-    return named[0] if named else None
-
-
-def _named(tables: dict[str, Any]) -> dict[str, Any]:
-    """Return tables with the default name where none is given."""
-    for kind, members in KINDS.items():
-        value = tables.get(kind)
-        if isinstance(value, Mapping) and "name" not in value:
-            tables[kind] = {"name": members[0].model_fields["name"].default, **value}
-    return tables
-
-
-def bare_options() -> dict[str, dict[str, list[type[Options]]]]:
-    """Return by bare name: the kind of an option, and the members that have it."""
-    found: dict[str, dict[str, list[type[Options]]]] = {}
-    for kind, members in KINDS.items():
-        for member in members:
-            for name in member.bare:
-                found.setdefault(name, {}).setdefault(kind, []).append(member)
-    return found
-
-
-def gathered(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with bare ones put into their tables, and names turned into tables.
-
-    Raises:
-        InputError: for a bare option of another member than the chosen one.
-
-    >>> gathered({"beta": 4, "seed": 1})
-    {'seed': 1, 'objective': {'beta': 4}}
-    """
-    bare = bare_options()
-    tables: dict[str, Any] = {key: value for key, value in options.items() if key not in bare}
-    for kind in KINDS:
-        if tables.get(kind) is not None:
-            tables[kind] = table(tables[kind])
-    for name, kinds in bare.items():
-        if name not in options:
-            continue
-        ((kind, owners),) = kinds.items()
-        chosen = _member(kind, tables.get(kind))
-        if chosen is not None and chosen not in owners:
-            own = owners[0].model_fields["name"].default
-            now = chosen.model_fields["name"].default
-            hint = f"; did you mean {kind}.{name}?" if name in chosen.model_fields else ""
-            raise InputError(f"{name} belongs to {kind} {own}, not to {now}{hint}")
-        there = tables.get(kind) or {}
-        if not isinstance(there, Mapping):
-            continue  # refused by the field itself
-        if name in there and there[name] != options[name]:
-            raise InputError(f"{name} is given twice: {options[name]} and {there[name]}")
-        tables[kind] = {**there, name: options[name]}
-    return tables
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay options over others, both `gathered`.
-
-    Tables of the same name are laid over each other, those of another name are replaced. Of
-    options that exclude each other (beta and beta_norm) the upper one wins.
-    """
-    result = {**base, **over}
-    for kind in KINDS:
-        below, above = table(base.get(kind)), table(over.get(kind))
-        if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
-            continue
-        if "name" in above and _member(kind, below) is not _member(kind, above):
-            continue
-        member = _member(kind, below)
-        if member is not None and set(member.exclusive) & above.keys():
-            below = {key: value for key, value in below.items() if key not in member.exclusive}
-        result[kind] = {**below, **above}
-    return result
-
-
-def explain(error: ValidationError) -> str:
-    """Turn pydantic's first complaint into one line: what, expected, got."""
-    first = error.errors(include_url=False)[0]
-    parts = [str(part) for part in first["loc"]]
-    kind = parts[0] if parts and parts[0] in KINDS else None
-    member = None
-    if kind is not None and len(parts) > 1:  # pydantic names the chosen member: leave it out
-        member = _member(kind, parts.pop(1))
-    if first["type"] == "union_tag_invalid" and kind is not None:
-        return _unknown_member(kind, first)
-    if kind is not None and len(parts) == 1 and first["type"] != "value_error":
-        close = did_you_mean(kind, [name for name in Config.model_fields if name != kind])
-        hint = close if isinstance(first["input"], (int, float)) else ""
-        names = ", ".join(_names(kind))
-        return f"{kind} must be one of {names}, or a table, got {_shown(first['input'])}{hint}"
-    if first["type"] == "extra_forbidden":
-        return _unknown_option(parts, kind, member)
-    message = first["msg"].removeprefix("Value error, ")
-    name = ".".join(parts[1:] if member is not None and parts[-1] in member.bare else parts)
-    if not name or first["type"] == "value_error":
-        return message
-    message = message.replace("Input should be ", "must be ")
-    for words, sign in (
-        ("greater than or equal to ", ">= "),
-        ("less than or equal to ", "<= "),
-        ("greater than ", "> "),
-        ("less than ", "< "),
-    ):
-        message = message.replace(words, sign)
-    got = first["input"]
-    choices = get_args(_annotation(member, parts)) if isinstance(got, str) else ()
-    hint = did_you_mean(got, [c for c in choices if isinstance(c, str)]) if choices else ""
-    return f"{name} {message}, got {_shown(got)}{hint}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _names(kind: str) -> list[str]:
-    return [member.model_fields["name"].default for member in KINDS[kind]]
-
-
-def _unknown_member(kind: str, first: Any) -> str:
-    got = str(first["ctx"].get("tag", ""))
-    names = _names(kind)
-    return f"{kind} must be one of {', '.join(names)}, got '{got}'{did_you_mean(got, names)}"
-
-
-def _unknown_option(parts: list[str], kind: str | None, member: type[Options] | None) -> str:
-    if kind is None or member is None:
-        known = [*Config.model_fields, *bare_options()]
-        return f"unknown option '{'.'.join(parts)}'{did_you_mean(parts[-1], known)}"
-    own, key = member.model_fields["name"].default, parts[-1]
-    has = [name for name in member.model_fields if name != "name"]
-    owners = [
-        other.model_fields["name"].default
-        for other in KINDS[kind]
-        if key in other.model_fields and key != "name"
-    ]
-    hint = did_you_mean(key, has)
-    if not hint:
-        belongs = f"; it belongs to {', '.join(owners)}" if owners else ""
-        hint = f"{belongs}; {own} has {', '.join(has) or 'none'}"
-    return f"{kind} {own} has no option '{key}'{hint}"
-
-
-def _annotation(member: type[Options] | None, parts: list[str]) -> Any:
-    model: type[BaseModel] = Config if member is None else member
-    field = model.model_fields.get(parts[-1])
-    return field.annotation if field else None
 
 
 def _underscored(options: Mapping[str, Any]) -> dict[str, Any]:
