@@ -53,9 +53,7 @@ def measures(model: Any, dataset: Dataset) -> dict[str, float]:
     four = (1, 2, 3, 4)
     three = factors[:, [1, 3, 4]]
     return {
-        "higgins": float(
-            higgins_score(mean, factors, factor_columns=four, n_pairs=20, unit="prior")
-        ),
+        "higgins": float(higgins_score(mean, factors, factor_columns=four, unit="prior")),
         "shape": readout_score(mean, factors[:, 0]),
         "orientation": readout_score(of_hearts.codes, angle, kind="circle"),
         "mig": float(

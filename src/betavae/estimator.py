@@ -229,18 +229,23 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Args:
             X: as for `fit`.
-            y: factors (N, K) of whole numbers, K at least 2, or anything else, which is ignored.
+            y: factors (N, K) of whole numbers, K at least 2; a data frame or
+                `betavae.metrics.factor_table` has their names, by which the shape of the 2D
+                shapes is left out. Anything else is ignored.
 
         Returns:
-            With factors the disentanglement metric of Higgins et al. 2017, in [0, 1]; without
-            them the mean evidence lower bound, -(distortion + rate), in nats per image.
+            With factors the disentanglement metric of Higgins et al. 2017, in [0, 1], codes under
+            a prior counted in its unit; without them the mean evidence lower bound,
+            -(distortion + rate), in nats per image.
         """
         check_is_fitted(self)
         factors = np.asarray(y)
         if factors.ndim == 2 and factors.shape[1] > 1:
             from betavae.metrics.higgins import higgins_score
+            from betavae.runs.representation import represent
 
-            return higgins_score(np.asarray(self.transform(X)), factors).score
+            codes = represent(self.model_, self._taken(X), device=self._device())
+            return higgins_score(codes.codes, y, unit=codes.unit).score
         from betavae.runs.opened import measure
 
         dataset = self._taken(X)
