@@ -60,7 +60,8 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             and decoder, or a function of (C, H, W) and the number of latents that returns one.
             None takes patch for images with sides that are multiples of 16, else mlp.
         latent: what a code is, by name, or a module of your own (`betavae.models.latents`).
-        likelihood: bernoulli or gaussian; None takes bernoulli for images, gaussian for tables.
+        likelihood: bernoulli, continuous-bernoulli or gaussian; None takes bernoulli for images,
+            gaussian for tables.
         objective: a name, a mapping of the name and its options, or a function, made by
             `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``.
         optimiser: adam, adagrad or muon, or a mapping of the name and its options.
@@ -453,11 +454,12 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self._form: Form = form
             self.image_shape_ = self._form.image_shape
             self.n_features_in_ = math.prod(self.image_shape_)
-        if self._form.table and table(self.likelihood or {}).get("name") == "bernoulli":
+        name = table(self.likelihood or {}).get("name")
+        if self._form.table and name in ("bernoulli", "continuous-bernoulli"):
             low, high = dataset.images.data.min(), dataset.images.data.max()
             if low < 0 or high > 1:
                 raise InputError(
-                    "X must lie in [0, 1] with likelihood bernoulli, got "
+                    f"X must lie in [0, 1] with likelihood {name}, got "
                     f"{low if low < 0 else high:g}; gaussian takes any numbers"
                 )
         return dataset

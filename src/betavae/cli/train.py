@@ -51,6 +51,7 @@ def train(
         toml: Read options from this file; options on the command line win.
     """
     from betavae import data as datasets
+    from betavae.models.likelihoods import NO_LIKELIHOOD
     from betavae.studies.restarts import train_restarts
     from betavae.studies.training_runs import plan_training, train_folder
     from betavae.training.build import Own, imported_network
@@ -67,6 +68,7 @@ def train(
     own = Own(network=imported_network(network)) if ":" in network else None
     if restarts != 1:
         _print_seeds(train_restarts(settings, folder, restarts, jobs=jobs, overwrite=overwrite))
+        dataset = datasets.load(settings.data, **settings.load_options())
     else:
         if planned.resume and data is None:
             dataset = find_data(folder, read_header(folder))
@@ -81,6 +83,8 @@ def train(
             f"{last.images:,} images in {last.seconds:,.0f} s: distortion {last.distortion:.1f}, "
             f"rate {last.rate:.2f} nats an image, {last.active_latents} active latents"
         )
+        if settings.likelihood.name == "bernoulli" and not dataset.images.binary:
+            print(NO_LIKELIHOOD)
     if not report:
         print(f"saved in {folder}; next: betavae score {folder}, betavae report {folder}")
         return
