@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -33,12 +33,14 @@ class Scale:
         amounts: (M,) what each says: its rate in nats per image where there is a prior, else its
             share in percent of all that the latents do to the picture.
         prior: whether the codes have a prior.
+        categories: the number of values of each categorical code, which come first.
     """
 
     centres: Floats
     scales: Floats
     amounts: Floats
     prior: bool
+    categories: tuple[int, ...] = ()
 
     @classmethod
     def of_rates(cls, rates: Floats) -> Scale:
@@ -56,8 +58,14 @@ class Scale:
         return "nats" if self.prior else "%"
 
     def levels(self, values: Floats) -> Floats:
-        """Return the codes (M, T) at `values` (T,), which count deviations from the centre."""
-        return self.centres[:, None] + self.scales[:, None] * values
+        """Return the codes (M, T) at `values` (T,), which count deviations from the centre.
+
+        A categorical code goes through its values instead, from the first to the last.
+        """
+        found = np.asarray(self.centres[:, None] + self.scales[:, None] * values)
+        for latent, count in enumerate(self.categories):
+            found[latent] = np.round(np.linspace(0, count - 1, len(values)))
+        return found
 
 
 def decoder(model: Model) -> Decode:
@@ -77,7 +85,8 @@ def measured_scale(model: Model, dataset: Dataset, *, sample: int = SAMPLE, seed
     """Measure the scale of a model without a prior, on images drawn from its data."""
     count = min(sample, len(dataset.images))
     rows = np.random.default_rng(seed).choice(len(dataset.images), count, replace=False)
-    return scale_of(represent(model, dataset, rows=np.sort(rows)).mean, decoder(model), seed=seed)
+    found = scale_of(represent(model, dataset, rows=np.sort(rows)).mean, decoder(model), seed=seed)
+    return replace(found, categories=getattr(model, "categorical", ()))
 
 
 def scale_of(codes: NDArray[np.float32], decode: Decode, *, seed: int = 0) -> Scale:
