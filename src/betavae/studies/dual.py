@@ -44,11 +44,12 @@ def block_terms(folder: Path) -> Floats:
     """Return a run's distortion and rate (2, B), nats per image, on the same blocks for all."""
     run = open_run(folder)
     assert isinstance(run.model, VAE)
-    found = []
+    found: list[tuple[float, float]] = []
     for rows in np.array_split(sample_rows(run.dataset, SAMPLE), BLOCKS):
         distortion, rates = measure(run.model, run.dataset, rows)
         found.append((distortion, float(rates.sum())))
-    return np.array(found).T
+    table: Floats = np.array(found, np.float64)
+    return table.T
 
 
 def secant(one: Floats, other: Floats) -> tuple[float, float]:
@@ -160,7 +161,7 @@ def run_dual(
         on_curve[:] = True
     for row, used in zip(rows, on_curve, strict=True):
         row["on_curve"] = bool(used)
-    points = sorted(np.flatnonzero(on_curve), key=lambda k: float(rates[k]))
+    points = sorted(np.flatnonzero(on_curve).tolist(), key=lambda k: float(rates[k]))
     outcome = {
         "runs": rows,
         "secants": [between(rows, terms, low, high) for low, high in pairwise(points)],
