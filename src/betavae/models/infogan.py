@@ -208,8 +208,8 @@ class InfoGANMethod(FitOptions):
     title = "InfoGAN"
     categorical: tuple[Annotated[int, Field(ge=2, le=1000)], ...] = Field(
         (),
-        description="Number of values of a categorical code, once for each, out of --latents; the others are "
-        "continuous.",
+        description="Number of values of a categorical code, given once for each such code; the "
+        "rest of --latents are continuous.",
     )
     defaults: ClassVar[Mapping[str, Any]] = {
         "latents": 5,
