@@ -104,7 +104,7 @@ def test_infogan_with_categorical_codes_trains_scores_and_traverses_its_values(
     assert levels[1].tolist() == [0, 1, 2, 3]
     assert run.model.code_means(torch.rand(6, *run.header.image_shape)).shape == (6, 5)
     assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
-    with pytest.raises(InputError, match="categorical.0 must be >= 2, got 1"):
+    with pytest.raises(InputError, match=r"categorical\.0 must be >= 2, got 1"):
         config({"name": "infogan", "categorical": [1]})
 
 
