@@ -85,7 +85,7 @@ def log_constant(logits: Tensor) -> Tensor:
     """Return log C of the continuous Bernoulli, ``log(l / tanh(l / 2))`` for logits l.
 
     >>> log_constant(torch.tensor([0.0, 4.0]))
-    tensor([0.6931, 1.4228])
+    tensor([0.6931, 1.4229])
     """
     near = logits.abs() < NEAR_HALF
     safe = torch.where(near, torch.ones_like(logits), logits).abs()
