@@ -37,11 +37,11 @@ def main() -> int:
 
 
 def changelog_obstacles(text: str, version: str) -> list[str]:
-    """Return what is wrong with the changelog for a release of this version.
+    r"""Return what is wrong with the changelog for a release of this version.
 
-    >>> changelog_obstacles("## [Unreleased]\\n\\n## [1.0.0] - 2026-01-02\\n\\n- a\\n", "1.0.0")
+    >>> changelog_obstacles("## [Unreleased]\n\n## [1.0.0] - 2026-01-02\n\n- a\n", "1.0.0")
     []
-    >>> changelog_obstacles("## [Unreleased]\\n\\n- b\\n\\n## [1.0.0]\\n\\n- a\\n", "1.1.0")
+    >>> changelog_obstacles("## [Unreleased]\n\n- b\n\n## [1.0.0]\n\n- a\n", "1.1.0")
     ... # doctest: +NORMALIZE_WHITESPACE
     ['CHANGELOG.md: [Unreleased] has entries: move them under a version',
      'CHANGELOG.md: the newest version is 1.0.0, the package says 1.1.0',
