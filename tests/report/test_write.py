@@ -56,6 +56,7 @@ def test_the_report_is_one_file_that_loads_nothing(
                 assert str(attributes[name]).startswith("data:image/")
 
 
+@pytest.mark.slow
 def test_every_picture_decodes_and_says_what_it_is(small_run: Path) -> None:
     pictures = [
         attributes for tag, attributes in page(write_report(small_run)).tags if tag == "img"
@@ -140,6 +141,7 @@ def test_only_the_pages_own_script_may_run(html: str) -> None:
     assert f"script-src 'sha256-{digest}'" in unescape(html)
 
 
+@pytest.mark.slow
 def test_a_report_stays_below_ten_megabytes(
     small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
