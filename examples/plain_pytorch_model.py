@@ -16,9 +16,9 @@ from betavae import load
 from betavae.figures import response_sheet, responses, save
 from betavae.metrics import Codes, evaluate
 
-# quick: STEPS = 3_000 -> STEPS = 5
+# quick: STEPS = 1_000 -> STEPS = 5
 # quick: ROWS = 10_000 -> ROWS = 1_500
-STEPS = 3_000
+STEPS = 1_000
 ROWS = 10_000
 
 

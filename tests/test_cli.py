@@ -52,6 +52,7 @@ def test_train_score_traverse_report_encode(
         assert codes["mean"].shape == (128, 3)
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_codes_and_a_report_in_one_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,8 @@ from betavae.studies.named_figures import draw_figure
 from betavae.training.fit import train
 from small_runs import grid_images
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("infogan", "dcign", "pca", "ica")
 DRAWN = ("traversals", "responses", "reconstructions", "information", "importance")
 FEW = FigureOptions(rows=72, steps=3, seeds=1)
@@ -48,7 +50,6 @@ def runs(fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(fitted, tmp_path / "runs"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_figure_that_has_a_meaning_is_drawn(runs: Path, tmp_path: Path, method: str) -> None:
     for name in DRAWN:
@@ -130,7 +131,6 @@ def test_responses_come_by_what_the_latents_do(runs: Path, tmp_path: Path) -> No
         figures.responses(np.eye(2), np.eye(2), ("a", "b"), shares=[1.0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_report_tells_what_there_is(runs: Path, method: str) -> None:
     text = write_report(runs / method).read_text(encoding="utf-8")
@@ -141,7 +141,6 @@ def test_the_report_tells_what_there_is(runs: Path, method: str) -> None:
     assert ("Fitted in one go" in text) == (method in ("pca", "ica"))
 
 
-@pytest.mark.slow
 def test_a_report_of_a_vae_beside_pca(runs: Path) -> None:
     text = write_report([runs / "vae", runs / "pca"]).read_text(encoding="utf-8")
     assert "pca has no prior: there a latent runs over" in text
@@ -149,7 +148,6 @@ def test_a_report_of_a_vae_beside_pca(runs: Path) -> None:
     assert text.count('data-layout="') + text.count("data-layout='") == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_methods_codes_are_explored_in_deviations(runs: Path, method: str) -> None:
     explorer = open_explorer([runs / method, runs / "vae"])

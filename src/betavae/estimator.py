@@ -325,7 +325,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )  # fmt: skip
         known = cls().get_params()
         options = {name: value for name, value in found.config.given().items() if name in known}
-        form = Form(found.image_shape, found.flat, found.binary)
+        form = Form(found.image_shape, found.flat, found.white)
         shape = form.image_shape if form.flat and not form.table else None
         estimator = cls(**options, image_shape=shape, random_state=found.config.seed)
         estimator.model_, estimator.config_, estimator.records_ = found.model, found.config, []
@@ -397,7 +397,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.config_,
             self.image_shape_,
             self._form.flat,
-            self._form.binary,
+            self._form.white,
             None if names is None else tuple(map(str, names)),
         )
 

@@ -139,6 +139,7 @@ def test_pictures_are_written_for_paper_and_screen(small_run: Path) -> None:
         assert moving.n_frames == 40
 
 
+@pytest.mark.slow
 def test_pictures_go_where_asked_and_come_out_the_same(small_run: Path, tmp_path: Path) -> None:
     first = write_traversals(small_run, tmp_path / "a", seeds=[3, 4], latents=[0, 2], seed=5)
     again = write_traversals(small_run, tmp_path / "b", seeds=[3, 4], latents=[0, 2], seed=5)
@@ -156,7 +157,7 @@ def test_nothing_is_written_when_an_option_is_wrong(small_run: Path) -> None:
 def test_data_that_changed_shape_is_refused(
     small_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(betavae.data, "load", lambda name, *, size=None: synthetic(side=64))
+    monkeypatch.setattr(betavae.data, "load", lambda name, **_: synthetic(side=64))
     with pytest.raises(InputError, match="trained on images of shape"):
         write_traversals(small_run)
 

@@ -82,6 +82,7 @@ def test_a_run_as_onnx(small_run: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(mean, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_the_exporter_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(InputError, match=r"pip install 'betavae\[onnx\]'"):
