@@ -2,7 +2,7 @@
 
 Products are oneDNN's, faster than those of torch's own library on AMD's processors and as fast
 on Intel's; of pictures that are mostly black only the lit pixels are multiplied
-(docs/performance.md).
+(docs/findings/performance.md).
 """
 
 from __future__ import annotations
