@@ -17,7 +17,7 @@ MOSTLY_BLACK = 0.1  # share of lit pixels up to which only these are multiplied
 
 
 class Dense(nn.Linear):
-    """`nn.Linear(in_features, out_features)`, which see; for wide layers."""
+    """`nn.Linear(in_features, out_features)`, faster for wide layers."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features)
