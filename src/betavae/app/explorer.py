@@ -142,15 +142,20 @@ class Explorer:
         return decoder(model)(own.astype(np.float32)).clip(0, 1)
 
 
-def open_explorer(folders: Sequence[Path]) -> Explorer:
+def open_explorer(folders: Sequence[Path], *, data: str | None = None) -> Explorer:
     """Open one or two runs.
+
+    Args:
+        folders: of the runs.
+        data: another place of their images; where they are nowhere, the few that were kept with
+            a run stand in for them.
 
     Raises:
         InputError: when there are more, one cannot be opened, or image shapes differ.
     """
     if not 1 <= len(folders) <= 2:
         raise InputError(f"explore takes one run or two, got {len(folders)}")
-    runs = tuple(open_run(folder) for folder in folders)
+    runs = tuple(open_run(folder, data=data, whole=False) for folder in folders)
     shapes = {run.header.image_shape for run in runs}
     if len(shapes) > 1:
         raise InputError(

@@ -20,6 +20,7 @@ def traverse(
     out: Path | None = None,
     span: float = 3.0,
     steps: int = 11,
+    data: str | None = None,
 ) -> None:
     """Draw what each latent does, over +-SPAN, as PNG and GIF.
 
@@ -29,10 +30,11 @@ def traverse(
         out: Folder for the pictures. [default: the run folder]
         span: Latents run from -SPAN to SPAN.
         steps: Pictures a row.
+        data: Where the run's images are, if no longer where they were.
     """
     from betavae.runs.traversals import write_traversals
 
-    for path in write_traversals(run_folder, out=out, span=span, steps=steps):
+    for path in write_traversals(run_folder, out=out, data=data, span=span, steps=steps):
         print(path)
 
 
@@ -47,6 +49,7 @@ def figure(
     steps: int = 11,
     latents: int = 16,
     seed: int = 0,
+    data: str | None = None,
 ) -> None:
     """Draw a figure of the paper, or about a run; the numbers drawn go into a JSON beside it.
 
@@ -60,12 +63,13 @@ def figure(
         steps: Pictures a traversal.
         latents: Latents shown a run, at most.
         seed: Seed of every random choice.
+        data: Where the runs' images are, if no longer where they were.
     """
     from betavae.runs.figure_options import FigureOptions
     from betavae.studies.named_figures import draw_figure
 
     options = FigureOptions(
-        rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed
+        rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed, data=data
     )
     for path in draw_figure(name, runs, out, options):
         print(path)
@@ -86,7 +90,7 @@ app.command(
 
 
 @app.command
-def report(*runs: RunFolder, out: Path | None = None) -> None:
+def report(*runs: RunFolder, out: Path | None = None, data: str | None = None) -> None:
     """Write one self-contained HTML file: scores, responses, traversals to turn, curves, rates.
 
     Several runs are put side by side.
@@ -96,10 +100,11 @@ def report(*runs: RunFolder, out: Path | None = None) -> None:
 
     Args:
         out: The file to write. [default: report.html in the run, or beside several runs]
+        data: Where the runs' images are, if no longer where they were.
     """
     from betavae.report.write import write_report
 
-    print(write_report(runs, out=out))
+    print(write_report(runs, out=out, data=data))
 
 
 @app.command
@@ -108,6 +113,7 @@ def explore(
     other: Annotated[Path | None, Parameter(help="A second run to compare with.")] = None,
     /,
     *,
+    data: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8600,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
@@ -120,6 +126,7 @@ def explore(
     Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
 
     Args:
+        data: Where the runs' images are, if no longer where they were.
         host: Address to listen on; other than loopback, others on the network can look too.
         port: Port to listen on; 0 takes a free one.
         browser: Open the page in the browser.
@@ -132,6 +139,7 @@ def explore(
         ) from None
     serve(
         [run_folder] if other is None else [run_folder, other],
+        data=data,
         host=host,
         port=port,
         browser=browser,

@@ -35,6 +35,7 @@ def write_report(
     run_folders: Path | Sequence[Path],
     out: Path | None = None,
     *,
+    data: str | None = None,
     seeds: int = 3,
     span: float = 3.0,
     steps: int = 11,
@@ -46,6 +47,8 @@ def write_report(
         run_folders: the run, or up to 8 of them.
         out: the file, or a folder for it; report.html in the run folder, or in the folder that
             all of several runs are in, if None.
+        data: another place of the runs' images; where they are nowhere, the few that were kept
+            with a run stand in for them.
         seeds: seed images of the traversals.
         span: latents run over [-span, span].
         steps: values in a traversal.
@@ -65,7 +68,7 @@ def write_report(
     most = SHOWN if len(folders) <= 2 else max(4, 2 * SHOWN // len(folders))
     parts, configs, sample = [], [], 0
     for folder, name in zip(folders, _names(folders), strict=True):
-        run = open_run(folder, seed=seed)
+        run = open_run(folder, data=data, seed=seed, whole=False)
         parts.append(
             draw_part(run, name, seeds=seeds, span=span, steps=steps, most=most, seed=seed)
         )
