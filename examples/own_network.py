@@ -40,7 +40,7 @@ def residual_network(image_shape, latents):
 
 
 shapes = load("shapes2d")
-vae = BetaVAE(latents=6, network=residual_network, images=20_000, batch=32, random_state=0)
+vae = BetaVAE(latents=6, beta=4, network=residual_network, images=20_000, batch=32, random_state=0)
 vae.fit(shapes.images)
 last = vae.records_[-1]
 print(f"distortion {last.distortion:.1f}, rate {last.rate:.2f} nats")

@@ -23,7 +23,7 @@ def rising_floor(model, batch, step):
     return Terms.of(found, loss, {"floor": floor})
 
 
-config = Config(images=50_000, seed=0)
+config = Config(objective="custom", images=50_000, seed=0)
 out = Path("runs/rising-floor")
 finished = train(config, load("shapes2d"), out, objective=rising_floor, progress=False)
 last = finished.records[-1]

@@ -40,7 +40,7 @@ place = np.arange(16).repeat(4)
 images = np.zeros((64, 32, 32), np.uint8)
 for image, k in zip(images, place):
     image[8 * (k // 4) : 8 * (k // 4) + 8, 8 * (k % 4) : 8 * (k % 4) + 8] = 255
-vae = BetaVAE(latents=2, images=640, batch=32, random_state=0).fit(images)
+vae = BetaVAE(latents=2, beta=4, images=640, batch=32, random_state=0).fit(images)
 factors = np.stack([place // 4, place % 4], axis=1)
 print(evaluate(vae.transform(images), factors, metrics="mig"))
 np.savez("squares.npz", images=images, factors=factors)
@@ -50,7 +50,7 @@ assert (Path(betavae.__file__).parent / "py.typed").exists(), "py.typed is not i
 # Command lines that must work there, and those that must say in one line which extra is missing.
 WORKING = (
     "--version",
-    "train squares.npz --images 640 --batch 32 --latents 2 --report --out runs/a",
+    "train squares.npz --beta 4 --images 640 --batch 32 --latents 2 --report --out runs/a",
     "score runs/a --metrics mig",
     "traverse runs/a",
     "figure curves runs/a -o curves.png",
