@@ -66,7 +66,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         optimiser: adam, adagrad or muon, or a mapping of the name and its options.
         n_init: seeds that `fit` trains one after another, to keep the one with the lowest loss on
             the same images: the seed of `random_state` and the following ones. A seed in five
-            entangles what the others tell apart (docs/preset.md).
+            entangles what the others tell apart (docs/findings/preset.md).
         random_state: decides weights, data order and noise: an int gives the run of that
             ``--seed``; None draws a seed, kept in ``config_.seed``.
         verbose: show a progress bar on stderr.
