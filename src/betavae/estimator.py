@@ -68,8 +68,8 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             `latent` or a network of your own says otherwise; beta for tables.
         optimiser: adam, adagrad or muon, or a mapping of the name and its options.
         n_init: seeds that `fit` trains one after another, to keep the one with the lowest loss on
-            the same images: the seed of `random_state` and the following ones. A seed in five
-            entangles what the others tell apart (docs/preset.md).
+            the same images (objective beta only): the seed of `random_state` and the following
+            ones. A seed in five entangles what the others tell apart (docs/preset.md).
         random_state: decides weights, data order and noise: an int gives the run of that
             ``--seed``; None draws a seed, kept in ``config_.seed``.
         verbose: show a progress bar on stderr.
@@ -304,7 +304,8 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Load what `save_pretrained` or `betavae export` wrote. Nothing of it is executed.
 
         Args:
-            name: a folder, or USER/NAME on the Hugging Face hub (``pip install betavae[hub]``).
+            name: a folder; a model that comes with the package (``"shapes2d-settle"``); or
+                USER/NAME on the Hugging Face hub (``pip install betavae[hub]``).
             revision: branch, tag or commit on the hub.
             token: of the hub; the stored one if None.
             cache_dir: where downloads are kept.
@@ -316,9 +317,12 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from pathlib import Path
 
         from betavae.sharing.pretrained import read_pretrained
+        from betavae.sharing.shipped import shipped_folder, shipped_names
 
         if Path(name).is_dir():
             found = read_pretrained(Path(name))
+        elif str(name) in shipped_names():
+            found = read_pretrained(shipped_folder(str(name)))
         else:
             from betavae.sharing.hub import download
 
@@ -328,7 +332,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )  # fmt: skip
         known = cls().get_params()
         options = {name: value for name, value in found.config.given().items() if name in known}
-        form = Form(found.image_shape, found.flat, found.binary)
+        form = Form(found.image_shape, found.flat, found.white)
         shape = form.image_shape if form.flat and not form.table else None
         estimator = cls(**options, image_shape=shape, random_state=found.config.seed)
         estimator.model_, estimator.config_, estimator.records_ = found.model, found.config, []
@@ -400,7 +404,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.config_,
             self.image_shape_,
             self._form.flat,
-            self._form.binary,
+            self._form.white,
             None if names is None else tuple(map(str, names)),
         )
 
@@ -464,10 +468,10 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
 
 def from_pretrained(name: Path | str, **options: Any) -> BetaVAE:
-    """Load a trained model from a folder or the Hugging Face hub; see `BetaVAE.from_pretrained`.
+    """Load a trained model by name or from a folder; see `BetaVAE.from_pretrained`.
 
     Args:
-        name: a folder, or USER/NAME on the hub.
+        name: a folder, a model that comes with the package, or USER/NAME on the hub.
         options: of `BetaVAE.from_pretrained`.
 
     Raises:

@@ -77,7 +77,7 @@ class Explorer:
         return {"row": row, "factors": known, **self._encoded(dataset.images[[row]])}
 
     def upload(self, content: bytes, *, invert: bool = False) -> dict[str, Any]:
-        """Encode a PNG or JPEG file, cropped to its centre square and resized; it is not kept.
+        """Encode an image file, cropped to its centre square and resized; it is not kept.
 
         Raises:
             InputError: when it is no picture, is damaged, or is too large.

@@ -69,7 +69,7 @@ def train(
     if restarts != 1:
         _print_seeds(train_restarts(settings, folder, restarts, jobs=jobs, overwrite=overwrite))
     else:
-        dataset = datasets.load(settings.data, size=settings.size)
+        dataset = datasets.load(settings.data, **settings.load_options())
         train_folder(planned, dataset, own=own)
     if launched().rank > 0:
         return

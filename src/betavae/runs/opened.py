@@ -136,7 +136,7 @@ def open_run(
         InputError: when the folder is no run, or its data is gone or has changed shape.
     """
     model, header = load_model(folder)
-    dataset = datasets.load(data or header.config.data, size=header.config.size)
+    dataset = datasets.load(data or header.config.data, **header.config.load_options())
     if dataset.images.image_shape != header.image_shape:
         raise InputError(
             f"{folder} was trained on images of shape {header.image_shape}, "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
-from betavae.metrics._shared.array_files import load_representation
+from betavae.data.code_files import load_representation
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
@@ -136,7 +136,7 @@ def score_files(
     """Compute metrics of codes that anybody's model wrote to .npy, .npz or .csv files.
 
     Args:
-        codes: (N, M) codes; see `betavae.metrics.load_representation`.
+        codes: (N, M) codes; see `betavae.data.load_representation`.
         factors: (N, K) factors, unless the codes' .npz holds them.
         log_var: (N, M) log variances, unless the codes' .npz holds them.
         options: what is computed; all fast metrics if None.

@@ -97,7 +97,7 @@ def train(
     >>> run.records[-1].images, run.model.latents
     (64, 2)
     """
-    dataset = dataset or datasets.load(config.data, size=config.size)
+    dataset = dataset or datasets.load(config.data, **config.load_options())
     folder = None if out is None else Path(out)
     method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
