@@ -41,13 +41,14 @@ def _inner(kind: str) -> type[BaseModel]:
     """Return the options of a kind: its name, and every member's that has no bare name."""
     members = KINDS[kind]
     names = [name_of(member) for member in members]
+    usual = {"objective": "settle", "optimiser": "muon with settle, else adam"}.get(kind, names[0])
     description = Config.model_fields[kind].description
     fields: dict[str, Any] = {
         "name": (
             str | None,  # checked by the configuration, which knows what was meant
             Field(
                 None,
-                description=f"{description} [default: {names[0]}] [choices: {', '.join(names)}]",
+                description=f"{description} [default: {usual}] [choices: {', '.join(names)}]",
             ),
         )
     }

@@ -8,15 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from betavae._system.errors import InputError
-from betavae.cli.apps import RunFolder, app
+from betavae.cli.apps import Named, RunFolder, app, run_or_pretrained
 from betavae.studies.named_figures import listing
 
 
 @app.command
 def traverse(
-    run_folder: RunFolder,
+    run_folder: RunFolder | None = None,
     /,
     *,
+    pretrained: Named = None,
     out: Path | None = None,
     span: float = 3.0,
     steps: int = 11,
@@ -25,6 +26,7 @@ def traverse(
     """Draw what each latent does, over +-SPAN, as PNG and GIF.
 
     Example: betavae traverse runs/b4 --span 3
+    Example: betavae traverse --pretrained shapes2d-settle --out pictures
 
     Args:
         out: Folder for the pictures. [default: the run folder]
@@ -34,6 +36,7 @@ def traverse(
     """
     from betavae.runs.traversals import write_traversals
 
+    run_folder = run_or_pretrained(run_folder, pretrained)
     for path in write_traversals(run_folder, out=out, data=data, span=span, steps=steps):
         print(path)
 
@@ -90,7 +93,12 @@ app.command(
 
 
 @app.command
-def report(*runs: RunFolder, out: Path | None = None, data: str | None = None) -> None:
+def report(
+    *runs: RunFolder,
+    pretrained: Named = None,
+    out: Path | None = None,
+    data: str | None = None,
+) -> None:
     """Write one self-contained HTML file: scores, responses, traversals to turn, curves, rates.
 
     Several runs are put side by side.
@@ -104,15 +112,17 @@ def report(*runs: RunFolder, out: Path | None = None, data: str | None = None) -
     """
     from betavae.report.write import write_report
 
-    print(write_report(runs, out=out, data=data))
+    named = [] if pretrained is None and runs else [run_or_pretrained(None, pretrained)]
+    print(write_report([*runs, *named], out=out, data=data))
 
 
 @app.command
 def explore(
-    run_folder: RunFolder,
+    run_folder: RunFolder | None = None,
     other: Annotated[Path | None, Parameter(help="A second run to compare with.")] = None,
     /,
     *,
+    pretrained: Named = None,
     data: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8600,
@@ -123,6 +133,7 @@ def explore(
     The page is served to this machine only, and loads nothing from elsewhere.
 
     Example: betavae explore runs/b4
+    Example: betavae explore --pretrained shapes2d-settle
     Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
 
     Args:
@@ -137,8 +148,9 @@ def explore(
         raise InputError(
             f"explore needs the package {error.name}; install it with: pip install 'betavae[app]'"
         ) from None
+    first = run_or_pretrained(run_folder, pretrained)
     serve(
-        [run_folder] if other is None else [run_folder, other],
+        [first] if other is None else [first, other],
         data=data,
         host=host,
         port=port,
