@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from betavae import BetaVAE
 from betavae._system.errors import InputError
-from betavae.sharing.pretrained import read_pretrained
+from betavae.runs.pretrained_folder import read_pretrained
 from betavae.sharing.runs import export_run
 from command_line import fails, run_quietly
 from small_runs import synthetic

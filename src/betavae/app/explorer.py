@@ -142,15 +142,15 @@ class Explorer:
         return decoder(model)(own.astype(np.float32)).clip(0, 1)
 
 
-def open_explorer(folders: Sequence[Path]) -> Explorer:
-    """Open one or two runs.
+def open_explorer(folders: Sequence[Path], data: str | None = None) -> Explorer:
+    """Open one or two runs, on their own images or those of another data set or path.
 
     Raises:
         InputError: when there are more, one cannot be opened, or image shapes differ.
     """
     if not 1 <= len(folders) <= 2:
         raise InputError(f"explore takes one run or two, got {len(folders)}")
-    runs = tuple(open_run(folder) for folder in folders)
+    runs = tuple(open_run(folder, data=data) for folder in folders)
     shapes = {run.header.image_shape for run in runs}
     if len(shapes) > 1:
         raise InputError(

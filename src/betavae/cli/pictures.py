@@ -20,6 +20,7 @@ def traverse(
     out: Path | None = None,
     span: float = 3.0,
     steps: int = 11,
+    data: str | None = None,
 ) -> None:
     """Draw what each latent does, over +-SPAN, as PNG and GIF.
 
@@ -29,10 +30,11 @@ def traverse(
         out: Folder for the pictures. [default: the run folder]
         span: Latents run from -SPAN to SPAN.
         steps: Pictures a row.
+        data: Other images to start from. [default: what the run was trained on]
     """
     from betavae.runs.traversals import write_traversals
 
-    for path in write_traversals(run_folder, out=out, span=span, steps=steps):
+    for path in write_traversals(run_folder, out=out, span=span, steps=steps, data=data):
         print(path)
 
 
@@ -86,7 +88,12 @@ app.command(
 
 
 @app.command
-def report(*runs: RunFolder, out: Path | None = None) -> None:
+def report(
+    *runs: RunFolder,
+    out: Path | None = None,
+    data: str | None = None,
+    open_it: Annotated[bool, Parameter(name="--open")] = False,
+) -> None:
     """Write one self-contained HTML file: scores, responses, traversals to turn, curves, rates.
 
     Several runs are put side by side.
@@ -96,10 +103,17 @@ def report(*runs: RunFolder, out: Path | None = None) -> None:
 
     Args:
         out: The file to write. [default: report.html in the run, or beside several runs]
+        data: Other images to show the runs on. [default: what they were trained on]
+        open_it: Open the report in the browser.
     """
+    import webbrowser
+
     from betavae.report.write import write_report
 
-    print(write_report(runs, out=out))
+    path = write_report(runs, out=out, data=data)
+    print(path)
+    if open_it and not webbrowser.open(path.resolve().as_uri()):
+        raise InputError(f"no browser to open {path} with; open the file by hand")
 
 
 @app.command
@@ -111,6 +125,7 @@ def explore(
     host: str = "127.0.0.1",
     port: int = 8600,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+    data: str | None = None,
 ) -> None:
     """Turn a run's latents by hand in the browser; needs the extra `app`.
 
@@ -123,6 +138,7 @@ def explore(
         host: Address to listen on; other than loopback, others on the network can look too.
         port: Port to listen on; 0 takes a free one.
         browser: Open the page in the browser.
+        data: Other images to look at. [default: what the first run was trained on]
     """
     try:
         from betavae.app.server import serve
@@ -135,4 +151,5 @@ def explore(
         host=host,
         port=port,
         browser=browser,
+        data=data,
     )

@@ -75,6 +75,7 @@ def draw_part(
     return {
         "name": name,
         "folder": str(run.folder),
+        "loadable": run.loadable,
         "title": words.title(run),
         "lead": words.lead(run),
         "warnings": words.warnings(run),

@@ -21,7 +21,7 @@ from betavae.figures.pictures import signed
 from betavae.report.parts import draw_part
 from betavae.report.score_words import metric_rows
 from betavae.report.settings_words import setting_rows
-from betavae.runs.opened import open_run
+from betavae.runs.opened import OpenRun, open_run
 from betavae.runs.scores import read_scores
 from betavae.runs.traversals import SHOWN
 from betavae.training.records import ACTIVE_NATS
@@ -32,9 +32,10 @@ LARGEST = 10_000_000  # bytes of a report: what mail and browsers take without c
 
 
 def write_report(
-    run_folders: Path | Sequence[Path],
+    runs: Path | OpenRun | Sequence[Path | OpenRun],
     out: Path | None = None,
     *,
+    data: str | None = None,
     seeds: int = 3,
     span: float = 3.0,
     steps: int = 11,
@@ -43,9 +44,10 @@ def write_report(
     """Write what a run learned, or several side by side, as one self-contained HTML file.
 
     Args:
-        run_folders: the run, or up to 8 of them.
+        runs: the run's folder, or the run where it is open; or up to 8 of them.
         out: the file, or a folder for it; report.html in the run folder, or in the folder that
             all of several runs are in, if None.
+        data: another data set or path to show the runs on, whose folders are given.
         seeds: seed images of the traversals.
         span: latents run over [-span, span].
         steps: values in a traversal.
@@ -58,14 +60,15 @@ def write_report(
         InputError: when a run, its data or an option cannot be used, the page would grow past
             10 MB, or the disk is full.
     """
-    folders = [run_folders] if isinstance(run_folders, Path) else list(run_folders)
+    given = [runs] if isinstance(runs, (Path, OpenRun)) else list(runs)
+    folders = [one if isinstance(one, Path) else one.folder for one in given]
     if not 1 <= len(folders) <= MOST_RUNS:
         raise InputError(f"a report takes 1 to {MOST_RUNS} runs, got {len(folders)}")
     path = _place(folders, out)
     most = SHOWN if len(folders) <= 2 else max(4, 2 * SHOWN // len(folders))
     parts, configs, sample = [], [], 0
-    for folder, name in zip(folders, _names(folders), strict=True):
-        run = open_run(folder, seed=seed)
+    for one, name in zip(given, _names(folders), strict=True):
+        run = open_run(one, data=data, seed=seed) if isinstance(one, Path) else one
         parts.append(
             draw_part(run, name, seeds=seeds, span=span, steps=steps, most=most, seed=seed)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,14 +21,15 @@ from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
-from betavae.training.checkpoint import Header, load_model
+from betavae.training.checkpoint import NAME, Header, load_model
 from betavae.training.records import RECORDS, Record, read_records
 
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenRun:
     """A run and what it was trained on; its terms are measured when they are first asked for.
 
@@ -112,6 +114,19 @@ class OpenRun:
         """Images shown to the model in training."""
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
 
+    @property
+    def loadable(self) -> bool:
+        """Whether the commands find this run by its folder, and its images by their name."""
+        return (self.folder / NAME).is_file() and self.dataset.name == self.header.config.data
+
+    def __repr__(self) -> str:
+        config = self.header.config
+        what = config.method.name if config.method.name != "vae" else str(config.objective)
+        return (
+            f"<{type(self).__name__} {self.folder}: {what}, {config.latents} latents, "
+            f"{self.images_seen:,} images seen, data {self.dataset.name}>"
+        )
+
 
 def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float | None:
     """Return the weight of the rate at the end of training; the configured one without records.
@@ -127,7 +142,8 @@ def open_run(
     """Open a run folder: its model, what it says of itself, and its data set.
 
     Args:
-        folder: a run folder, made by `betavae train`.
+        folder: a run folder, made by `betavae train`, or one that `save_pretrained` or
+            `betavae export` wrote.
         data: another data set or path; its images must have the run's shape.
         sample: images that terms are measured on; the whole set where it is smaller.
         seed: seed of their choice and of the posterior's noise.
@@ -135,14 +151,34 @@ def open_run(
     Raises:
         InputError: when the folder is no run, or its data is gone or has changed shape.
     """
-    model, header = load_model(folder)
-    dataset = datasets.load(data or header.config.data, size=header.config.size)
+    if is_pretrained(folder):
+        found = read_pretrained(folder)
+        dataset = _images_for(folder, found.config, data)
+        # What it was trained on is not in such a folder: its configured length is.
+        steps = math.ceil(found.config.images / min(found.config.batch, len(dataset.images)))
+        model: Model = found.model
+        header = Header(found.config, found.image_shape, len(dataset.images), steps, 0.0)
+    else:
+        model, header = load_model(folder)
+        dataset = datasets.load(data or header.config.data, size=header.config.size)
     if dataset.images.image_shape != header.image_shape:
         raise InputError(
             f"{folder} was trained on images of shape {header.image_shape}, "
             f"{dataset.name} has {dataset.images.image_shape}"
         )
     return OpenRun(folder, model, header, dataset, sample, seed)
+
+
+def _images_for(folder: Path, config: Config, data: str | None) -> Dataset:
+    """Load images for a model that came without any."""
+    try:
+        return datasets.load(data or config.data, size=config.size)
+    except InputError as error:
+        if data is not None:
+            raise
+        raise InputError(
+            f"{folder} holds a model without its images; name some with --data ({error})"
+        ) from None
 
 
 def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:

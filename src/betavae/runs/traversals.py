@@ -191,6 +191,7 @@ def write_traversals(
     steps: int = 11,
     latents: Sequence[int] | None = None,
     seed: int = 0,
+    data: str | None = None,
 ) -> list[Path]:
     """Draw a run's traversals: traversal.png for paper, traversal.gif for the screen.
 
@@ -203,6 +204,7 @@ def write_traversals(
         steps: values in the PNG; the GIF takes finer ones.
         latents: which latents; all of them, but at most the 16 of the largest rate, if None.
         seed: seed of the choice of images.
+        data: another data set or path to start from; the run's own if None.
 
     Returns:
         The two files.
@@ -211,7 +213,7 @@ def write_traversals(
         InputError: when the run, its data or an option cannot be used, or the disk is full.
     """
     sweep(span, steps)
-    run = open_run(run_folder, seed=seed)
+    run = open_run(run_folder, data=data, seed=seed)
     scale = run.scale
     latents = leading(scale.amounts) if latents is None else latents
     images = run.dataset.images[seed_rows(run.dataset, seeds, np.random.default_rng(seed))]

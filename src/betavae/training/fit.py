@@ -35,7 +35,7 @@ from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_r
 from betavae.training.session import check_same_run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished training.
 
@@ -51,6 +51,12 @@ class Run:
     config: Config
     records: list[Record]
     learner: Learner | None = None
+
+    def __repr__(self) -> str:
+        seen = f"{self.records[-1].images:,} images seen" if self.records else "no records"
+        terms = self.records[-1].terms.items() if self.records else ()
+        parts = [seen, *(f"{name.replace('_', ' ')} {value:.4g}" for name, value in terms)]
+        return f"<Run {title(self.config)}, {self.config.latents} latents: {', '.join(parts)}>"
 
 
 def train(

@@ -18,6 +18,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from betavae._system.errors import InputError
+from betavae._system.progress import live
 from betavae.objectives.terms import Terms
 
 RECORDS = "metrics.jsonl"
@@ -279,7 +280,7 @@ class ProgressBar:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._plain = not sys.stderr.isatty()
+        self._plain = not live()
         self._total = total
         self._next_plain = 0.0
         self._progress = Progress(
