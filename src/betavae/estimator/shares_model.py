@@ -43,6 +43,7 @@ class SharesModel(Fitted):
                 one that cannot be written.
         """
         from betavae.training import checkpoint
+        from betavae.training.config_file import write_config
         from betavae.training.records import start_log
 
         check_is_fitted(self)
@@ -55,6 +56,7 @@ class SharesModel(Fitted):
             raise InputError(f"{folder} already holds a run; choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
         config = self.config_.replaced(data=_named(self._images, folder))
+        write_config(folder, config)
         log = start_log(folder, None)
         log.write_text("".join(f"{one.to_json()}\n" for one in self.records_), encoding="utf-8")
         seen = self.records_[-1].images if self.records_ else 0

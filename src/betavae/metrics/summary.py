@@ -116,7 +116,7 @@ class Results:
         from rich.console import Console
 
         text = StringIO()
-        Console(file=text, width=100, color_system=None).print(self.table())
+        Console(file=text, width=80, color_system=None).print(self.table())
         return text.getvalue().rstrip("\n")
 
     def __repr__(self) -> str:
@@ -174,16 +174,20 @@ class Results:
 
     def table(self) -> Table:
         """Return a rich table, a row a metric: protocol, score, interval, seconds; notes below."""
+        from rich.box import SIMPLE_HEAD
         from rich.markup import escape
         from rich.table import Table
 
         active = "" if self.active_latents is None else f" ({self.active_latents} active)"
         sizes = f"{self.n_rows:,} rows, {self.n_latents} latents{active}, {self.n_factors} factors"
-        table = Table(title=f"{sizes}, seed {self.seed}", title_justify="left")
+        table = Table(
+            title=f"{sizes}, seed {self.seed}", title_justify="left", box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0), pad_edge=False, show_edge=False,
+        )  # fmt: skip
         for column in ("metric", "protocol", "better"):
-            table.add_column(column)
-        for column in ("score", "95 % interval", "seconds"):
-            table.add_column(column, justify="right")
+            table.add_column(column, no_wrap=True)
+        for column in ("score", "95 % interval", "s"):
+            table.add_column(column, justify="right", no_wrap=True)
         for entry in self.entries.values():
             interval = entry.interval
             table.add_row(

@@ -13,6 +13,7 @@ from betavae.config import Config
 from betavae.metrics.higgins import HigginsResult
 from betavae.objectives.beta import BetaOptions
 from betavae.report.write import write_report
+from betavae.runs.opened import open_run
 from betavae.runs.scoring import ScoreOptions, score_run
 from betavae.runs.traversals import write_traversals
 from betavae.studies.cells import Cell, open_study
@@ -87,6 +88,7 @@ def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     scored = score_run(folder, ScoreOptions(seed=config.seed), rows=options["rows"])
     result: HigginsResult = scored["higgins:higgins2017"].result
     write_traversals(folder)
+    run = open_run(folder)  # on the images on which the report measures it
     objective = config.objective
     assert isinstance(objective, BetaOptions)  # as the presets have it
     constant = objective.beta_schedule == "constant"
@@ -100,9 +102,9 @@ def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         "protocol": result.protocol,
         "n_pairs": result.n_pairs,
         "paper_percent": options["paper_percent"],
-        "distortion": record.distortion,
-        "rate": record.rate,
-        "active_latents": record.active_latents,
+        "distortion": run.distortion,
+        "rate": float(run.rates.sum()),
+        "active_latents": int(run.scale.active.sum()),
         "images": record.images,
         "training_seconds": record.seconds,
         "report": str(write_report(folder)),

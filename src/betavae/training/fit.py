@@ -26,6 +26,7 @@ from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective
 from betavae.training import checkpoint
 from betavae.training.build import Own, OwnNetwork
+from betavae.training.config_file import write_config
 from betavae.training.distributed import check_batch, connected, device_of, ranks_here, shared
 from betavae.training.learners import Learner, make_learner, restore
 from betavae.training.log import Log
@@ -141,6 +142,8 @@ def train(
     learner.model.train()
     if ranks.rank == 0:
         begin()
+        if folder is not None:
+            write_config(folder, config)
     with (
         stop_signals(second_kills=ranks.count == 1) as home.stopping,
         cpu_threads(choose_threads(config)),
@@ -232,6 +235,7 @@ def fit_linear(
             warn("FastICA did not converge; its sources depend on the seed")
     begin()
     if out is not None:
+        write_config(out, config)
         seconds = time.perf_counter() - began
         header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds)
         checkpoint.save(out, header, model)
