@@ -18,9 +18,12 @@ import betavae
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.figures.pictures import signed
+from betavae.report.glossary import GLOSSARY
 from betavae.report.parts import draw_part
 from betavae.report.score_words import metric_rows
 from betavae.report.settings_words import setting_rows
+from betavae.report.together import differing_settings, shared_charts
+from betavae.runs.matched_latents import match_runs
 from betavae.runs.opened import OpenRun, open_run
 from betavae.runs.scores import read_scores
 from betavae.runs.traversals import SHOWN
@@ -66,14 +69,19 @@ def write_report(
         raise InputError(f"a report takes 1 to {MOST_RUNS} runs, got {len(folders)}")
     path = _place(folders, out)
     most = SHOWN if len(folders) <= 2 else max(4, 2 * SHOWN // len(folders))
-    parts, configs, sample = [], [], 0
-    for one, name in zip(given, _names(folders), strict=True):
-        run = open_run(one, data=data, seed=seed) if isinstance(one, Path) else one
-        parts.append(
-            draw_part(run, name, seeds=seeds, span=span, steps=steps, most=most, seed=seed)
+    opened = [
+        open_run(one, data=data, seed=seed) if isinstance(one, Path) else one for one in given
+    ]
+    names = _names(folders)
+    matches = match_runs(opened, seed=seed)
+    parts = [
+        draw_part(
+            run, name, seeds=seeds, span=span, steps=steps, most=most, seed=seed, matched=matched
         )
-        configs.append(run.header.config)
-        sample = max(sample, run.sample)
+        for run, name, matched in zip(opened, names, matches, strict=True)
+    ]
+    configs = [run.header.config for run in opened]
+    sample = max(run.sample for run in opened)
     script = (files("betavae.report") / "templates" / "report.js").read_text(encoding="utf-8")
     page = (
         _environment()
@@ -89,6 +97,9 @@ def write_report(
             span=signed(span).removeprefix("+"),
             seeds=parts[0]["layout"]["seeds"],
             settings=setting_rows(configs),
+            differing=differing_settings(opened) if len(parts) > 1 else {},
+            shared=shared_charts(opened, names) if len(parts) > 1 else [],
+            glossary=GLOSSARY,
             script=Markup(script),
             script_digest=_digest(script),
             version=betavae.__version__,
