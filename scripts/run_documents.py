@@ -101,9 +101,9 @@ def small(load: Callable[..., Any]) -> Callable[..., Any]:
     grid = Factors(shapes2d.FACTORS.names, SMALL)
     steps = [whole // few for whole, few in zip(shapes2d.FACTORS.sizes, SMALL, strict=True)]
 
-    def small_load(name: str, *, size: int | None = None) -> Any:
+    def small_load(name: Any, **options: Any) -> Any:
         if name != "shapes2d":
-            return load(name, size=size)
+            return load(name, **options)
         store = to_store(shapes2d.render(grid.table() * steps))
         return Dataset(name, store, grid, None, grid.names)
 

@@ -32,7 +32,7 @@ def synthetic(rows: int = 240, side: int = 32, channels: int = 1) -> Dataset:
     return Dataset("synthetic", store, None, labels, ("shape", "posX", "posY"))
 
 
-def load_synthetic(name: str, *, size: int | None = None) -> Dataset:
+def load_synthetic(name: str, **options: object) -> Dataset:
     """Stand in for `betavae.data.load`."""
     return synthetic()
 
@@ -40,7 +40,7 @@ def load_synthetic(name: str, *, size: int | None = None) -> Dataset:
 GRID = Factors(("shape", "posX", "posY"), (2, 6, 6))
 
 
-def grid_images(name: str = "grid", *, size: int | None = None) -> Dataset:
+def grid_images(name: str = "grid", **options: object) -> Dataset:
     """Squares and bars on a 6 x 6 grid of places: 32x32 binary images of a full factor grid."""
     images = np.zeros((len(GRID), 1, 32, 32), np.uint8)
     for image, (shape, x, y) in zip(images, GRID.table(), strict=True):

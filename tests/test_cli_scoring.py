@@ -107,8 +107,8 @@ def test_bad_scoring_is_one_line(
         "--codes", codes, "--factors", tmp_path / "same.npy"
     )
     assert "got 'x' in row 3, column a" in score("--codes", tmp_path / "text.csv")
-    assert "there is none of that name" in score("--codes", tmp_path / "none.npy")
-    assert "must be a file ending in" in score("--codes", squares.with_suffix(".txt"))
+    assert "No such file" in score("--codes", tmp_path / "none.npy")
+    assert "must be a file ending in" in score("--codes", squares.with_suffix(".doc"))
     assert "cannot write" in score(*pair, "--metrics", "mig", "--out", codes / "x.json")
     bare = tmp_path / "bare.npy"
     np.save(bare, np.random.default_rng(0).integers(0, 255, (64, 32, 32), np.uint8))

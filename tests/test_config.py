@@ -72,7 +72,8 @@ def test_so_are_those_of_the_two_that_take_schedules() -> None:
 
 def test_the_estimator_has_every_option_as_an_argument() -> None:
     arguments = set(inspect.signature(BetaVAE.__init__).parameters) - {"self", *OWN}
-    options = {*Config.model_fields, *bare_options()} - {"data", "size", "method", "seed"}
+    of_data = {"data", *Config().load_options()}
+    options = {*Config.model_fields, *bare_options()} - {*of_data, "method", "seed"}
     assert arguments == options
 
 
@@ -172,3 +173,18 @@ def test_toml_names_an_objective_or_gives_its_table(tmp_path: Path) -> None:
     config = Config.from_mapping(Config.from_toml(path))
     assert config.optimiser.given() == {"adam_share": 0.2}
     assert config.objective.given() == {"beta_norm": 0.1}
+
+
+def test_how_pictures_are_taken_in_is_checked_and_named() -> None:
+    config = Config(size=32, pad="white", folders_as="kind")
+    assert config.load_options() == {
+        "size": 32, "crop": None, "pad": "white", "folders_as": "kind", "skip_bad": False
+    }  # fmt: skip
+    for options, said in (
+        ({"crop": "5x"}, "crop must be 'whole' or the side of a square, got '5x'"),
+        ({"crop": "whole"}, "crop 'whole' needs a size to squeeze pictures to"),
+        ({"crop": 8, "pad": "edge"}, "pad and crop do not go together"),
+        ({"pad": "pink"}, "pad must be 'black', 'white' or 'edge', got 'pink'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            Config.from_mapping(options)

@@ -111,10 +111,8 @@ def test_uploads_of_another_size_or_kind_are_fitted(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "not a PNG or JPEG"),
-        (b"<svg onload='alert(1)'/>", "not a PNG or JPEG"),
-        (file("GIF"), "not a PNG or JPEG"),
-        (file("TIFF"), "not a PNG or JPEG"),
+        (b"", "not an image that can be read"),
+        (b"<svg onload='alert(1)'/>", "not an image that can be read"),
         (file()[:60], "damaged"),
         (file("PNG", (12000, 12000)), "decompression bomb"),
     ],

@@ -189,7 +189,7 @@ def test_options_must_make_sense(tmp_path: Path) -> None:
     for options, message in (
         (Options(identities=0), "identities must be >= 1, got 0"),
         (Options(crop=5), "crop is no option of faces, only of"),
-        (Options(size=500), "size must be in 8..256, got 500"),
+        (Options(size=300), "size must be in 8..256, got 300"),
     ):
         with pytest.raises(InputError, match=message):
             prepare("faces", path, options)

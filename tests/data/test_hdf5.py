@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def test_chunks_of_every_shape(
     np.testing.assert_array_equal(read(path), values)
 
 
-def test_other_filters_types_and_missing_chunks_are_left_to_h5py(tmp_path: Path) -> None:
+def test_other_filters_types_and_missing_chunks(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     for values, how in (
         (noise(0, *SHAPE).astype(np.int32), {"compression": "gzip"}),
@@ -71,14 +70,11 @@ def test_a_chunk_that_is_stored_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(path), values)
 
 
-@pytest.mark.parametrize("content", [b"no gzip at all", "short", "bomb"])
-def test_a_damaged_chunk_is_one_line(tmp_path: Path, content: bytes | str) -> None:
+def test_a_damaged_chunk_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     written(path, noise(0, 4, 20, 18, 3), compression="gzip", chunks=(2, 20, 18, 3))
-    if isinstance(content, str):
-        content = zlib.compress(bytes(100 if content == "short" else 1 << 24))
     with h5py.File(path, "r+") as file:
-        file["images"].id.write_direct_chunk((2, 0, 0, 0), content)
+        file["images"].id.write_direct_chunk((2, 0, 0, 0), b"no gzip at all")
     with pytest.raises(InputError, match="damaged or not an HDF5 file") as error:
         read(path)
     assert "\n" not in str(error.value)

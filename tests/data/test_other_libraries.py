@@ -144,7 +144,7 @@ def test_a_model_learns_from_one() -> None:
         ([GREY[0], GREY[1] / 1.0], r"image 1 of dtype float64 must lie in \[0, 1\]"),
         ([GREY[0], np.zeros((64, 64))], r"image 1 must have .* \(1, 32, 32\) as the first, got"),
         ([GREY[0], COLOUR[0]], r"image 1 must have .*got \(3, 32, 32\)"),
-        ([np.zeros((7, 48))], "sides of 8 to 256 pixels, got 7x48"),
+        ([np.zeros((4, 48))], "sides of 8 to 256 pixels, got 4x48"),
         ([None], "image 0 holds pickled Python objects|image 0 must be"),
     ],
 )

@@ -106,3 +106,29 @@ def test_celeba_crop_and_whole(folder: Path) -> None:
     images = datasets.load("celeba").images
     assert images.image_shape == (1, 64, 64)
     assert images.data.mean() / 255 == pytest.approx(148 * 148 / 178 / 218, abs=0.02)
+
+
+@pytest.mark.parametrize("images", ["zip", "jpg", "png", "JPG"])
+def test_celeba_as_its_site_lays_it_out(folder: Path, images: str) -> None:
+    members, _, labels = originals.celeba_members()
+    root = folder / "CelebA"
+    lists = originals.celeba_lists(labels)
+    for place, (name, content) in zip(("Anno", "Eval"), lists.items(), strict=True):
+        write_files(root / place, {name: content, "list_landmarks_align_celeba.txt": b"x"})
+    inside = {
+        name.replace(".jpg", f".{images}"): file_content(np.full((218, 178, 3), k, np.uint8), "PNG")
+        if images == "png"
+        else content
+        for k, (name, content) in enumerate(members.items())
+    }
+    if images == "zip":
+        (root / "Img").mkdir()
+        inside = {f"img_align_celeba/{name}": content for name, content in members.items()}
+        write_zip(root / "Img" / "img_align_celeba.zip", inside)
+    else:
+        write_files(root / "Img" / "img_align_celeba", inside)
+    for path in (root, next((root / "Img").iterdir())):
+        prepare("celeba", path)
+        dataset = datasets.load("celeba")
+        assert dataset.factor_names == (*originals.ATTRIBUTES, "partition")
+        np.testing.assert_array_equal(dataset.labels, labels)

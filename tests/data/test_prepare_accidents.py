@@ -19,7 +19,7 @@ from written import left_behind
 from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.threads import on_all_cores
-from betavae.data import prepared, sets
+from betavae.data import cache, sets
 from betavae.data.prepare import prepare
 from betavae.data.recipe import Options, Reading
 
@@ -61,7 +61,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(prepared, "reserve", full)
+    monkeypatch.setattr(cache, "reserve", full)
     with pytest.raises(InputError, match=r"No space left on device; BETAVAE_CACHE=FOLDER moves"):
         prepare("mnist", originals.mnist(folder).path)
     assert left_behind(own_cache) == []

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from betavae._system.errors import InputError
-from betavae.data import shapes2d
+from betavae.data import cache, shapes2d
 from betavae.data.images import ImageStore
 from betavae.data.shapes2d import FACTORS
 
@@ -187,7 +187,7 @@ def test_a_damaged_cache_is_rebuilt(
     # Rendering again gives the same bytes (the digests say so); copying them saves the time.
     monkeypatch.setattr(shapes2d, "render_all", copy_whole)
     path = shapes2d.cache_path()
-    np.save(path, rendered.data)
+    cache.keep(path, rendered.data.shape, lambda out: np.copyto(out, rendered.data))
     if damage == "flip a bit":
         with path.open("rb+") as file:
             file.seek(200_000_001)
@@ -200,10 +200,10 @@ def test_a_damaged_cache_is_rebuilt(
     elif damage == "no array":
         path.write_bytes(b"not an array")
     else:
-        np.save(path, np.zeros((3, 512), np.uint8))
+        cache.keep(path, (3, 512), lambda out: out.fill(0))
     store = shapes2d.load()
     assert shapes2d.digests(np.asarray(store.data)) == shapes2d.DIGESTS
-    assert [entry.name for entry in tmp_path.iterdir()] == ["shapes2d.npy"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["shapes2d.safetensors"]
 
 
 def test_an_intact_cache_is_not_rendered_again(
@@ -224,7 +224,9 @@ def test_a_render_that_fails_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shapes2d, "render_all", fail)
-    with pytest.raises(InputError, match=r"cannot write .*shapes2d.npy: No space left on device"):
+    with pytest.raises(
+        InputError, match=r"cannot write .*shapes2d.safetensors: No space left on device"
+    ):
         shapes2d.load()
     assert list(tmp_path.iterdir()) == []
 

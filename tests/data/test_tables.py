@@ -32,14 +32,12 @@ def test_a_table_with_a_file_column(shots: Path) -> None:
     np.testing.assert_array_equal(dataset.labels, expected)
 
 
-def test_a_table_beside_the_folder_in_sorted_order(shots: Path) -> None:
-    (shots.parent / "factors.csv").write_text(
-        "angle,colour\n9,red\n10,\n9,blue\n\n-1,red\n9,a\n1e1,a"
-    )
+def test_a_table_without_names_in_sorted_order(shots: Path) -> None:
+    (shots / "factors.csv").write_text("angle,colour\n9,red\n10,\n9,blue\n\n-1,red\n9,a\n1e1,a")
     dataset = datasets.load(str(shots))
     assert dataset.labels is not None
-    # Numbers sort as numbers, words as words, and an empty cell is not known.
-    np.testing.assert_array_equal(dataset.labels[:, 0], [1, 2, 1, 0, 1, 2])
+    # Numbers sort as numbers, words as words; an empty cell is not known, nor is -1 among others.
+    np.testing.assert_array_equal(dataset.labels[:, 0], [0, 1, 0, -1, 0, 1])
     np.testing.assert_array_equal(dataset.labels[:, 1], [2, -1, 1, 2, 0, 0])
 
 
@@ -58,16 +56,16 @@ def named(names: list[str]) -> str:
     ("table", "message"),
     [
         (named(SORTED[:-1]), "expected 6 rows, got 5: 'x/c.png' is missing"),
-        (named([*SORTED, "more.png"]), "names 'more.png', but there is no such image in the fol"),
+        (named([*SORTED[1:], "more.png"]), "names 'more.png', but there is no such image in th"),
         (named([*SORTED[:-1], "a.PNG"]), "names 'a.PNG' twice"),
         ("angle\n1\n2\n", "must have one row an image, expected 6 rows, got 2"),
-        ("file\n" + "\n".join(SORTED), "has no factor columns, got only file"),
+        ("file\n" + "\n".join(SORTED), "has no factor columns, got only one that names the images"),
         ("angle,angle\n" + "1,2\n" * 6, "must start with different column names"),
-        ("angle,\n" + "1,2\n" * 6, "must start with different column names"),
-        ("", "must start with different column names, got []"),
+        ("angle,\n" + "1,2\n" * 6, "must name every column, column 2 has no name"),
+        ("", "must hold a table, got an empty file"),
         ("a,b\n1,2\n1\n", "line 3 must have 2 cells as the header, got 1"),
         ('a,b\n"1,2\n', "is no CSV table"),
-        (b"a\n\xff\xfe\n", "must be text in UTF-8"),
+        (b"a\n\xff\x81\n", "must be text in UTF-8"),
     ],
 )
 def test_bad_tables_are_one_line(

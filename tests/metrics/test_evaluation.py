@@ -16,13 +16,13 @@ from tables import grid, noisy_codes
 
 import betavae
 from betavae._system.errors import InputError
+from betavae.data import load_representation
 from betavae.metrics import (
     Codes,
     bin_factors,
     dci_scores,
     evaluate,
     evaluate_names,
-    load_representation,
     mig_score,
     sap_score,
 )

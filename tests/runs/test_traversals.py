@@ -156,7 +156,7 @@ def test_nothing_is_written_when_an_option_is_wrong(small_run: Path) -> None:
 def test_data_that_changed_shape_is_refused(
     small_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(betavae.data, "load", lambda name, *, size=None: synthetic(side=64))
+    monkeypatch.setattr(betavae.data, "load", lambda name, **_: synthetic(side=64))
     with pytest.raises(InputError, match="trained on images of shape"):
         write_traversals(small_run)
 

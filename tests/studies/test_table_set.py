@@ -20,7 +20,7 @@ from betavae.studies.table_set import Protocol, table_set
 GRID = Factors(("posX", "shape", "posY"), (6, 2, 6))
 
 
-def bars(name: str, *, size: int | None = None) -> Dataset:
+def bars(name: str, **options: object) -> Dataset:
     """Upright and flat bars at 6 x 6 places: a full grid whose shape is not the first factor."""
     images = np.zeros((len(GRID), 32, 32), np.uint8)
     for image, (x, shape, y) in zip(images, GRID.table(), strict=True):

@@ -77,7 +77,7 @@ class Explorer:
         return {"row": row, "factors": known, **self._encoded(dataset.images[[row]])}
 
     def upload(self, content: bytes, *, invert: bool = False) -> dict[str, Any]:
-        """Encode a PNG or JPEG file, cropped to its centre square and resized; it is not kept.
+        """Encode an image file, cropped to its centre square and resized; it is not kept.
 
         Raises:
             InputError: when it is no picture, is damaged, or is too large.
@@ -142,15 +142,20 @@ class Explorer:
         return decoder(model)(own.astype(np.float32)).clip(0, 1)
 
 
-def open_explorer(folders: Sequence[Path], data: str | None = None) -> Explorer:
-    """Open one or two runs, on their own images or those of another data set or path.
+def open_explorer(folders: Sequence[Path], *, data: str | None = None) -> Explorer:
+    """Open one or two runs.
+
+    Args:
+        folders: of the runs.
+        data: another place of their images; where they are nowhere, the few that were kept with
+            a run stand in for them.
 
     Raises:
         InputError: when there are more, one cannot be opened, or image shapes differ.
     """
     if not 1 <= len(folders) <= 2:
         raise InputError(f"explore takes one run or two, got {len(folders)}")
-    runs = tuple(open_run(folder, data=data) for folder in folders)
+    runs = tuple(open_run(folder, data=data, whole=False) for folder in folders)
     shapes = {run.header.image_shape for run in runs}
     if len(shapes) > 1:
         raise InputError(

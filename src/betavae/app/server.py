@@ -159,26 +159,26 @@ async def _too_large(request: Request, error: Exception) -> Response:
 def serve(
     folders: Sequence[Path],
     *,
+    data: str | None = None,
     host: str = "127.0.0.1",
     port: int = PORT,
     browser: bool = True,
-    data: str | None = None,
 ) -> None:
     """Open runs in the explorer and serve it until Ctrl-C.
 
     Args:
         folders: one run folder, or two to compare.
+        data: another place of the runs' images.
         host: the address to listen on; other than loopback, others on the network can look too.
         port: the port; 0 takes a free one.
         browser: open the page in the browser.
-        data: another data set or path to look at; the runs' own if None.
 
     Raises:
         InputError: when a run cannot be opened, or the port is taken.
     """
     if not 0 <= port <= 65535:
         raise InputError(f"port must be in 0..65535, got {port}")
-    app = create_app(open_explorer(folders, data), host)
+    app = create_app(open_explorer(folders, data=data), host)
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
     try:
         listening = listen(host, port)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +12,8 @@ from betavae.cli.apps import data_app
 
 if TYPE_CHECKING:
     from betavae.data.dataset import Dataset
+
+SHOWN = 12  # names of classes
 
 
 @data_app.command(name="list")
@@ -29,19 +31,31 @@ def data_list() -> None:
         sizes = ", ".join(map(str, prepared.find(name)))
         state = f"prepared, size {sizes}" if sizes else f"see: betavae data info {name}"
         print(f"{name:15} {recipe.images} ({state})")
-    print(f"{'PATH':15} a .npy or .npz file, or a folder of PNG and JPEG images")
+    print(f"{'PATH':15} a folder, .zip or .tar of images, or a .npy, .npz, .h5, .pt or .mat file")
 
 
 @data_app.command(name="info")
-def data_info(data: str, /, *, size: Literal[32, 64, 128] | None = None) -> None:
+def data_info(
+    data: str,
+    /,
+    *,
+    size: int | None = None,
+    crop: int | Literal["whole"] | None = None,
+    pad: Literal["black", "white", "edge"] | None = None,
+    folders_as: str | None = None,
+    skip_bad: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
     """Say what a data set holds, and of a named one where to get it and under which terms.
 
     Example: betavae data info chairs
 
     Args:
-        data: shapes2d, a name that `betavae data list` shows, a .npy or .npz file, or a folder
-            of images.
-        size: Side of a prepared set; crop and resize a folder's images to this side.
+        data: shapes2d, a name that `betavae data list` shows, or the path of your own images.
+        size: Side of a prepared set; crop and resize your own images to this side, 8 to 256.
+        crop: Side of the centre square to cut out first, or whole to squeeze everything.
+        pad: Make pictures square by a border instead: black, white, or the edge's pixels.
+        folders_as: Name of a factor whose values are the pictures' sub-folders.
+        skip_bad: Leave damaged pictures out instead of refusing the set.
     """
     from betavae import data as datasets
     from betavae.data import prepared
@@ -61,7 +75,10 @@ def data_info(data: str, /, *, size: Literal[32, 64, 128] | None = None) -> None
             print(header.remark)
         _show(datasets.load(data, size=header.image_shape[1]))
         return
-    _show(datasets.load(data, size=size))
+    options: dict[str, Any] = {
+        "crop": crop, "pad": pad, "folders_as": folders_as, "skip_bad": skip_bad
+    }  # fmt: skip
+    _show(datasets.load(data, size=size, **options))
 
 
 def _show(dataset: Dataset) -> None:
@@ -77,6 +94,9 @@ def _show(dataset: Dataset) -> None:
         print("factors: " + ", ".join(dataset.factor_names))
     else:
         print("factors: none")
+    for name, values in dataset.value_names.items():
+        more = f", ... ({len(values)})" if len(values) > SHOWN else ""
+        print(f"{name}: {', '.join(values[:SHOWN])}{more}")
 
 
 @data_app.command(name="prepare")
@@ -86,7 +106,7 @@ def data_prepare(
     *,
     source: Annotated[Path | None, Parameter(name="--from")] = None,
     download: bool = False,
-    size: Literal[32, 64, 128] | None = None,
+    size: int | None = None,
     colour: Annotated[bool | None, Parameter(negative="--grey")] = None,
     crop: int | Literal["whole"] | None = None,
     cameras: Literal["left", "right", "both"] | None = None,

@@ -30,11 +30,11 @@ def traverse(
         out: Folder for the pictures. [default: the run folder]
         span: Latents run from -SPAN to SPAN.
         steps: Pictures a row.
-        data: Other images to start from. [default: what the run was trained on]
+        data: Where the run's images are, if no longer where they were.
     """
     from betavae.runs.traversals import write_traversals
 
-    for path in write_traversals(run_folder, out=out, span=span, steps=steps, data=data):
+    for path in write_traversals(run_folder, out=out, data=data, span=span, steps=steps):
         print(path)
 
 
@@ -49,6 +49,7 @@ def figure(
     steps: int = 11,
     latents: int = 16,
     seed: int = 0,
+    data: str | None = None,
 ) -> None:
     """Draw a figure of the paper, or about a run; the numbers drawn go into a JSON beside it.
 
@@ -62,12 +63,13 @@ def figure(
         steps: Pictures a traversal.
         latents: Latents shown a run, at most.
         seed: Seed of every random choice.
+        data: Where the runs' images are, if no longer where they were.
     """
     from betavae.runs.figure_options import FigureOptions
     from betavae.studies.named_figures import draw_figure
 
     options = FigureOptions(
-        rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed
+        rows=rows, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed, data=data
     )
     for path in draw_figure(name, runs, out, options):
         print(path)
@@ -103,7 +105,7 @@ def report(
 
     Args:
         out: The file to write. [default: report.html in the run, or beside several runs]
-        data: Other images to show the runs on. [default: what they were trained on]
+        data: Where the runs' images are, if no longer where they were.
         open_it: Open the report in the browser.
     """
     import webbrowser
@@ -122,10 +124,10 @@ def explore(
     other: Annotated[Path | None, Parameter(help="A second run to compare with.")] = None,
     /,
     *,
+    data: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8600,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
-    data: str | None = None,
 ) -> None:
     """Turn a run's latents by hand in the browser; needs the extra `app`.
 
@@ -135,10 +137,10 @@ def explore(
     Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
 
     Args:
+        data: Where the runs' images are, if no longer where they were.
         host: Address to listen on; other than loopback, others on the network can look too.
         port: Port to listen on; 0 takes a free one.
         browser: Open the page in the browser.
-        data: Other images to look at. [default: what the first run was trained on]
     """
     try:
         from betavae.app.server import serve
@@ -148,8 +150,8 @@ def explore(
         ) from None
     serve(
         [run_folder] if other is None else [run_folder, other],
+        data=data,
         host=host,
         port=port,
         browser=browser,
-        data=data,
     )

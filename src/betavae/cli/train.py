@@ -58,7 +58,9 @@ def train(
     from betavae.studies.restarts import train_restarts
     from betavae.studies.training_runs import plan_training, train_folder
     from betavae.training.build import Own, imported_network
+    from betavae.training.checkpoint import read_header
     from betavae.training.records import RECORDS, read_records
+    from betavae.training.run_data import find_data
 
     chosen = {} if options is None else given(options)
     if data is not None:
@@ -70,7 +72,10 @@ def train(
     if restarts != 1:
         _print_seeds(train_restarts(settings, folder, restarts, jobs=jobs, overwrite=overwrite))
     else:
-        dataset = datasets.load(settings.data, size=settings.size)
+        if planned.resume and data is None:
+            dataset = find_data(folder, read_header(folder))
+        else:
+            dataset = datasets.load(settings.data, **settings.load_options())
         train_folder(planned, dataset, own=own)
     if launched().rank > 0:
         return

@@ -13,9 +13,11 @@ from betavae.config.kinds import KINDS, bare_options, member_of, name_of
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Turn pydantic's first complaint about a `model` into one line: what, expected, got."""
-    first = error.errors(include_url=False)[0]
+    first, *others = error.errors(include_url=False)
     parts = [str(part) for part in first["loc"]]
     kind = parts[0] if parts and parts[0] in KINDS else None
+    if kind is None and parts and parts[0] in model.model_fields:
+        del parts[1:]  # pydantic names the branch of a union
     member = None
     if kind is not None and len(parts) > 1:  # pydantic names the chosen member: leave it out
         member = member_of(kind, parts.pop(1))
@@ -32,6 +34,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     name = ".".join(parts[1:] if member is not None and parts[-1] in member.bare else parts)
     if not name or first["type"] == "value_error":
         return message
+    also = [other["msg"] for other in others if kind is None and other["loc"][:1] == (name,)]
+    message = " or ".join([message, *also]).replace(" or Input should be ", " or ")
     message = message.replace("Input should be ", "must be ")
     for words, sign in (
         ("greater than or equal to ", ">= "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ from betavae.config.kinds import (
     named,
     plain,
 )
+from betavae.data.load_options import LoadOptions
 from betavae.models.latents import GaussianLatent
 from betavae.models.likelihoods import BernoulliPixels
 from betavae.models.methods import ALWAYS, VAEMethod
@@ -73,7 +75,20 @@ class Config(BaseModel):
         None,
         ge=8,
         le=256,
-        description="Size of a prepared set; crop and resize a folder's images to this size.",
+        description="Size of a prepared set; crop and resize your own images to this side.",
+    )
+    crop: int | Literal["whole"] | None = Field(
+        None,
+        description="Side of the centre square to cut out first, or whole to squeeze everything.",
+    )
+    pad: Literal["black", "white", "edge"] | None = Field(
+        None, description="Make images square by a border: black, white, or the edge's pixels."
+    )
+    folders_as: str | None = Field(
+        None, description="Name of a factor whose values are the images' sub-folders."
+    )
+    skip_bad: bool = Field(
+        False, description="Leave damaged files out, with a note, instead of refusing the set."
     )
 
     method: Annotated[AnyMethod, Field(discriminator="name")] = Field(
@@ -147,6 +162,18 @@ class Config(BaseModel):
             )
         return network
 
+    @field_validator("crop", mode="before")
+    @classmethod
+    def _whole_or_side(cls, crop: object) -> object:
+        if isinstance(crop, str) and crop != "whole":
+            raise ValueError(f"crop must be 'whole' or the side of a square, got '{crop}'")
+        return crop
+
+    @model_validator(mode="after")
+    def _load_options_fit(self) -> Self:
+        LoadOptions(**self.load_options())
+        return self
+
     @model_validator(mode="wrap")
     @classmethod
     def _gather(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -195,6 +222,10 @@ class Config(BaseModel):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not valid TOML: {error}") from None
         return _underscored(options)
+
+    def load_options(self) -> dict[str, Any]:
+        """Return how the data set is taken in, as `betavae.data.load` takes it."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(LoadOptions)}
 
     def given(self) -> dict[str, Any]:
         """Return the options that were set, without defaults, as `from_mapping` takes them."""

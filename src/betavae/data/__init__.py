@@ -1,4 +1,7 @@
-"""Images and their factors: the 2D shapes, rendered, known data sets, and a user's own files."""
+"""Images and their factors: the 2D shapes, rendered, known data sets, and a user's own files.
+
+Nothing heavy is imported here: names are resolved on first use.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +10,49 @@ from typing import TYPE_CHECKING
 from betavae._system.lazy import lazy
 
 if TYPE_CHECKING:
+    from betavae.data.augmentation import augment as augment
+    from betavae.data.code_files import load_codes as load_codes
+    from betavae.data.code_files import load_factors as load_factors
+    from betavae.data.code_files import load_representation as load_representation
     from betavae.data.dataset import Dataset as Dataset
+    from betavae.data.dataset import Fingerprint as Fingerprint
     from betavae.data.factors import Factors as Factors
     from betavae.data.images import ImageStore as ImageStore
+    from betavae.data.labelled import with_factors as with_factors
+    from betavae.data.load_options import LoadOptions as LoadOptions
+    from betavae.data.loading import load as load
     from betavae.data.other_libraries import from_dataset as from_dataset
+    from betavae.data.readers.arrays import to_store as to_store
 
 _HOMES = {
     "Dataset": "dataset",
     "Factors": "factors",
+    "Fingerprint": "dataset",
     "ImageStore": "images",
+    "LoadOptions": "load_options",
+    "augment": "augmentation",
     "from_dataset": "other_libraries",
+    "load": "loading",
+    "load_codes": "code_files",
+    "load_factors": "code_files",
+    "load_representation": "code_files",
+    "to_store": "readers.arrays",
+    "with_factors": "labelled",
 }
+__all__ = [
+    "Dataset",
+    "Factors",
+    "Fingerprint",
+    "ImageStore",
+    "LoadOptions",
+    "augment",
+    "from_dataset",
+    "load",
+    "load_codes",
+    "load_factors",
+    "load_representation",
+    "to_store",
+    "with_factors",
+]
 
-__all__ = ["Dataset", "Factors", "ImageStore", "from_dataset", "load"]
 __getattr__, __dir__ = lazy(__name__, _HOMES)
-
-
-def load(name: str, *, size: int | None = None) -> Dataset:
-    """Load a data set by name, or a user's own images by path.
-
-    Args:
-        name: ``shapes2d``, a set prepared before (see `betavae.data.prepare`), a .npy or .npz
-            file, or a folder of images. A folder that has a set's name is given as ``./NAME``.
-        size: side of a prepared set's images; crop to the centre square and resize a folder's
-            images to this side.
-
-    Raises:
-        InputError: when there is no such set or file, or it holds no usable images.
-    """
-    from betavae.data import folder, prepare, sets, shapes2d
-    from betavae.data.dataset import Dataset
-
-    if name == "shapes2d":
-        return Dataset(name, shapes2d.load(), shapes2d.FACTORS, None, shapes2d.FACTORS.names)
-    if name in sets.SETS:
-        return prepare.load(name, size)
-    return folder.load(name, size=size)

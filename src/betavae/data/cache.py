@@ -1,14 +1,26 @@
-"""Where prepared data is kept, and how: one memory-mapped uint8 file a set, never half-written."""
+"""Where prepared data is kept, and how: one memory-mapped file a set, never half-written.
+
+Such a file is in the safetensors format: a tensor ``images``, uint8, and maybe others; what is
+known about them stands in its header as JSON, under the metadata key ``betavae``. Any safetensors
+reader opens it; nothing in it can run.
+
+Source: https://huggingface.co/docs/safetensors (8 bytes of length, JSON, then the tensors).
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import mmap
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +28,11 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 
-FORMAT = 1  # part of every key: raise it when the same input is prepared differently
+FORMAT = 2  # part of every key: raise it when the same input is prepared differently
+SUFFIX = ".safetensors"
+ROOM = 8192  # bytes kept for what is only known once the images are written
+ALIGN = 4096  # the images begin on a page
+DTYPES = {"U8": "|u1", "I32": "<i4"}
 
 
 def cache_folder() -> Path:
@@ -39,46 +55,165 @@ def prepared_path(name: str, *key: object) -> Path:
     """
     digest = hashlib.sha256(repr((FORMAT, *key)).encode("utf-8", "surrogateescape")).hexdigest()
     readable = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:40]
-    return cache_folder() / "prepared" / f"{readable}-{digest[:20]}.npy"
+    return cache_folder() / "prepared" / f"{readable}-{digest[:20]}{SUFFIX}"
 
 
-def find(path: Path) -> NDArray[np.uint8] | None:
-    """Map a prepared file read-only, or return None when it is missing or damaged."""
+@dataclass(frozen=True)
+class Stored:
+    """A prepared file.
+
+    Attributes:
+        said: what it says of itself.
+        arrays: its tensors by name, memory-mapped and read-only.
+    """
+
+    said: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images, (N, C, H, W) or, 8 pixels a byte, (N, C*H*W/8)."""
+        return self.arrays["images"]
+
+
+def open_stored(path: Path) -> Stored:
+    """Open a prepared file.
+
+    Raises:
+        InputError: when the file cannot be read or is damaged.
+    """
     try:
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        said, tensors, start = read_head(path)
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, tensor in tensors.items():
+            dtype, shape = DTYPES[tensor["dtype"]], tuple(tensor["shape"])
+            offset = start + tensor["data_offsets"][0]
+            arrays[name] = np.memmap(path, dtype, "r", offset=offset, shape=shape)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); remove it and prepare again") from None
+    return Stored(said, arrays)
+
+
+def read_head(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Return what a file says of itself, its tensors, and where they begin, checked by its size.
+
+    Raises:
+        OSError: when it cannot be read.
+        ValueError, KeyError, TypeError: when it is damaged.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        total = path.stat().st_size
+        if length > total:
+            raise ValueError("its header is cut off")
+        tensors = json.loads(file.read(length))
+    if not isinstance(tensors, dict):
+        raise ValueError("its header is no object")
+    said = json.loads(tensors.pop("__metadata__")["betavae"])
+    end = 0
+    for tensor in tensors.values():
+        size = math.prod(tensor["shape"]) * np.dtype(DTYPES[tensor["dtype"]]).itemsize
+        if tensor["data_offsets"] != [end, end + size]:
+            raise ValueError("its tensors do not follow each other")
+        end += size
+    if not isinstance(said, dict) or "images" not in tensors or 8 + length + end != total:
+        raise ValueError("its size does not fit its header")
+    return said, tensors, 8 + length
+
+
+def find(path: Path) -> Stored | None:
+    """Open a prepared file, or return None when it is missing or damaged."""
+    try:
+        return open_stored(path)
+    except InputError:
         return None
-    return data if data.dtype == np.uint8 else None
 
 
 def keep(
-    path: Path, shape: tuple[int, ...], fill: Callable[[NDArray[np.uint8]], object]
-) -> NDArray[np.uint8]:
-    """Make the prepared file `path` with `fill`, beside and renamed, and map it read-only.
+    path: Path,
+    shape: tuple[int, ...],
+    fill: Callable[[NDArray[np.uint8]], Any],
+    *,
+    others: Mapping[str, NDArray[np.int32]] | None = None,
+    describe: Callable[[Any], dict[str, Any]] = lambda made: {},
+    room: int = ROOM,
+) -> Stored:
+    """Make a prepared file with `fill`, beside and renamed, and open it.
 
     Args:
         path: from `prepared_path`.
-        shape: of the uint8 array to keep.
-        fill: writes the array in place; what it raises leaves no file behind.
+        shape: of the uint8 images to keep.
+        fill: writes the images in place; what it raises leaves no file behind. An int that it
+            returns is how many of the images stay, the first ones.
+        others: further tensors.
+        describe: what the file says of itself, given what `fill` returned.
+        room: bytes for that.
 
     Raises:
         InputError: when the cache folder cannot be written or has no room.
     """
+    _sweep(path)
+    tensors = {name: values.astype("<i4") for name, values in (others or {}).items()}
+    length = len(_encode({}, shape, tensors)) + room
+    length += -(8 + length) % ALIGN
     try:
         with write_beside(path) as beside:
-            data = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+            after = b"".join(values.tobytes() for values in tensors.values())
+            with beside.open("wb") as file:
+                file.truncate(8 + length + math.prod(shape) + len(after))
             reserve(beside)
-            fill(data)
+            data = np.memmap(beside, np.uint8, "r+", offset=8 + length, shape=shape)
+            made = fill(data)
             data.flush()
             del data
+            count = made if isinstance(made, int) else shape[0]
+            text = _encode(describe(made), (count, *shape[1:]), tensors)
+            with beside.open("r+b") as file:
+                file.write(length.to_bytes(8, "little") + text.ljust(length))
+                file.seek(8 + length + count * math.prod(shape[1:]))
+                file.write(after)
+                file.truncate()
     except InputError as error:
         if isinstance(error.__cause__, OSError):
             raise InputError(f"{error}; BETAVAE_CACHE=FOLDER moves the cache") from None
         raise
-    found = find(path)
-    if found is None or found.shape != shape:
-        raise InputError(f"cannot read back {path}: the disk changes what is written")
-    return found
+    return open_stored(path)
+
+
+def _encode(
+    said: dict[str, Any], shape: tuple[int, ...], others: Mapping[str, NDArray[Any]]
+) -> bytes:
+    tensors: dict[str, Any] = {"__metadata__": {"betavae": json.dumps(said)}}
+    end = 0
+    sizes = [("images", "U8", shape, 1)]
+    sizes += [(name, "I32", values.shape, 4) for name, values in others.items()]
+    for name, dtype, dims, width in sizes:
+        start, end = end, end + math.prod(dims) * width
+        tensors[name] = {"dtype": dtype, "shape": list(dims), "data_offsets": [start, end]}
+    return json.dumps(tensors).encode()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed process left beside `path`."""
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        process = part.name.removesuffix(".part").rsplit(".", 1)[-1]
+        if process.isdigit() and not _runs(int(process)):
+            with suppress(OSError):
+                part.unlink()
+
+
+def _runs(process: int) -> bool:
+    if process == os.getpid() or os.name == "nt":  # there, signal 0 would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def let_go(out: NDArray[np.uint8]) -> None:
@@ -98,7 +233,5 @@ def reserve(path: Path) -> None:
         if sys.platform == "linux":
             os.posix_fallocate(file.fileno(), 0, size)
             return
-        start = 4096  # numpy's header stays; its length is a multiple of 64, far below this
-        file.seek(start)
-        for first in range(start, size, 1 << 24):
+        for first in range(0, size, 1 << 24):
             file.write(bytes(min(1 << 24, size - first)))

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
+
+SAMPLE = 64  # images that a fingerprint looks at
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells a data set from another one, without reading all of it.
+
+    Attributes:
+        count: N.
+        image_shape: (C, H, W).
+        digest: SHA-256 of some of the images' pixels, in whatever form they are stored.
+    """
+
+    count: int
+    image_shape: tuple[int, int, int]
+    digest: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "count": self.count, "image_shape": list(self.image_shape), "digest": self.digest
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,8 +45,11 @@ class Dataset:
         name: how it was asked for.
         images: the store.
         grid: set when the rows are a full factor grid in order.
-        labels: (N, K) integer factors of other sets, or None.
+        labels: (N, K) integer factors of other sets, -1 where not known, or None.
         factor_names: one name a factor, empty when there are none.
+        value_names: by factor, the names of its classes, for factors whose values are words.
+        files: the images' file names, relative to their folder or archive; empty for arrays.
+        notes: what was assumed or left out when it was read, a line each.
 
     >>> Dataset("dark", ImageStore.from_uint8(np.zeros((5, 1, 32, 32), np.uint8)))
     <Dataset 'dark': 5 images of 1 x 32 x 32, uint8, 5.1 kB; factors: none>
@@ -31,6 +60,9 @@ class Dataset:
     grid: Factors | None = None
     labels: NDArray[np.int64] | None = None
     factor_names: tuple[str, ...] = ()
+    value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         sizes: dict[str, int] = {}
@@ -45,3 +77,24 @@ class Dataset:
         if self.grid is not None:
             return self.grid.classes(rows)
         return None if self.labels is None else self.labels[rows]
+
+    def noted(self, notes: Iterable[str]) -> Dataset:
+        """Return the same data set with notes before its own."""
+        return replace(self, notes=(*notes, *self.notes))
+
+    def fingerprint(self) -> Fingerprint:
+        """Return count, shape and a digest of up to 64 images, alike wherever the set lies.
+
+        >>> store = ImageStore.from_uint8(np.zeros((3, 1, 8, 8), np.uint8))
+        >>> Dataset("a", store).fingerprint() == Dataset("b", store).fingerprint()
+        True
+        """
+        count = len(self.images)
+        rows = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
+        # In order, so that pages of a mapped file are read once; a binary image is the same
+        # packed or not.
+        pixels: NDArray[Any] = np.ascontiguousarray(self.images.data[rows])
+        if self.images.packed:
+            pixels = np.unpackbits(pixels, axis=1) * np.uint8(255)
+        digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+        return Fingerprint(count, self.images.image_shape, digest)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.utils.validation import validate_data
 
 from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
-from betavae.data.readers.arrays import Source, arranged, to_bytes, to_store
+from betavae.data.loading import load
+from betavae.data.other_libraries import from_dataset
+from betavae.data.readers.arrays import Source, survey, to_store
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,13 @@ class Form:
     Attributes:
         image_shape: (C, H, W); (1, 1, d) of a table.
         flat: whether it came as rows.
-        binary: whether 1 is white in images of whole numbers; None where nothing is known.
+        white: the whole number that is white in images of whole numbers; None where nothing is
+            known.
     """
 
     image_shape: tuple[int, int, int]
     flat: bool = False
-    binary: bool | None = None
+    white: int | None = None
 
     @property
     def table(self) -> bool:
@@ -49,7 +54,7 @@ def take(
     Args:
         estimator: whose `n_features_in_` and `feature_names_in_` are set by the first X that has
             rows, and checked by later ones.
-        X: see `BetaVAE`.
+        X: see `BetaVAE`; also a path, or a data set of torch or Hugging Face.
         form: the first X's; None when this is the first.
         image_shape: of the images in the first X's rows; None for a table.
         least: rows that a table must have.
@@ -61,13 +66,17 @@ def take(
         InputError: for images that cannot be used, or others than the first.
         ValueError: scikit-learn's own, for a table that cannot be used.
     """
-    flat, binary = False, None
+    flat, white = False, None
+    if isinstance(X, (str, Path)):
+        X = load(X)
+    elif _is_data_set(X):
+        X = from_dataset(X)
     if isinstance(X, Dataset):
         store = X.images
     elif isinstance(X, ImageStore):
         store = X
     elif _dimensions(X) in (3, 4):
-        store, binary = _images(np.asarray(X), form)
+        store, white = _images(np.asarray(X), form)
     else:
         flat = True
         if form is not None:
@@ -77,7 +86,7 @@ def take(
         if image_shape is None:
             store = ImageStore.from_rows(rows)
         elif len(image_shape) in (2, 3) and math.prod(image_shape) == rows.shape[1]:
-            store, binary = _images(rows.reshape(-1, *image_shape), form)
+            store, white = _images(rows.reshape(-1, *image_shape), form)
         else:
             raise InputError(
                 "image_shape must be (H, W), (H, W, C) or (C, H, W) of the "
@@ -89,22 +98,31 @@ def take(
             f"{store.image_shape}"
         )
     dataset = X if isinstance(X, Dataset) else Dataset("array", store)
-    return dataset, form or Form(store.image_shape, flat, binary)
+    return dataset, form or Form(store.image_shape, flat, white)
 
 
-def _images(values: NDArray[Any], form: Form | None) -> tuple[ImageStore, bool]:
-    """Read images, and say whether 1 is white in them."""
+def _images(values: NDArray[Any], form: Form | None) -> tuple[ImageStore, int | None]:
+    """Read images, and say which whole number is white in them."""
+    source = Source.from_array(values, "X")
+    source.check()
     whole = values.dtype.kind in "biu"
-    if form is None or form.binary is None:
-        return to_store(values, "X", any_size=True), whole and values.max(initial=0) <= 1
+    if form is None or form.white is None:
+        return to_store(values, "X"), survey(source).white if whole else 255
     # Later images keep the scale of the first: a dark one is not a binary one.
-    Source.from_array(values, "X").check()
-    pixels = to_bytes(values, "X")
-    if form.binary and whole:
-        if pixels.max() > 1:
-            raise InputError(f"X must be binary as in fit, 0 and 1, got {pixels.max()}")
-        pixels = pixels * np.uint8(255)
-    return ImageStore.from_uint8(arranged(pixels)), form.binary
+    if form.white == 1 and whole and values.max(initial=0) > 1:
+        raise InputError(f"X must be binary as in fit, 0 and 1, got {values.max()}")
+    data = np.concatenate([images for _, images in source.images(form.white)])
+    return ImageStore.from_uint8(data), form.white
+
+
+def _is_data_set(X: Any) -> bool:
+    """Say whether X comes from torch or Hugging Face, or is a list of pictures."""
+    homes = {base.__module__.split(".")[0] for base in type(X).__mro__}
+    if "datasets" in homes or any(
+        base.__module__.startswith("torch.utils.data") for base in type(X).__mro__
+    ):
+        return True
+    return isinstance(X, (list, tuple)) and len(X) > 0 and isinstance(X[0], Image.Image)
 
 
 def _dimensions(X: Any) -> int:

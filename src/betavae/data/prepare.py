@@ -7,12 +7,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
+from stat import S_ISREG
 
 from betavae._system.errors import InputError
 from betavae.data import prepared
 from betavae.data.dataset import Dataset
 from betavae.data.download import fetch
-from betavae.data.readers.arrays import check_size
+from betavae.data.load_options import LARGEST, SMALLEST
+from betavae.data.readers.files import check_plain
 from betavae.data.recipe import Chosen, Options, Recipe
 from betavae.data.sets import SETS, recipe_of
 
@@ -135,7 +137,8 @@ def choose(name: str, recipe: Recipe, options: Options) -> Chosen:
         if isinstance(given, int) and given < 1 and field.name not in ("colour", "size"):
             raise InputError(f"{field.name} must be >= 1, got {given}")
     size = options.size or recipe.size
-    check_size(size)
+    if not SMALLEST <= size <= LARGEST:
+        raise InputError(f"size must be in {SMALLEST}..{LARGEST}, got {size}")
     channels = recipe.channels if options.colour is None else 3 if options.colour else 1
     crop = recipe.crop if options.crop is None else options.crop
     asked = (options.identities, options.azimuths, options.elevations, options.lights)
@@ -154,6 +157,7 @@ def _files(source: Path) -> list[File]:
     """
     try:
         if not source.is_dir():
+            check_plain(source)
             stat = source.stat()
             with source.open("rb"):
                 return [(source.name, source, stat.st_size, stat.st_mtime_ns)]
@@ -162,6 +166,8 @@ def _files(source: Path) -> list[File]:
             for name in names:
                 path = Path(folder) / name
                 stat = path.stat()
+                if not S_ISREG(stat.st_mode):  # a pipe or a device is never opened
+                    continue
                 relative = path.relative_to(source).as_posix()
                 found.append((relative, path, stat.st_size, stat.st_mtime_ns))
     except OSError as error:

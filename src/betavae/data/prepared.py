@@ -1,20 +1,14 @@
-"""Prepared data sets: one file each in the safetensors format, memory-mapped.
+"""Prepared data sets: one file each in the cache's format, with where it came from.
 
-A prepared file holds a tensor ``images``, uint8, (N, C, H, W) or bit-packed (N, C*H*W/8), and,
-unless the rows are a full factor grid in order, a tensor ``factors``, int32 (N, K), -1 where not
-known. Everything else stands in the header, as JSON under the metadata key ``betavae``: see
-`Header`. Any safetensors reader opens such a file; nothing in it can run.
-
-Source: https://huggingface.co/docs/safetensors (8 bytes of length, JSON, then the tensors).
+A prepared file holds, besides ``images``, and unless the rows are a full factor grid in order, a
+tensor ``factors``, int32 (N, K), -1 where not known. Everything else stands in its `Header`.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
-from betavae._system.files import write_beside
-from betavae.data.cache import cache_folder, reserve
+from betavae.data import cache
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
-from betavae.data.readers.csv_tables import with_factors
+from betavae.data.labelled import with_factors
 from betavae.data.recipe import Reading
 
 VERSION = 1  # of the format and of what the readers make of a source; another is not read
-ROOM = 8192  # bytes kept for what is only known once the images are written
-ALIGN = 4096  # the images begin on a page
-SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -66,20 +56,20 @@ class Header:
 
 def path_of(name: str, size: int) -> Path:
     """Return where the set `name` of side `size` is kept."""
-    return cache_folder() / "sets" / f"{name}-{size}{SUFFIX}"
+    return cache.cache_folder() / "sets" / f"{name}-{size}{cache.SUFFIX}"
 
 
 def find(name: str) -> dict[int, Path]:
     """Return the prepared files of a set by the side of their images."""
     found = {}
-    for path in (cache_folder() / "sets").glob(f"{name}-*{SUFFIX}"):
+    for path in (cache.cache_folder() / "sets").glob(f"{name}-*{cache.SUFFIX}"):
         side = path.stem.removeprefix(f"{name}-")
         if side.isdigit():
             found[int(side)] = path
     return dict(sorted(found.items()))
 
 
-def write(path: Path, reading: Reading, header: Header, sha256: Any) -> Header:
+def write(path: Path, reading: Reading, header: Header, sha256: Callable[[], str]) -> None:
     """Read a set into the file `path`, beside and renamed.
 
     Args:
@@ -91,44 +81,15 @@ def write(path: Path, reading: Reading, header: Header, sha256: Any) -> Header:
     Raises:
         InputError: when the source turns out bad, or there is no room; nothing is left behind.
     """
-    _sweep(path)
     row = (math.prod(reading.shape) // 8,) if reading.packed else reading.shape
-    shape: tuple[int, ...] = (reading.count, *row)
     names, grid, labels = _factors(reading)
-    tensors: dict[str, Any] = {}
-    offset = 0
-    stored = [("images", "U8", shape, 1)]
-    if labels is not None:
-        stored.append(("factors", "I32", labels.shape, 4))
-    for key, dtype, dims, width in stored:
-        end = offset + math.prod(dims) * width
-        tensors[key] = {"dtype": dtype, "shape": list(dims), "data_offsets": [offset, end]}
-        offset = end
-    draft = Header(**{**asdict(header), "factor_names": names, "grid": grid})
-    length = len(_encode(draft, tensors)) + ROOM
-    length += -(8 + length) % ALIGN
-    try:
-        with write_beside(path) as beside:
-            with beside.open("wb") as file:
-                file.truncate(8 + length + offset)
-            reserve(beside)
-            data = np.memmap(beside, np.uint8, "r+", offset=8 + length, shape=shape)
-            remark = reading.fill(data)
-            data.flush()
-            del data
-            source = {**header.source, "sha256": sha256()}
-            draft = Header(**{**asdict(draft), "source": source, "remark": remark})
-            text = _encode(draft, tensors).ljust(length)
-            with beside.open("r+b") as file:
-                file.write(length.to_bytes(8, "little") + text)
-                if labels is not None:
-                    file.seek(8 + length + tensors["factors"]["data_offsets"][0])
-                    file.write(labels.astype("<i4").tobytes())
-    except InputError as error:
-        if isinstance(error.__cause__, OSError):
-            raise InputError(f"{error}; BETAVAE_CACHE=FOLDER moves the cache") from None
-        raise
-    return draft
+
+    def describe(remark: str | None) -> dict[str, Any]:
+        source = {**header.source, "sha256": sha256()}
+        return asdict(replace(header, factor_names=names, grid=grid, source=source, remark=remark))
+
+    others = {} if labels is None else {"factors": labels.astype(np.int32)}
+    cache.keep(path, (reading.count, *row), reading.fill, others=others, describe=describe)
 
 
 def _factors(
@@ -150,32 +111,6 @@ def _factors(
     return found.factor_names, None, found.labels
 
 
-def _encode(header: Header, tensors: dict[str, Any]) -> bytes:
-    metadata = {"betavae": json.dumps(asdict(header))}
-    return json.dumps({"__metadata__": metadata, **tensors}).encode()
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a killed process left beside `path`."""
-    for part in path.parent.glob(f".{path.name}.*.part"):
-        process = part.name.removesuffix(".part").rsplit(".", 1)[-1]
-        if process.isdigit() and not _runs(int(process)):
-            with suppress(OSError):
-                part.unlink()
-
-
-def _runs(process: int) -> bool:
-    if process == os.getpid() or os.name == "nt":  # there, signal 0 would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def read_header(path: Path) -> Header:
     """Return the header of a prepared file.
 
@@ -185,33 +120,25 @@ def read_header(path: Path) -> Header:
     return _read(path)[0]
 
 
-def _read(path: Path) -> tuple[Header, dict[str, Any], int]:
-    """Return header, tensors, and the place of the first one, all checked against the file."""
+def _read(path: Path) -> tuple[Header, cache.Stored]:
+    """Open a file and check that its tensors fit its header."""
+    stored = cache.open_stored(path)
+    said, shape = dict(stored.said), stored.images.shape
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            total = path.stat().st_size
-            if length > total:
-                raise ValueError("its header is cut off")
-            tensors = json.loads(file.read(length))
-        said = json.loads(tensors.pop("__metadata__")["betavae"])
         if said["version"] != VERSION:
             raise ValueError(f"it has version {said['version']}, expected {VERSION}")
         for key in ("image_shape", "factor_names", "grid"):
             said[key] = None if said[key] is None else tuple(said[key])
         header = Header(**said)
         pixels = math.prod(header.image_shape)
-        shape = tuple(tensors["images"]["shape"])
-        expected = (shape[0], pixels // 8) if header.packed else (shape[0], *header.image_shape)
-        end = max(tensor["data_offsets"][1] for tensor in tensors.values())
-        fits = tensors["images"]["data_offsets"] == [0, math.prod(shape)]
-        if shape != expected or not fits or 8 + length + end != total:
+        if shape[1:] != ((pixels // 8,) if header.packed else header.image_shape):
             raise ValueError("its size does not fit its header")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+        rows = (shape[0], len(header.factor_names))
+        if "factors" in stored.arrays and stored.arrays["factors"].shape != rows:
+            raise ValueError("its factors do not fit its header")
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"{path} is damaged ({error}); remove it and prepare again") from None
-    return header, tensors, 8 + length
+    return header, stored
 
 
 def load(path: Path, name: str) -> Dataset:
@@ -220,16 +147,12 @@ def load(path: Path, name: str) -> Dataset:
     Raises:
         InputError: see `read_header`.
     """
-    header, tensors, start = _read(path)
-    shape = tuple(tensors["images"]["shape"])
-    data = np.memmap(path, np.uint8, "r", offset=start, shape=shape)
-    store = ImageStore(data, header.image_shape, packed=header.packed)
+    header, stored = _read(path)
+    store = ImageStore(stored.images, header.image_shape, packed=header.packed)
     if header.grid is not None:
         grid = Factors(header.factor_names, header.grid)
         return Dataset(name, store, grid, None, grid.names)
-    if "factors" not in tensors:
+    if "factors" not in stored.arrays:
         return Dataset(name, store)
-    rows, columns = tensors["factors"]["shape"]
-    offset = start + tensors["factors"]["data_offsets"][0]
-    labels = np.fromfile(path, "<i4", rows * columns, offset=offset).reshape(rows, columns)
-    return Dataset(name, store, None, labels.astype(np.int64), header.factor_names)
+    labels = stored.arrays["factors"].astype(np.int64)
+    return Dataset(name, store, None, labels, header.factor_names)

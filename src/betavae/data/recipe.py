@@ -37,7 +37,7 @@ class Options:
     """How a set is to be prepared; None leaves a choice to the set.
 
     Attributes:
-        size: side of the images, 32, 64 or 128.
+        size: side of the images, 8 to 256.
         colour: RGB (True) or grey (False).
         crop: side of the centre square that is cut out first, or "whole" to squeeze everything.
         cameras: of two cameras, whose images: left, right or both.
@@ -178,6 +178,7 @@ def array_reading(
     labels: NDArray[np.int64] | None = None,
     names: tuple[str, ...] = (),
     grid: Factors | None = None,
+    white: int = 255,
 ) -> Reading:
     """Read an array of images piece by piece, cropped, resized and coloured as chosen.
 
@@ -187,6 +188,7 @@ def array_reading(
         labels: (N, K) factors, or None.
         names: their names.
         grid: instead of labels.
+        white: the value that is white.
     """
     _, height, width = source.check()
     check_crop(chosen.crop, height, width, source.what)
@@ -196,7 +198,7 @@ def array_reading(
 
     return Reading(
         source.shape[0], (chosen.channels, chosen.size, chosen.size),
-        lambda out: fill(source, out, wanted), labels=labels, names=names, grid=grid,
+        lambda out: fill(source, out, wanted, white), labels=labels, names=names, grid=grid,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae._system.threads import threads
 from betavae.data import cache
+from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
 
@@ -180,7 +181,7 @@ def digests(packed: NDArray[np.uint8]) -> tuple[str, ...]:
 
 def cache_path() -> Path:
     """Return where the packed set is kept (377 MB)."""
-    return cache.cache_folder() / "shapes2d.npy"
+    return cache.cache_folder() / f"shapes2d{cache.SUFFIX}"
 
 
 def load() -> ImageStore:
@@ -196,7 +197,7 @@ def load() -> ImageStore:
     path = cache_path()
     packed = _read(path)
     if packed is None:
-        cache.keep(path, (len(FACTORS), SIDE * SIDE // 8), render_all)
+        cache.keep(path, (len(FACTORS), SIDE * SIDE // 8), _render_into)
         packed = _read(path)
         if packed is None:
             raise InputError(
@@ -206,9 +207,19 @@ def load() -> ImageStore:
     return ImageStore(packed, (1, SIDE, SIDE), packed=True)
 
 
+def dataset() -> Dataset:
+    """Return the whole set with its grid of factors; see `load`."""
+    return Dataset("shapes2d", load(), FACTORS, None, FACTORS.names)
+
+
+def _render_into(out: NDArray[np.uint8]) -> None:
+    render_all(out)
+
+
 def _read(path: Path) -> NDArray[np.uint8] | None:
     """Map the cached set, or return None when it is missing or damaged."""
-    packed = cache.find(path)
-    if packed is None or packed.shape != (len(FACTORS), SIDE * SIDE // 8):
+    stored = cache.find(path)
+    if stored is None or stored.images.shape != (len(FACTORS), SIDE * SIDE // 8):
         return None
+    packed = stored.images
     return packed if digests(packed) == DIGESTS else None

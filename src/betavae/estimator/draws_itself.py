@@ -118,7 +118,7 @@ class DrawsItself(Fitted):
         if self._images is not None:
             return self._images
         try:
-            dataset = datasets.load(self.config_.data, size=self.config_.size)
+            dataset = datasets.load(self.config_.data, **self.config_.load_options())
         except InputError:
             dataset = None
         if dataset is None or dataset.images.image_shape != self.image_shape_:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class SharesModel(Fitted):
             InputError: for a table, a model without its images, a folder that holds a run, or
                 one that cannot be written.
         """
+        from betavae import data as datasets
+        from betavae.data.source import Source
         from betavae.training import checkpoint
         from betavae.training.config_file import write_config
         from betavae.training.records import start_log
@@ -65,6 +68,8 @@ class SharesModel(Fitted):
         header = checkpoint.Header(
             config, self.image_shape_, rows, math.ceil(seen / min(config.batch, rows)), seconds
         )
+        source = Source.of(datasets.load(config.data, **config.load_options()), folder)
+        header = replace(header, source=source)
         state = None if self._learner is None else self._learner.state()
         checkpoint.save(folder, header, self.model_, state)
         return folder
@@ -159,7 +164,7 @@ class SharesModel(Fitted):
         make: Any = cls
         known = make().get_params()
         options = {name: value for name, value in found.config.given().items() if name in known}
-        form = Form(found.image_shape, found.flat, found.binary)
+        form = Form(found.image_shape, found.flat, found.white)
         shape = form.image_shape if form.flat and not form.table else None
         estimator: Self = make(**options, image_shape=shape, random_state=found.config.seed)
         estimator.model_, estimator.config_, estimator.records_ = found.model, found.config, records
@@ -215,7 +220,7 @@ class SharesModel(Fitted):
             self.config_,
             self.image_shape_,
             self._form.flat,
-            self._form.binary,
+            self._form.white,
             None if names is None else tuple(map(str, names)),
         )
 

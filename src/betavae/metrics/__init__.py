@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING
 from betavae._system.lazy import lazy
 
 if TYPE_CHECKING:
-    from betavae.metrics._shared.array_files import Codes as Codes
-    from betavae.metrics._shared.array_files import load_codes as load_codes
-    from betavae.metrics._shared.array_files import load_factors as load_factors
-    from betavae.metrics._shared.array_files import load_representation as load_representation
     from betavae.metrics._shared.binning import bin_codes as bin_codes
     from betavae.metrics._shared.binning import bin_factors as bin_factors
     from betavae.metrics._shared.moments import live_latents as live_latents
     from betavae.metrics._shared.results import About as About
     from betavae.metrics.catalogue import evaluate_names as evaluate_names
+    from betavae.metrics.codes import Codes as Codes
     from betavae.metrics.dci import DciResult as DciResult
     from betavae.metrics.dci import dci_scores as dci_scores
     from betavae.metrics.dci_es import DciEsResult as DciEsResult
@@ -63,11 +60,11 @@ if TYPE_CHECKING:
     from betavae.metrics.units import active_units as active_units
 
 _HOMES = {
-    "_shared.array_files": ("Codes", "load_codes", "load_factors", "load_representation"),
     "_shared.binning": ("bin_codes", "bin_factors"),
     "_shared.moments": ("live_latents",),
     "_shared.results": ("About",),
     "catalogue": ("evaluate_names",),
+    "codes": ("Codes",),
     "dci": ("DciResult", "dci_scores"),
     "dci_es": ("DciEsResult", "dci_es_scores"),
     "downstream": ("DownstreamResult", "downstream_score"),

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.array_files import Codes
 from betavae.metrics._shared.arrays import Array, check_log_var, read_codes
 from betavae.metrics._shared.binning import cut_factors
 from betavae.metrics._shared.checks import NotComputable
@@ -18,6 +17,7 @@ from betavae.metrics._shared.factors import FactorTable, check_rows, read_table
 from betavae.metrics._shared.moments import active_latents
 from betavae.metrics._shared.results import Scored
 from betavae.metrics.catalogue import METRICS, WITHOUT_PROTOCOL, WITHOUT_RNG, Choice, choose
+from betavae.metrics.codes import Codes
 from betavae.metrics.summary import Entry, Results
 
 

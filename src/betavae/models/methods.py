@@ -7,7 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from betavae._system.options import Options
 
-ALWAYS = ("data", "size", "method", "latents", "seed")  # what every method takes
+ALWAYS = (  # what every method takes
+    "data", "size", "crop", "pad", "folders_as", "skip_bad", "method", "latents", "seed",
+)  # fmt: skip
 TRAINED = (
     "optimiser", "batch", "images", "threads", "checkpoint_every", "device", "tensorboard",
 )  # fmt: skip

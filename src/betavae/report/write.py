@@ -50,7 +50,8 @@ def write_report(
         runs: the run's folder, or the run where it is open; or up to 8 of them.
         out: the file, or a folder for it; report.html in the run folder, or in the folder that
             all of several runs are in, if None.
-        data: another data set or path to show the runs on, whose folders are given.
+        data: another place of the runs' images; where they are nowhere, the few that were kept
+            with a run stand in for them.
         seeds: seed images of the traversals.
         span: latents run over [-span, span].
         steps: values in a traversal.
@@ -70,7 +71,8 @@ def write_report(
     path = _place(folders, out)
     most = SHOWN if len(folders) <= 2 else max(4, 2 * SHOWN // len(folders))
     opened = [
-        open_run(one, data=data, seed=seed) if isinstance(one, Path) else one for one in given
+        open_run(one, data=data, seed=seed, whole=False) if isinstance(one, Path) else one
+        for one in given
     ]
     names = _names(folders)
     matches = match_runs(opened, seed=seed)

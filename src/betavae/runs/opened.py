@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from betavae import data as datasets
 from betavae._system.errors import InputError
+from betavae._system.notes import note_once
 from betavae.config import Config
 from betavae.data.dataset import Dataset
+from betavae.data.kept_images import kept_images
 from betavae.models.latents import Gaussian
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
@@ -25,6 +27,7 @@ from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
 from betavae.training.checkpoint import NAME, Header, load_model
 from betavae.training.records import RECORDS, Record, read_records
+from betavae.training.run_data import DataMissing, find_data
 
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
@@ -110,6 +113,12 @@ class OpenRun:
         return self.distortion + self.beta * float(self.rates.sum())
 
     @property
+    def is_own_data(self) -> bool:
+        """Whether the data set is the one that the run was trained on."""
+        source = self.header.source
+        return source is None or source.fingerprint == self.dataset.fingerprint()
+
+    @property
     def images_seen(self) -> int:
         """Images shown to the model in training."""
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
@@ -137,48 +146,63 @@ def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape
 
 
 def open_run(
-    folder: Path, *, data: str | None = None, sample: int = SAMPLE, seed: int = 0
+    folder: Path,
+    *,
+    data: str | None = None,
+    sample: int = SAMPLE,
+    seed: int = 0,
+    whole: bool = True,
 ) -> OpenRun:
     """Open a run folder: its model, what it says of itself, and its data set.
 
     Args:
         folder: a run folder, made by `betavae train`, or one that `save_pretrained` or
             `betavae export` wrote.
-        data: another data set or path; its images must have the run's shape.
+        data: another place of its images, or another data set; they must have the run's shape.
         sample: images that terms are measured on; the whole set where it is smaller.
         seed: seed of their choice and of the posterior's noise.
+        whole: the data set must be there; otherwise the few images that were kept with the run
+            may stand in for it, which is said once.
 
     Raises:
-        InputError: when the folder is no run, or its data is gone or has changed shape.
+        InputError: when the folder is no run, or its data is gone, has changed, or does not fit.
     """
     if is_pretrained(folder):
-        found = read_pretrained(folder)
-        dataset = _images_for(folder, found.config, data)
-        # What it was trained on is not in such a folder: its configured length is.
-        steps = math.ceil(found.config.images / min(found.config.batch, len(dataset.images)))
-        model: Model = found.model
-        header = Header(found.config, found.image_shape, len(dataset.images), steps, 0.0)
-    else:
-        model, header = load_model(folder)
-        dataset = datasets.load(data or header.config.data, size=header.config.size)
-    if dataset.images.image_shape != header.image_shape:
-        raise InputError(
-            f"{folder} was trained on images of shape {header.image_shape}, "
-            f"{dataset.name} has {dataset.images.image_shape}"
-        )
+        return _open_pretrained(folder, data, sample, seed)
+    model, header = load_model(folder)
+    try:
+        dataset = find_data(folder, header, data)
+    except DataMissing as error:
+        kept = None if whole else kept_images(folder)
+        if kept is None:
+            raise
+        note_once([f"{error}; the {len(kept.images)} images kept with the run stand in for them"])
+        dataset = kept
     return OpenRun(folder, model, header, dataset, sample, seed)
 
 
-def _images_for(folder: Path, config: Config, data: str | None) -> Dataset:
-    """Load images for a model that came without any."""
+def _open_pretrained(folder: Path, data: str | None, sample: int, seed: int) -> OpenRun:
+    """Open a model that came without its images, on those that its data or the user names."""
+    found = read_pretrained(folder)
+    config = found.config
     try:
-        return datasets.load(data or config.data, size=config.size)
+        dataset = datasets.load(data or config.data, **config.load_options())
     except InputError as error:
         if data is not None:
             raise
         raise InputError(
             f"{folder} holds a model without its images; name some with --data ({error})"
         ) from None
+    if dataset.images.image_shape != found.image_shape:
+        raise InputError(
+            f"{folder} was trained on images of shape {found.image_shape}, "
+            f"{dataset.name} has {dataset.images.image_shape}"
+        )
+    # What it was trained on is not in such a folder: its configured length is.
+    rows = len(dataset.images)
+    steps = math.ceil(config.images / min(config.batch, rows))
+    header = Header(config, found.image_shape, rows, steps, 0.0)
+    return OpenRun(folder, found.model, header, dataset, sample, seed)
 
 
 def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:

@@ -32,7 +32,7 @@ class PretrainedForm(BaseModel):
     version: str
     image_shape: tuple[Positive, Positive, Positive]
     flat: bool = False
-    binary: bool | None = None
+    white: int | None = None
     feature_names: tuple[str, ...] | None = None
     config: dict[str, Any]
 
@@ -46,7 +46,7 @@ class Pretrained:
         config: what it was made and trained with.
         image_shape: (C, H, W), or (1, 1, d) of tables.
         flat: whether it was given flat rows.
-        binary: whether 1 is white in images of whole numbers; None: as each array suggests.
+        white: the whole number that is white in images; None: as each array suggests.
         feature_names: names of the columns, where it was given a table that has them.
     """
 
@@ -54,7 +54,7 @@ class Pretrained:
     config: Config
     image_shape: ImageShape
     flat: bool = False
-    binary: bool | None = None
+    white: int | None = None
     feature_names: tuple[str, ...] | None = None
 
 
@@ -88,7 +88,7 @@ def read_pretrained(folder: Path, own: Own | None = None) -> Pretrained:
     # As they lay in training: the same codes, to the last bit.
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Pretrained(
-        model.eval(), config, form.image_shape, form.flat, form.binary, form.feature_names
+        model.eval(), config, form.image_shape, form.flat, form.white, form.feature_names
     )
 
 

@@ -47,7 +47,7 @@ def drawn_curves(records: Sequence[Record]) -> Drawn:
 def rates(path: Path, options: FigureOptions) -> Drawn:
     """Draw the rate of each latent, measured on a sample after training."""
     _header(path, "rates")
-    run = open_run(path, seed=options.seed)
+    run = open_run(path, data=options.data, seed=options.seed, whole=False)
     figure = figures.rate_per_latent(run.rates, threshold=ACTIVE_NATS)
     return Drawn(figure, {"rates": run.rates.tolist(), "images": run.sample})
 

@@ -186,12 +186,12 @@ def write_traversals(
     run_folder: Path,
     out: Path | None = None,
     *,
+    data: str | None = None,
     seeds: int | Sequence[int] = 3,
     span: float = 3.0,
     steps: int = 11,
     latents: Sequence[int] | None = None,
     seed: int = 0,
-    data: str | None = None,
 ) -> list[Path]:
     """Draw a run's traversals: traversal.png for paper, traversal.gif for the screen.
 
@@ -199,12 +199,13 @@ def write_traversals(
         run_folder: the run; of a method without a prior on its codes, latents run over so many
             standard deviations about their means over the data.
         out: folder to write to; the run folder if None.
+        data: another place of the run's images; where they are nowhere, the few that were kept
+            with the run stand in for them.
         seeds: how many seed images to draw from the run's data set, or their row numbers.
         span: latents run over [-span, span].
         steps: values in the PNG; the GIF takes finer ones.
         latents: which latents; all of them, but at most the 16 of the largest rate, if None.
         seed: seed of the choice of images.
-        data: another data set or path to start from; the run's own if None.
 
     Returns:
         The two files.
@@ -213,7 +214,7 @@ def write_traversals(
         InputError: when the run, its data or an option cannot be used, or the disk is full.
     """
     sweep(span, steps)
-    run = open_run(run_folder, data=data, seed=seed)
+    run = open_run(run_folder, data=data, seed=seed, whole=False)
     scale = run.scale
     latents = leading(scale.amounts) if latents is None else latents
     images = run.dataset.images[seed_rows(run.dataset, seeds, np.random.default_rng(seed))]

@@ -45,7 +45,7 @@ def write_pretrained(
         version=betavae.__version__,
         image_shape=trained.image_shape,
         flat=trained.flat,
-        binary=trained.binary,
+        white=trained.white,
         feature_names=trained.feature_names,
         config=settings,
     )

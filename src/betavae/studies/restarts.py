@@ -89,7 +89,7 @@ def train_restarts(
             "processes: start them without torchrun"
         )
     engine = Engine(jobs=jobs)
-    dataset = datasets.load(config.data, size=config.size)  # the seeds then find it prepared
+    dataset = datasets.load(config.data, **config.load_options())  # the seeds then find it prepared
     if overwrite and (out / checkpoint.NAME).exists():
         forget_seeds(out)
         (out / checkpoint.NAME).unlink()
@@ -113,7 +113,7 @@ def seed_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Train one seed and measure its loss."""
     config = Config.from_mapping(options["config"])
     try:
-        trained(config, datasets.load(config.data, size=config.size), folder, progress=False)
+        trained(config, datasets.load(config.data, **config.load_options()), folder, progress=False)
     except Diverged as error:
         warn(f"seed {config.seed} is left out: {error}")
         return {"seed": config.seed, "objective": None}

@@ -10,6 +10,7 @@ from typing import Any
 
 from betavae._system.errors import InputError
 from betavae.config import Config, gathered, merged
+from betavae.data import kept_images
 from betavae.data.dataset import Dataset
 from betavae.objectives.beta import BetaOptions
 from betavae.runs import latent_names, representation
@@ -21,7 +22,8 @@ from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS
 
 RUN_FILES = (
-    checkpoint.NAME, RECORDS, config_file.NAME, SCORES, representation.NAME, latent_names.NAME,
+    checkpoint.NAME, kept_images.NAME, RECORDS, config_file.NAME, SCORES, representation.NAME,
+    latent_names.NAME,
     "report.html", "traversal.png", "traversal.gif", "traversal.json",
     "events.out.tfevents.*.betavae", ".tmp*", "*.part",
 )  # fmt: skip

@@ -19,6 +19,8 @@ from betavae._system.interrupts import stop_signals
 from betavae.config import Config
 from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
 from betavae.data.dataset import Dataset
+from betavae.data.kept_images import keep_images
+from betavae.data.source import Source
 from betavae.models import linear
 from betavae.models.latents import Latent
 from betavae.objectives.beta import BetaOptions
@@ -33,6 +35,7 @@ from betavae.training.log import Log
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
 from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_record, warn
+from betavae.training.run_data import find_data
 from betavae.training.session import check_same_run
 
 
@@ -104,8 +107,11 @@ def train(
     >>> run.records[-1].images, run.model.latents
     (64, 2)
     """
-    dataset = dataset or datasets.load(config.data, size=config.size)
     folder = None if out is None else Path(out)
+    if dataset is None and resume and folder is not None:
+        dataset = find_data(folder, checkpoint.read_header(folder))
+    dataset = dataset or datasets.load(config.data, **config.load_options())
+    source = None if folder is None else Source.of(dataset, folder)
     method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
     if method != "vae":
@@ -138,12 +144,13 @@ def train(
     span = Span(start, total, start * batch, rows, seconds)
     shown = progress and ranks.rank == 0
     bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
-    home = Home(folder, bar=bar, watch=watch)
+    home = Home(folder, bar=bar, watch=watch, source=source)
     learner.model.train()
     if ranks.rank == 0:
         begin()
         if folder is not None:
             write_config(folder, config)
+            keep_images(folder, dataset)
     with (
         stop_signals(second_kills=ranks.count == 1) as home.stopping,
         cpu_threads(choose_threads(config)),
@@ -237,7 +244,9 @@ def fit_linear(
     if out is not None:
         write_config(out, config)
         seconds = time.perf_counter() - began
-        header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds)
+        keep_images(out, dataset)
+        source = Source.of(dataset, out)
+        header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds, source)
         checkpoint.save(out, header, model)
     return model
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from betavae._system.errors import InputError
-from betavae.data.readers.numpy_files import reading
+from betavae.data.readers.files import check_plain, reading
 
 LARGEST = 1 << 28  # bytes of one file; a small archive can claim to hold terabytes
 
@@ -26,11 +26,24 @@ class Container:
         path: where it is.
         names: its plain files, relative with ``/``, hidden ones left out.
         stream: yields name and content of the files asked for, in the order they are stored.
+        marks: of every file, what changes when it does: its length, its time.
+        odd: names of pipes, sockets and devices, which are never opened.
     """
 
     path: Path
     names: tuple[str, ...]
     stream: Stream
+    marks: tuple[object, ...] = ()
+    odd: tuple[str, ...] = ()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether files can be opened in place."""
+        return self.path.is_dir()
+
+    def shown(self, name: str) -> str:
+        """Return what messages call a file."""
+        return str(self.path / name) if self.is_folder else f"{self.path}: {name}"
 
     def read(self, name: str) -> bytes:
         """Return the content of one file."""
@@ -55,6 +68,7 @@ def open_container(path: Path) -> Container:
     """
     if path.is_dir():
         return _folder(path)
+    check_plain(path)
     with reading(path):
         if zipfile.is_zipfile(path):
             return _zip(path)
@@ -82,13 +96,27 @@ def _check_size(path: Path, name: str, size: int) -> None:
 
 
 def _folder(path: Path) -> Container:
-    def files(folder: str, prefix: str) -> Iterator[str]:
+    entered: set[tuple[int, int]] = set()
+    odd: list[str] = []
+
+    def files(folder: str, prefix: str) -> Iterator[tuple[str, tuple[int, int]]]:
+        there = Path(folder).stat()
+        if (there.st_dev, there.st_ino) in entered:  # a linked folder is entered once
+            return
+        entered.add((there.st_dev, there.st_ino))
         with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir(follow_symlinks=False):
+            for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
                     yield from files(entry.path, f"{prefix}{entry.name}/")
+                elif entry.is_file():
+                    found = entry.stat()
+                    yield prefix + entry.name, (found.st_size, found.st_mtime_ns)
+                elif entry.is_symlink() and not Path(entry.path).exists():
+                    yield prefix + entry.name, (-1, -1)  # whoever opens it says that it is gone
                 else:
-                    yield prefix + entry.name
+                    odd.append(prefix + entry.name)
 
     def stream(wanted: frozenset[str]) -> Iterator[tuple[str, bytes]]:
         for name in names:
@@ -98,8 +126,15 @@ def _folder(path: Path) -> Container:
                     yield name, (path / name).read_bytes()
 
     with reading(path):
-        names = tuple(filter(_shown, files(str(path), "")))
-    return Container(path, names, stream)
+        found = [(name, mark) for name, mark in files(str(path), "") if _shown(name)]
+    names = tuple(name for name, _ in found)
+    return Container(path, names, stream, tuple(mark for _, mark in found), tuple(odd))
+
+
+def _marks(path: Path, sizes: Iterable[int]) -> tuple[object, ...]:
+    """Return the marks of an archive's members: they change with the archive."""
+    stat = path.stat()
+    return tuple((stat.st_size, stat.st_mtime_ns, size) for size in sizes)
 
 
 def _zip(path: Path) -> Container:
@@ -117,7 +152,8 @@ def _zip(path: Path) -> Container:
                     _check_size(path, member.filename, member.file_size)
                     yield member.filename, archive.read(member)
 
-    return Container(path, tuple(member.filename for member in members), stream)
+    marks = _marks(path, (member.file_size for member in members))
+    return Container(path, tuple(member.filename for member in members), stream, marks)
 
 
 def _tar(path: Path) -> Container:
@@ -149,4 +185,5 @@ def _tar(path: Path) -> Container:
                         raise EOFError(f"it ends within '{name}'")
                     yield name, content
 
-    return Container(path, tuple(names.values()), stream)
+    marks = _marks(path, (member.size for member in members))
+    return Container(path, tuple(names.values()), stream, marks)

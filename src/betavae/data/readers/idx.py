@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
-from betavae.data.readers.numpy_files import read_exactly, reading
+from betavae.data.readers.files import check_plain, read_exactly, reading
 
 NORB_DTYPES = {0x1E3D4C55: "u1", 0x1E3D4C54: "<i4"}
 IDX_DTYPES = {0x08: "u1", 0x0C: ">i4"}
@@ -50,6 +50,7 @@ class Matrix:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file, unpacking it when it is gzipped, whatever its name says."""
+    check_plain(path)
     with reading(path):
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
-from betavae.data.readers.numpy_files import reading
+from betavae.data.readers.files import check_bytes, check_plain, reading
+from betavae.data.readers.members import Member
+
+KINDS = {
+    "uint8": "u1", "int8": "i1", "uint16": "u2", "int16": "i2", "int32": "i4", "uint32": "u4",
+    "int64": "i8", "uint64": "u8", "single": "f4", "double": "f8", "logical": "?",
+}  # fmt: skip
 
 
 def read_mat(
@@ -31,6 +39,7 @@ def read_mat(
 
     what = name or str(file)
     if isinstance(file, Path):
+        check_plain(file)
         with reading(file), file.open("rb") as there:
             start = there.read(128)
     else:
@@ -55,3 +64,25 @@ def read_mat(
         why = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{what} is damaged or not a MATLAB file: {why}") from None
     raise InputError(f"{what} must hold {', '.join(missing)}, got {held}")
+
+
+def mat_members(path: Path) -> dict[str, Member]:
+    """Return the arrays of a .mat file of version 5, read when asked."""
+    from scipy.io import whosmat
+
+    check_plain(path)
+    read_mat(path, ())  # says what is wrong
+    found = {}
+    for name, shape, kind in whosmat(path):
+        if kind in KINDS:
+            if len(shape) == 2 and 1 in shape:  # MATLAB has no vectors
+                shape = (math.prod(shape),)
+            read = partial(_array, path, name, math.prod(shape) * np.dtype(KINDS[kind]).itemsize)
+            found[name] = Member.of(read, shape, np.dtype(KINDS[kind]), f"{path}: array '{name}'")
+    return found
+
+
+def _array(path: Path, name: str, nbytes: int) -> NDArray[Any]:
+    check_bytes(nbytes, f"{path}: array '{name}'")
+    values = read_mat(path, (name,))[name]
+    return values.ravel() if values.ndim == 2 and 1 in values.shape else values

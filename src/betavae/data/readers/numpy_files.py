@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import lzma
-import tarfile
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -18,26 +15,8 @@ from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae.data.readers.arrays import Source, check_dtype
-
-_DAMAGE = (
-    ValueError, EOFError, NotImplementedError, RuntimeError,
-    zipfile.BadZipFile, zlib.error, tarfile.TarError, lzma.LZMAError,
-)  # fmt: skip
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn every complaint about the file `path` into one InputError line."""
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except _DAMAGE as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        kind = f"a {path.suffix.lower()} file" if path.suffix else "what its name says"
-        raise InputError(f"{path} is damaged or not {kind}: {why}") from None
+from betavae.data.readers.files import check_bytes, check_plain, read_exactly, reading
+from betavae.data.readers.members import Member
 
 
 @dataclass(frozen=True)
@@ -94,6 +73,7 @@ def open_npy(path: Path) -> NDArray[Any]:
     Raises:
         InputError: when the file is missing, truncated, no array, or holds pickled objects.
     """
+    check_plain(path)
     with reading(path):
         with path.open("rb") as file:
             header = read_header(file)
@@ -117,6 +97,8 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.headers: dict[str, Header] = {}
+        self._packed: dict[str, int] = {}
+        check_plain(path)
         with reading(path), zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if not member.filename.endswith(".npy"):
@@ -129,6 +111,7 @@ class Archive:
                         raise InputError(f"{path}: array '{name}' is damaged: {error}") from None
                 _check_length(header, member.file_size, f"{path}: array '{name}'")
                 self.headers[name] = header
+                self._packed[name] = member.compress_size
 
     def read(self, name: str) -> NDArray[Any]:
         """Read one whole array; pickled objects are refused."""
@@ -136,6 +119,7 @@ class Archive:
         if dtype.kind not in "US":  # names are text, everything else is numbers
             check_dtype(dtype, f"{self.path}: array '{name}'")
         header = self.headers[name]
+        check_bytes(header.nbytes, f"{self.path}: array '{name}'")
         with reading(self.path), zipfile.ZipFile(self.path) as archive:  # noqa: SIM117
             with archive.open(f"{name}.npy") as file:
                 file.read(header.length)
@@ -146,6 +130,7 @@ class Archive:
         """Return one array as a Source that is read and unpacked piece by piece."""
         header = self.headers[name]
         what = f"{self.path}: array '{name}'"
+        check_bytes(header.nbytes, what, self._packed[name])
 
         def pieces(rows: int) -> Iterator[NDArray[Any]]:
             if header.fortran_order:  # its first axis is scattered over the file
@@ -162,10 +147,11 @@ class Archive:
 
         return Source(what, header.shape, header.dtype, pieces)
 
-
-def read_exactly(file: IO[bytes], count: int) -> bytes:
-    """Read `count` bytes; EOFError when the file ends before."""
-    data = file.read(count)
-    if len(data) != count:
-        raise EOFError(f"it ends {count - len(data):,} bytes too early")
-    return data
+    def members(self) -> dict[str, Member]:
+        """Return the arrays to choose from; pickled objects are among them, and never read."""
+        return {
+            name: Member(
+                header.shape, header.dtype, partial(self.read, name), partial(self.source, name)
+            )
+            for name, header in self.headers.items()
+        }

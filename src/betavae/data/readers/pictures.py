@@ -1,9 +1,9 @@
-"""PNG and JPEG files of any mode, decoded safely into grey or RGB bytes."""
+"""Picture files of any usual format and mode, decoded safely into grey or RGB bytes."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -17,6 +17,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from betavae._system.errors import InputError
 
 MAX_PIXELS = 1 << 26  # below Pillow's own warning; a photograph of 64 megapixels still passes
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "PPM")
+MOVING = ("PNG", "GIF", "WEBP")  # of an animated picture, the first frame is taken
+DEEP = 65535  # the white of 16 bits
 REDUCING_GAP = 3.0  # images more than this many times too large are first averaged in boxes
 
 Crop = int | Literal["whole"] | None  # side of the centre square to keep; None is the largest
@@ -34,35 +37,48 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class Head:
-    """What a picture's header says: its size in pixels, and whether it has only grey."""
+    """What a picture's header says.
+
+    Attributes:
+        width: in pixels, as the picture stands upright.
+        height: likewise.
+        grey: whether it has no colour.
+        mode: Pillow's.
+        frames: of an animated picture, else 1.
+    """
 
     width: int
     height: int
     grey: bool
+    mode: str
+    frames: int = 1
+
+    @property
+    def deep(self) -> bool:
+        """Whether it has more than 8 bits a grey value."""
+        return self.mode.startswith("I")
 
 
 @contextmanager
 def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Image]:
-    """Open a PNG or JPEG file; every complaint becomes one InputError line that names it.
+    """Open a picture; every complaint becomes one InputError line that names it.
 
     Args:
         file: a path, or the file's content.
         name: what messages call it; a path names itself.
 
     Raises:
-        InputError: when the file is no PNG or JPEG, is damaged, animated, in CMYK, or larger than
-            MAX_PIXELS (a small file can claim to hold terabytes).
+        InputError: when the file is none of FORMATS, is damaged, has several pages, or is larger
+            than MAX_PIXELS (a small file can claim to hold terabytes).
     """
     path = name or str(file)
     try:
-        with Image.open(file, formats=("PNG", "JPEG")) as image:
+        with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(_too_large(path))
-            # A JPEG of several frames (MPO) is one picture with previews; an animated PNG is not.
-            if image.format == "PNG" and getattr(image, "is_animated", False):
-                raise InputError(f"{path} is animated, expected one picture a file")
-            if image.mode == "CMYK":  # converted without the printer's profile, colours are wrong
-                raise InputError(f"{path} is in CMYK, expected grey or RGB; save it as RGB")
+            pages = getattr(image, "n_frames", 1)
+            if image.format == "TIFF" and pages > 1:
+                raise InputError(f"{path} has {pages} pages, expected one picture a file")
             yield image
     except (InputError, MemoryError):
         raise
@@ -70,7 +86,7 @@ def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Imag
         raise InputError(_too_large(path)) from None
     except UnidentifiedImageError:
         claim = ", though its name says so" if name or isinstance(file, Path) else ""
-        raise InputError(f"{path} is not a PNG or JPEG image{claim}") from None
+        raise InputError(f"{path} is not an image that can be read{claim}") from None
     except OSError as error:
         if error.errno is not None:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
@@ -83,17 +99,27 @@ def _too_large(path: str) -> str:
     return f"{path} is larger than {MAX_PIXELS:,} pixels, refused as a possible decompression bomb"
 
 
-def read_head(path: Path) -> Head:
+def read_head(file: Path | BytesIO, name: str | None = None) -> Head:
     """Read size and kind of a picture without decoding it; see `opened` for what is raised."""
-    with opened(path) as image:
-        return Head(image.width, image.height, _is_grey(image))
+    with opened(file, name) as image:
+        width, height = image.size
+        if _turn(image) in (5, 6, 7, 8):
+            width, height = height, width
+        moving = image.format in MOVING
+        mode = (
+            "RGBA"
+            if "transparency" in image.info and not image.mode.startswith("I")
+            else image.mode
+        )
+        frames = getattr(image, "n_frames", 1) if moving else 1
+        return Head(width, height, _is_grey(image), mode, frames)
 
 
 def _is_grey(image: Image.Image) -> bool:
     if image.mode in ("P", "PA"):
         palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())
-    return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
+    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
 
 
 def decode(
@@ -106,11 +132,11 @@ def decode(
 ) -> NDArray[np.uint8]:
     """Decode one picture into (C, H, W) bytes, upright as its EXIF orientation says.
 
-    Sixteen bits become eight, rounded; palettes become RGB; what is transparent lies on white, as
-    viewers show it.
+    Sixteen bits become eight, rounded; palettes become RGB; CMYK becomes RGB without a colour
+    profile, R = 255 - C - K; what is transparent lies on white, as viewers show it.
 
     Args:
-        file: a PNG or JPEG file, or its content.
+        file: a picture file, or its content.
         channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
         size: crop as `crop` says and resize to this side; None keeps the size.
         crop: see `fit`.
@@ -119,30 +145,81 @@ def decode(
     Raises:
         InputError: see `opened`; or when the picture is smaller than `crop`.
     """
+
+    def make(picture: Image.Image) -> Image.Image:
+        if size is None:
+            return picture
+        check_crop(crop, picture.height, picture.width, name or str(file))
+        return fit(picture, size, crop)
+
+    return decode_as(file, channels, make, name=name)
+
+
+def decode_as(
+    file: Path | BytesIO,
+    channels: int,
+    make: Callable[[Image.Image], Image.Image],
+    *,
+    name: str | None = None,
+    whites: tuple[int, int] = (255, DEEP),
+) -> NDArray[np.uint8]:
+    """Decode one picture into (C, H, W) bytes, changed by `make`; see `decode`.
+
+    Args:
+        file: a picture file, or its content.
+        channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
+        make: crops and resizes a picture of mode L or RGB.
+        name: what messages call it; a path names itself.
+        whites: the values that are white in pictures of 8 and of 16 bits.
+    """
     with opened(file, name) as image:
         image.load()
-        picture = flat(_upright(image), "L" if channels == 1 else "RGB")
-        if size is not None:
-            check_crop(crop, picture.height, picture.width, name or str(file))
-            picture = fit(picture, size, crop)
-        pixels = np.asarray(picture)
+        deep = image.mode.startswith("I")
+        picture = flat(_upright(image), "L" if channels == 1 else "RGB", whites[1])
+        if whites[0] != 255 and not deep:
+            table = [min(255, (k * 255 + whites[0] // 2) // whites[0]) for k in range(256)]
+            picture = picture.point(table * len(picture.getbands()))
+        pixels = np.asarray(make(picture))
         return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
+
+
+def deepest(file: Path | BytesIO, name: str | None = None) -> int:
+    """Return the largest value of a picture of 16 bits."""
+    with opened(file, name) as image:
+        return int(np.asarray(image).max(initial=0))
+
+
+def _turn(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # metadata is often broken where pixels are not
+        return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turn an image as its EXIF orientation says, if it says."""
-    try:
-        method = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # metadata is often broken where pixels are not
-        return image
+    method = _TURNS.get(_turn(image))
     return image if method is None else image.transpose(method)
 
 
-def flat(image: Image.Image, mode: str) -> Image.Image:
-    """Convert any mode to L or RGB."""
+def flat(image: Image.Image, mode: str, white: int = DEEP) -> Image.Image:
+    """Convert any mode to L or RGB; `white` is that of 16 bits.
+
+    Raises:
+        InputError: for fractions outside [0, 1], or more than 16 bits.
+    """
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255, not scale
-        wide = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+        wide = np.asarray(image).astype(np.int64)
+        if wide.min(initial=0) < 0 or wide.max(initial=0) > DEEP:
+            raise InputError("a picture of whole numbers must hold 0..65535")
+        wide = (wide.clip(0, white) * 255 + white // 2) // white
+        image = Image.fromarray(wide.astype(np.uint8))
+    elif image.mode == "F":
+        values = np.asarray(image)
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            raise InputError("a picture of fractions must lie in [0, 1]")
+        image = Image.fromarray(np.rint(values * 255).astype(np.uint8))
     elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -43,7 +43,7 @@ def read(path: Path, chosen: Chosen) -> Reading:
         )
     labels, names = classes[:, 1:].astype(np.int64), DSPRITES_NAMES[1:]  # there is one colour
     if chosen.size != shapes2d.SIDE:
-        return array_reading(source, chosen, labels=labels, names=names)
+        return array_reading(source, chosen, labels=labels, names=names, white=1)
 
     def fill(out: NDArray[np.uint8]) -> str:
         differ: list[int] = []

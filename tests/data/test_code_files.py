@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from betavae._system.errors import InputError
-from betavae.metrics._shared.array_files import load_codes, load_factors, load_representation
+from betavae.data import load_codes, load_factors, load_representation
 
 CODES = np.arange(12.0).reshape(6, 2)
 
@@ -38,18 +38,18 @@ def test_factors_and_their_names(tmp_path: Path) -> None:
 
 
 BAD = {
-    "codes.txt": (b"1,2\n", r"must be a file ending in \.npy"),
-    "text.csv": (b"a,b\n1,2\n3,four\n", r"must hold numbers, got 'four' in row 3, column b"),
+    "codes.doc": (b"1,2\n", r"must be a file ending in \.npy"),
+    "text.csv": (b"a,b\n1,2\n3,2\n3,four\n", r"must hold numbers, got 'four' in row 4, column b"),
     "hole.csv": (b"1,2\n3,\n", "must hold numbers, got '' in row 2, column 1"),
-    "ragged.csv": (b"a,b\n1,2\n3\n", "must have 2 columns in every row, got 1 in row 3"),
-    "empty.csv": (b"", "must hold rows of numbers, got an empty file"),
-    "header.csv": (b"a,b\n", "must have at least 2 rows, got 0"),
+    "ragged.csv": (b"a,b\n1,2\n3\n", "line 3 must have 2 cells as the header, got 1"),
+    "empty.csv": (b"", "must hold a table, got an empty file"),
+    "header.csv": (b"a,b\n", "has a header and no rows"),
     "one.csv": (b"1,2\n", "must have at least 2 rows, got 1"),
-    "nan.csv": (b"1,2\nnan,3\n", "must be finite, got 1 NaN"),
-    "binary.csv": (b"\xff\xfe\x00\x01\n", "cannot be read as csv"),
-    "empty.npy": (b"", "cannot be read as npy"),
-    "text.npy": (b"hello, this is no array", "cannot be read as npy"),
-    "text.npz": (b"hello, this is no archive", "cannot be read as npz"),
+    "nan.csv": (b"1,2\nnan,3\n", "must hold numbers, got 'nan' in row 2, column 0"),
+    "binary.csv": (b"\x89PNG\x01\x02\n", "must be text"),
+    "empty.npy": (b"", "is damaged or not a .npy file"),
+    "text.npy": (b"hello, this is no array", "is damaged or not a .npy file"),
+    "text.npz": (b"hello, this is no archive", "is damaged or not a .npz file"),
 }
 
 
@@ -72,12 +72,12 @@ def test_truncated_files(tmp_path: Path, suffix: str, keep: float) -> None:
     )
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(InputError, match=f"codes.{suffix} cannot be read as {suffix}"):
+    with pytest.raises(InputError, match=f"codes.{suffix}.* is (damaged|truncated)"):
         load_codes(path)
 
 
 def test_missing_files_folders_and_arrays(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is none of that name"):
+    with pytest.raises(InputError, match="No such file"):
         load_codes(tmp_path / "none.npy")
     (tmp_path / "dir.npy").mkdir()
     with pytest.raises(InputError, match="got a folder"):
@@ -92,10 +92,10 @@ def test_missing_files_folders_and_arrays(tmp_path: Path) -> None:
 
 def test_pickles_are_never_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "p.npy", np.array([[{"a": 1}], [2]], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="cannot be read as npy"):
+    with pytest.raises(InputError, match="pickled Python objects, which are refused"):
         load_codes(tmp_path / "p.npy")
     np.savez(tmp_path / "p.npz", np.array([{"a": 1}, 2], dtype=object))
-    with pytest.raises(InputError, match="cannot be read as npz"):
+    with pytest.raises(InputError, match="pickled Python objects, which are refused"):
         load_factors(tmp_path / "p.npz")
 
 
@@ -135,3 +135,59 @@ def test_a_grid_is_told_by_its_sizes(tmp_path: Path) -> None:
     np.savez(path, mean=CODES, factor_sizes=[2.0, 3.0])
     with pytest.raises(InputError, match=r"must be \(K,\) whole numbers >= 1"):
         load_representation(path)
+
+
+def test_row_numbers_of_data_frames_are_left_out(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(CODES / 3)
+    for index in (True, False):
+        frame.to_csv(tmp_path / "c.csv", index=index)
+        np.testing.assert_allclose(load_codes(tmp_path / "c.csv"), CODES / 3)
+    frame.to_csv(tmp_path / "c.csv", header=False)
+    np.testing.assert_allclose(load_codes(tmp_path / "c.csv"), CODES / 3)
+    frame.to_csv(tmp_path / "c.csv", sep=";", decimal=",")
+    np.testing.assert_allclose(load_codes(tmp_path / "c.csv"), CODES / 3)
+    names = pandas.DataFrame({"kind": list("abcabc"), "size": [1, 2, 3, None, 1, 2]})
+    names.to_csv(tmp_path / "f.csv")
+    values, titles = load_factors(tmp_path / "f.csv")
+    assert titles == ("kind", "size")
+    np.testing.assert_array_equal(values, [[0, 1], [1, 2], [2, 3], [0, -1], [1, 1], [2, 2]])
+
+
+def test_rows_are_put_together_by_name(tmp_path: Path) -> None:
+    codes, factors = tmp_path / "codes.csv", tmp_path / "factors.csv"
+    codes.write_text("file,z0\n" + "".join(f"{k}.png,{k}.5\n" for k in range(4)))
+    factors.write_text("x,file\n" + "".join(f"{k * 10},{k}.png\n" for k in (2, 0, 3, 1)))
+    found = load_representation(codes, factors)
+    np.testing.assert_array_equal(found.factors[:, 0], [0, 10, 20, 30])
+    assert found.files == ("0.png", "1.png", "2.png", "3.png")
+    np.save(tmp_path / "bare.npy", CODES[:4])
+    with pytest.raises(InputError, match="names its rows, in an order of its own"):
+        load_representation(tmp_path / "bare.npy", factors)
+    factors.write_text("x,file\n" + "".join(f"{k * 10},{k}.png\n" for k in (0, 1, 2, 4)))
+    with pytest.raises(InputError, match=r"1 are missing, the first is '3\.png'"):
+        load_representation(codes, factors)
+    np.testing.assert_array_equal(load_representation(tmp_path / "bare.npy", factors).factors[:, 0],
+                                  [0, 10, 20, 40])  # fmt: skip
+
+
+def test_the_number_of_codes_tells_a_header_from_a_row(tmp_path: Path) -> None:
+    np.save(tmp_path / "c.npy", CODES[:3])
+    (tmp_path / "f.csv").write_text("0,1\n0,2\n1,2\n")
+    found = load_representation(tmp_path / "c.npy", tmp_path / "f.csv")
+    np.testing.assert_array_equal(found.factors, [[0, 1], [0, 2], [1, 2]])
+    np.save(tmp_path / "c.npy", CODES[:2])
+    found = load_representation(tmp_path / "c.npy", tmp_path / "f.csv")
+    np.testing.assert_array_equal(found.factors, [[0, 2], [1, 2]])
+    (tmp_path / "f.csv").write_text("red\nblue\n")
+    found = load_representation(tmp_path / "c.npy", tmp_path / "f.csv")
+    np.testing.assert_array_equal(found.factors, [[1], [0]])
+    assert found.value_names == {"factor0": ("blue", "red")}
+
+
+def test_tensors_and_one_column(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save({"codes": torch.from_numpy(CODES)}, tmp_path / "c.pt")
+    np.testing.assert_array_equal(load_codes(tmp_path / "c.pt"), CODES)
+    np.save(tmp_path / "f.npy", np.arange(6))
+    assert load_factors(tmp_path / "f.npy")[0].shape == (6, 1)
