@@ -128,12 +128,14 @@ def explore(
     host: str = "127.0.0.1",
     port: int = 8600,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+    export: Path | None = None,
 ) -> None:
     """Turn a run's latents by hand in the browser; needs the extra `app`.
 
     The page is served to this machine only, and loads nothing from elsewhere.
 
     Example: betavae explore runs/b4
+    Example: betavae explore runs/b4 --export page.html
     Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
 
     Args:
@@ -141,7 +143,16 @@ def explore(
         host: Address to listen on; other than loopback, others on the network can look too.
         port: Port to listen on; 0 takes a free one.
         browser: Open the page in the browser.
+        export: Write the explorer as this one HTML file instead: it runs the decoder in the
+            browser, without a server or a network.
     """
+    if export is not None:
+        from betavae.app.static_page import export_page
+
+        if other is not None:
+            raise InputError("--export takes one run")
+        print(export_page(run_folder, export, data=data))
+        return
     try:
         from betavae.app.server import serve
     except ModuleNotFoundError as error:
