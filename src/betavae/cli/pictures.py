@@ -98,6 +98,7 @@ def report(
     pretrained: Named = None,
     out: Path | None = None,
     data: str | None = None,
+    open_it: Annotated[bool, Parameter(name="--open")] = False,
 ) -> None:
     """Write one self-contained HTML file: scores, responses, traversals to turn, curves, rates.
 
@@ -109,11 +110,17 @@ def report(
     Args:
         out: The file to write. [default: report.html in the run, or beside several runs]
         data: Where the runs' images are, if no longer where they were.
+        open_it: Open the report in the browser.
     """
+    import webbrowser
+
     from betavae.report.write import write_report
 
     named = [] if pretrained is None and runs else [run_or_pretrained(None, pretrained)]
-    print(write_report([*runs, *named], out=out, data=data))
+    path = write_report([*runs, *named], out=out, data=data)
+    print(path)
+    if open_it and not webbrowser.open(path.resolve().as_uri()):
+        raise InputError(f"no browser to open {path} with; open the file by hand")
 
 
 @app.command
@@ -127,6 +134,7 @@ def explore(
     host: str = "127.0.0.1",
     port: int = 8600,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+    export: Path | None = None,
 ) -> None:
     """Turn a run's latents by hand in the browser; needs the extra `app`.
 
@@ -134,6 +142,7 @@ def explore(
 
     Example: betavae explore runs/b4
     Example: betavae explore --pretrained shapes2d-settle
+    Example: betavae explore runs/b4 --export page.html
     Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
 
     Args:
@@ -141,14 +150,23 @@ def explore(
         host: Address to listen on; other than loopback, others on the network can look too.
         port: Port to listen on; 0 takes a free one.
         browser: Open the page in the browser.
+        export: Write the explorer as this one HTML file instead: it runs the decoder in the
+            browser, without a server or a network.
     """
+    first = run_or_pretrained(run_folder, pretrained)
+    if export is not None:
+        from betavae.app.static_page import export_page
+
+        if other is not None:
+            raise InputError("--export takes one run")
+        print(export_page(first, export, data=data))
+        return
     try:
         from betavae.app.server import serve
     except ModuleNotFoundError as error:
         raise InputError(
             f"explore needs the package {error.name}; install it with: pip install 'betavae[app]'"
         ) from None
-    first = run_or_pretrained(run_folder, pretrained)
     serve(
         [first] if other is None else [first, other],
         data=data,
