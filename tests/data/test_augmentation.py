@@ -68,7 +68,7 @@ def test_a_step_is_varied_alike_whenever_it_is_taken() -> None:
 def test_training_takes_anybodys_data_and_augments_it() -> None:
     images = (np.random.default_rng(0).random((32, 16, 16)) * 255).astype(np.uint8)
     plain, flipped = (
-        train(Config(latents=2, images=64, augment=augment), images, progress=False)
+        train(Config(beta=4, latents=2, images=64, augment=augment), images, progress=False)
         for augment in (None, "flip")
     )
     assert plain.records[-1].loss != flipped.records[-1].loss
