@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from betavae.runs.listing import Listed
+    from betavae.runs.neighbours import Neighbour
+    from betavae.runs.opened import OpenRun
     from betavae.studies.ranking import Ranking
 
 
@@ -173,6 +177,27 @@ def print_runs(runs: Sequence[Listed], folder: Path) -> None:
                 *(run.settings.get(name, "-") for name in names),
             )
             for run in runs
+        ],
+    )
+
+
+def print_neighbours(run: OpenRun, found: Sequence[Neighbour]) -> None:
+    """Print the images nearest to a picture, with their files and factors where known."""
+    dataset = run.dataset
+    rows = np.array([one.row for one in found])
+    factors = dataset.factors(rows)
+    files = ["file"] if dataset.files else []
+    print_table(
+        f"Nearest images of {dataset.name}",
+        ("row", "distance", *files, *(dataset.factor_names if factors is not None else ())),
+        [
+            (
+                f"{one.row}",
+                f"{one.distance:.3f}",
+                *([dataset.files[one.row]] if files else []),
+                *(() if factors is None else map(str, factors[place])),
+            )
+            for place, one in enumerate(found)
         ],
     )
 
