@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from betavae.report.shown_run import open_run as open_run
     from betavae.training.fit import train as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "BetaVAE", "Config", "InputError", "__version__", "evaluate", "from_pretrained", "load",
     "open_run", "train",

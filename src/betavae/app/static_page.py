@@ -128,8 +128,8 @@ def decoder_layers(decoder: nn.Module) -> list[dict[str, Any]]:
     if isinstance(decoder, nn.PixelShuffle):
         return [{"kind": "shuffle", "factor": int(decoder.upscale_factor)}]
     if isinstance(decoder, nn.ConvTranspose2d):
-        form = (decoder.kernel_size, decoder.stride, decoder.padding)
-        if form == ((4, 4), (2, 2), (1, 1)) and decoder.bias is not None:
+        window = (decoder.kernel_size, decoder.stride, decoder.padding)
+        if window == ((4, 4), (2, 2), (1, 1)) and decoder.bias is not None:
             return [
                 {
                     "kind": "doubling",

@@ -64,6 +64,7 @@ def _inner(kind: str, group: Group) -> type[BaseModel]:
     """
     members = KINDS[kind]
     names = [name_of(member) for member in members]
+    usual = {"objective": "settle", "optimiser": "muon with settle, else adam"}.get(kind, names[0])
     description = Config.model_fields[kind].description
     fields: dict[str, Any] = {
         "name": (
@@ -71,7 +72,7 @@ def _inner(kind: str, group: Group) -> type[BaseModel]:
             Annotated[str | None, Parameter(group=group)],
             Field(
                 None,
-                description=f"{description} [default: {names[0]}] [choices: {', '.join(names)}]",
+                description=f"{description} [default: {usual}] [choices: {', '.join(names)}]",
             ),
         )
     }
@@ -84,7 +85,8 @@ def _inner(kind: str, group: Group) -> type[BaseModel]:
                 text = _help(field.description, field.default)
                 texts.setdefault(key, []).append(f"{name}: {text}")
     for key, found in types.items():
-        annotation = Annotated[reduce(or_, found), Parameter(group=GROUP_OF.get(kind, RUN))]
+        either: Any = reduce(or_, found)
+        annotation: Any = Annotated[either, Parameter(group=GROUP_OF.get(kind, RUN))]
         fields[key] = (annotation, Field(None, description=" ".join(texts[key])))
     return create_model(f"{kind.capitalize()}Arguments", __config__=STRICT, **fields)
 

@@ -65,12 +65,16 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
     """Print both models of the demo."""
     first = outcome["runs"][0]
     console = print_table(
-        f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed",
+        f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed; "
+        "MIG, shape and orientation on 20,000 images",
         (
             "model",
-            "beta",
+            "weight of the rate",
             "score %",
             "paper %",
+            "MIG",
+            "shape",
+            "orientation",
             "distortion",
             "rate",
             "active",
@@ -80,11 +84,12 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
         [
             (
                 row["model"],
-                f"{row['beta']:g}"
-                if row["beta_start"] == row["beta"]
-                else f"{row['beta_start']:g} to {row['beta']:g}",
+                row["how"],
                 f"{100 * row['score']:.2f} +- {100 * row['deviation']:.2f}",
                 row["paper_percent"],
+                f"{row['mig']:.3f}",
+                f"{row['shape']:.3f}",
+                f"{row['orientation']:.3f}",
                 f"{row['distortion']:.1f}",
                 f"{row['rate']:.2f}",
                 f"{row['active_latents']}",
@@ -93,6 +98,10 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
             )
             for row in outcome["runs"]
         ],
+    )
+    console.print(
+        "shape: share of images whose shape five neighbours tell from the codes; "
+        "orientation: R^2 of the hearts' angle"
     )
     if outcome["quick"]:
         console.print("quick: a tenth of the length, the scores mean nothing")

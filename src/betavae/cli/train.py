@@ -39,9 +39,12 @@ def train(
     `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
     `--network my_module:my_function` takes a network of your own (docs/networks.md).
 
+    Without --objective or --beta it trains the recipe of all five factors (objective settle).
+
+    Example: betavae train shapes2d --out runs/five
     Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
     Example: betavae train my_images/ --size 64 --report
-    Example: betavae train shapes2d --restarts 5 --out runs/best-of-5
+    Example: betavae train shapes2d --beta 4 --restarts 5 --out runs/best-of-5
 
     Args:
         data: What to learn from. [default: shapes2d]

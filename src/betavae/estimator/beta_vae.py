@@ -62,17 +62,20 @@ class BetaVAE(
         latents: number of latents, M. What is None, here and below, has the default of
             `betavae.config.Config`.
         image_shape: shape of an image when X comes as flat rows: (H, W), (H, W, C) or (C, H, W).
-        network: fc, conv, burgess, patch or mlp; or one of your own: a pair of modules, encoder
-            and decoder, or a function of (C, H, W) and the number of latents that returns one.
-            None takes patch for images with sides that are multiples of 16, else mlp.
+        network: fc, conv, burgess, patch, place or mlp; or one of your own: a pair of modules,
+            encoder and decoder, or a function of (C, H, W) and the number of latents that returns
+            one. None takes the objective's, place or patch, for images with sides that are
+            multiples of 16, else mlp.
         latent: what a code is, by name, or a module of your own (`betavae.models.latents`).
         likelihood: bernoulli or gaussian; None takes bernoulli for images, gaussian for tables.
         objective: a name, a mapping of the name and its options, or a function, made by
-            `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``.
+            `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``. None takes
+            settle for images, with its network, optimiser, batch and length, unless `beta`,
+            `latent` or a network of your own says otherwise; beta for tables.
         optimiser: adam, adagrad or muon, or a mapping of the name and its options.
         n_init: seeds that `fit` trains one after another, to keep the one with the lowest loss on
-            the same images: the seed of `random_state` and the following ones. A seed in five
-            entangles what the others tell apart (docs/preset.md).
+            the same images (objective beta only): the seed of `random_state` and the following
+            ones. A seed in five entangles what the others tell apart (docs/findings/preset.md).
         random_state: decides weights, data order and noise: an int gives the run of that
             ``--seed``; None draws a seed, kept in ``config_.seed``.
         verbose: show a progress bar on stderr; auto: in a terminal and in a notebook.
@@ -122,6 +125,7 @@ class BetaVAE(
         learning_rate: float | None = None,
         learning_rate_schedule: Literal["constant", "linear", "cosine"] | None = None,
         learning_rate_decay: int | None = None,
+        augment: Literal["flip", "crop", "flip,crop"] | None = None,
         init: str | None = None,
         device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
         threads: int | None = None,
@@ -168,7 +172,7 @@ class BetaVAE(
         `images` is then only what the schedules of beta and the learning rate run over.
 
         Args:
-            X: as for `fit`; one row is enough.
+            X: as for `fit`; one row is enough, two where the objective compares images.
             y: ignored.
 
         Raises:
@@ -320,8 +324,10 @@ class BetaVAE(
             for name, value in self.get_params(deep=False).items()
             if name not in (*OWN, *objects) and value is not None
         }
-        if self.network is None:
-            given["network"] = "patch" if takes_size(self.image_shape_) else "mlp"
+        if self.network is None and not takes_size(self.image_shape_):
+            given["network"] = "mlp"
+        if self._form.table:
+            given.setdefault("objective", "beta")
         if self.likelihood is None and self.sigma is None:
             given["likelihood"] = "gaussian" if self._form.table else "bernoulli"
         given |= {"data": data, "seed": _seed(self.random_state)}
@@ -346,10 +352,10 @@ class BetaVAE(
 
 
 def from_pretrained(name: Path | str, **options: Any) -> BetaVAE:
-    """Load a trained model from a folder or the Hugging Face hub; see `BetaVAE.from_pretrained`.
+    """Load a trained model by name or from a folder; see `BetaVAE.from_pretrained`.
 
     Args:
-        name: a folder, or USER/NAME on the hub.
+        name: a folder, a model that comes with the package, or USER/NAME on the hub.
         options: of `BetaVAE.from_pretrained`.
 
     Raises:

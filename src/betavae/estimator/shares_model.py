@@ -136,7 +136,8 @@ class SharesModel(Fitted):
         """Load what `save_pretrained` or `betavae export` wrote. Nothing of it is executed.
 
         Args:
-            name: a folder, or USER/NAME on the Hugging Face hub (``pip install betavae[hub]``).
+            name: a folder; a model that comes with the package (``"shapes2d-settle"``); or
+                USER/NAME on the Hugging Face hub (``pip install betavae[hub]``).
             revision: branch, tag or commit on the hub.
             token: of the hub; the stored one if None.
             cache_dir: where downloads are kept.
@@ -146,9 +147,12 @@ class SharesModel(Fitted):
             InputError: when there is no such model, or its files are not what they should be.
         """
         from betavae.runs.pretrained_folder import read_pretrained
+        from betavae.sharing.shipped import shipped_folder, shipped_names
 
         if Path(name).is_dir():
             found = read_pretrained(Path(name))
+        elif str(name) in shipped_names():
+            found = read_pretrained(shipped_folder(str(name)))
         else:
             from betavae.sharing.hub import download
 

@@ -69,7 +69,7 @@ def headline(scores: Sequence[Score] | None) -> str:
     if found is None:
         return "–"
     pairs, deviation = found.details.get("n_pairs"), found.details.get("deviation")
-    spread = f" ± {100 * deviation:.1f}" if is_number(deviation) else ""
+    spread = f" ± {100 * float(deviation or 0):.1f}" if is_number(deviation) else ""
     about = f"{found.protocol}, L = {pairs}" if is_number(pairs) else found.protocol
     if found.collapsed:
         about += ", no latent active"

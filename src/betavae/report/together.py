@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+
+from matplotlib.figure import Figure
 
 from betavae import figures
 from betavae.figures.curves import NATS
@@ -60,10 +62,12 @@ def shared_charts(runs: Sequence[OpenRun], names: Sequence[str]) -> list[Chart]:
         draw = partial(
             figures.runs_on_shared_axes, title, lines, unit="" if term == "beta" else NATS
         )
-        charts.append(
-            twice(lambda theme, draw=draw: draw(theme=theme), f"{title} against the images seen.")
-        )
+        charts.append(twice(_themed(draw), f"{title} against the images seen."))
     return charts
+
+
+def _themed(draw: Callable[..., Figure]) -> Callable[[figures.Theme], Figure]:
+    return lambda theme: draw(theme=theme)
 
 
 def _line(run: OpenRun, term: str) -> tuple[list[int], list[float]] | None:

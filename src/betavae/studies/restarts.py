@@ -36,7 +36,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     Raises:
         InputError: for fewer than one, or a training whose losses do not compare.
 
-    >>> [config.seed for config in seeds_of(Config(seed=3), 2)]
+    >>> [config.seed for config in seeds_of(Config(beta=4, seed=3), 2)]
     [3, 4]
     """
     if count < 1:
@@ -45,6 +45,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     if count > 1 and name != "beta":
         raise InputError(
             f"seeds are compared by their loss, which only objective beta lets compare; got {name}"
+            f"{'; give a beta' if name == 'settle' else ''}"
         )
     return [config.replaced(seed=config.seed + place) for place in range(count)]
 
