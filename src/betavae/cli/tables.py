@@ -100,7 +100,7 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
         ],
     )
     console.print(
-        "shape: share of images whose shape five neighbours tell from the codes; "
+        "shape: share of images whose shape five neighbours tell from the codes\n"
         "orientation: R^2 of the hearts' angle"
     )
     if outcome["quick"]:
