@@ -215,7 +215,7 @@ def print_ranking(ranking: Ranking) -> None:
     """Print runs from best to worst, and how far the rankings without labels agree."""
     console = print_table(
         f"Runs from best to worst, on {ranking.rows:,} images",
-        ("run", "metric %", "UDR", "ModelCentrality", "objective"),
+        ("run", "metric %", "UDR", "ModelCentrality", "loss, nats"),
         [
             (
                 row["run"],
@@ -227,12 +227,16 @@ def print_ranking(ranking: Ranking) -> None:
             for row in ranking.to_dict()["runs"]
         ],
     )
+    console.print(
+        "higher is better, of the loss lower; the loss is given where runs differ in their\n"
+        "seed alone, as it does not compare different settings"
+    )
     found = ranking.agreement
     if not found:
         return
     words = f"UDR {found['udr']:+.2f}, ModelCentrality {found['model_centrality']:+.2f}"
     if "objective" in found:
-        words += f", objective {found['objective']:+.2f} (among seeds)"
+        words += f", loss {found['objective']:+.2f} (among seeds)"
     console.print(f"rank correlation (Spearman) with the metric: {words}")
 
 
