@@ -16,7 +16,7 @@ from cyclopts import App
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 HEAD = """# Commands
 
-Written by `python scripts/command_reference.py` from the program itself; a test holds both together.
+Written by `python scripts/command_reference.py` from the program itself; a test compares the two.
 """
 
 
