@@ -35,6 +35,11 @@ bench: $(STAMP)  ## every benchmark; writes benchmarks/results.json
 docs: $(STAMP)  ## the documentation site into site/, with Python 3.11 or newer; any warning fails
 	@test -x $(BIN)/zensical || { echo "make docs needs Python 3.11 or newer" >&2; exit 2; }
 	NO_COLOR=1 $(BIN)/zensical build --clean --strict
+	@echo "look at it with: make docs-serve (its search and its menus need a server)"
+
+docs-serve: $(STAMP)  ## the documentation site on http://localhost:8000, made anew as its pages change
+	@test -x $(BIN)/zensical || { echo "make docs-serve needs Python 3.11 or newer" >&2; exit 2; }
+	$(BIN)/zensical serve --dev-addr localhost:8000
 
 docs-test: $(STAMP)  ## every code block and shell line of the documents, every example; see docs/testing.md
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/run_documents.py

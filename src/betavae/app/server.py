@@ -22,6 +22,7 @@ from starlette.routing import Route
 from betavae._system.errors import InputError
 from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
 from betavae.app.guard import Guard, TooLarge, body
+from betavae.app.map_view import MapView
 from betavae.config import explain
 from betavae.runs.latent_names import write_names
 
@@ -33,6 +34,7 @@ FILES = {
     "/": "index.html",
     "/explore.js": "explore.js",
     "/runs.js": "runs.js",
+    "/map.js": "map.js",
     "/explore.css": "explore.css",
     "/icon.svg": "icon.svg",
 }
@@ -82,6 +84,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
         host: the name it is served under, besides localhost and addresses in figures.
     """
     rng = np.random.default_rng()
+    view = MapView(explorer)
     uploading = threading.Lock()  # one at a time: a decoded photograph takes 200 MB
 
     async def session(request: Request) -> Response:
@@ -118,6 +121,17 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
         )
         return Response(content, media_type=f"image/{asked.kind}")
 
+    async def map_of_images(request: Request) -> Response:
+        given = request.query_params.get("run", "")
+        if given not in ("0", "1"):
+            raise InputError(f"run must be 0 or 1, got '{given[:40]}'")
+        return JSONResponse(await run_in_threadpool(view.session, int(given)))
+
+    async def neighbours(request: Request) -> Response:
+        asked = await _read(request, Decode)
+        found = await run_in_threadpool(view.nearest, asked.run, asked.code)
+        return JSONResponse({"images": found})
+
     async def names(request: Request) -> Response:
         asked = await _read(request, Names)
         if not 0 <= asked.run < len(explorer.runs):
@@ -137,6 +151,8 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
             Route("/api/upload", upload, methods=["POST"]),
             Route("/api/decode", decode, methods=["POST"]),
             Route("/api/film", film, methods=["POST"]),
+            Route("/api/map", map_of_images),
+            Route("/api/neighbours", neighbours, methods=["POST"]),
             Route("/api/names", names, methods=["PUT"]),
         ],
         middleware=[Middleware(Guard, host=host)],

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from betavae._system.errors import InputError
 from betavae.cli.apps import RunFolder, app
@@ -115,6 +118,32 @@ def encode(
     codes = encode_run(run_folder, data=data, device=device)
     write_codes(codes, path)
     print(f"{len(codes.mean):,} images, {codes.mean.shape[1]} latents: written to {path}")
+
+
+@app.command
+def neighbours(
+    run_folder: RunFolder,
+    picture: Path,
+    /,
+    *,
+    k: Annotated[int, Parameter(name=("-k", "--k"))] = 10,
+    data: str | None = None,
+) -> None:
+    """List the images of a run's data nearest to a picture, by their codes.
+
+    The distance counts each active latent in its own deviations over the images.
+
+    Example: betavae neighbours runs/b4 picture.png -k 10
+
+    Args:
+        picture: A picture, cropped to its centre square and resized.
+        k: How many.
+        data: Where the run's images are, if no longer where they were.
+    """
+    from betavae.cli.tables import print_neighbours
+    from betavae.runs.neighbours import neighbours_of_picture
+
+    print_neighbours(*neighbours_of_picture(run_folder, picture, k, data=data))
 
 
 @app.command(name="runs")

@@ -174,3 +174,33 @@ def explore(
         port=port,
         browser=browser,
     )
+
+
+@app.command
+def watch(
+    run_folder: RunFolder,
+    /,
+    *,
+    data: str | None = None,
+    port: int = 8601,
+    browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+) -> None:
+    """Show the report of a running training in the browser, made anew as it goes on.
+
+    The page is served to this machine only, and loads nothing from elsewhere; needs the extra
+    `app`. A new checkpoint (--checkpoint-every) makes the report anew.
+
+    Example: betavae watch runs/b4
+
+    Args:
+        data: Where the run's images are, if no longer where they were.
+        port: Port to listen on; 0 takes a free one.
+        browser: Open the page in the browser.
+    """
+    try:
+        from betavae.app.watch import watch as serve_report
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"watch needs the package {error.name}; install it with: pip install 'betavae[app]'"
+        ) from None
+    serve_report(run_folder, data=data, port=port, browser=browser)

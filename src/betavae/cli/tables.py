@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from betavae.runs.listing import Listed
+    from betavae.runs.neighbours import Neighbour
+    from betavae.runs.opened import OpenRun
     from betavae.studies.ranking import Ranking
 
 
@@ -96,7 +100,7 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
         ],
     )
     console.print(
-        "shape: share of images whose shape five neighbours tell from the codes; "
+        "shape: share of images whose shape five neighbours tell from the codes\n"
         "orientation: R^2 of the hearts' angle"
     )
     if outcome["quick"]:
@@ -186,11 +190,32 @@ def print_runs(runs: Sequence[Listed], folder: Path) -> None:
     )
 
 
+def print_neighbours(run: OpenRun, found: Sequence[Neighbour]) -> None:
+    """Print the images nearest to a picture, with their files and factors where known."""
+    dataset = run.dataset
+    rows = np.array([one.row for one in found])
+    factors = dataset.factors(rows)
+    files = ["file"] if dataset.files else []
+    print_table(
+        f"Nearest images of {dataset.name}",
+        ("row", "distance", *files, *(dataset.factor_names if factors is not None else ())),
+        [
+            (
+                f"{one.row}",
+                f"{one.distance:.3f}",
+                *([dataset.files[one.row]] if files else []),
+                *(() if factors is None else map(str, factors[place])),
+            )
+            for place, one in enumerate(found)
+        ],
+    )
+
+
 def print_ranking(ranking: Ranking) -> None:
     """Print runs from best to worst, and how far the rankings without labels agree."""
     console = print_table(
         f"Runs from best to worst, on {ranking.rows:,} images",
-        ("run", "metric %", "UDR", "ModelCentrality", "objective"),
+        ("run", "metric %", "UDR", "ModelCentrality", "loss, nats"),
         [
             (
                 row["run"],
@@ -202,12 +227,16 @@ def print_ranking(ranking: Ranking) -> None:
             for row in ranking.to_dict()["runs"]
         ],
     )
+    console.print(
+        "higher is better, of the loss lower; the loss is given where runs differ in their\n"
+        "seed alone, as it does not compare different settings"
+    )
     found = ranking.agreement
     if not found:
         return
     words = f"UDR {found['udr']:+.2f}, ModelCentrality {found['model_centrality']:+.2f}"
     if "objective" in found:
-        words += f", objective {found['objective']:+.2f} (among seeds)"
+        words += f", loss {found['objective']:+.2f} (among seeds)"
     console.print(f"rank correlation (Spearman) with the metric: {words}")
 
 

@@ -1,5 +1,6 @@
 // The explorer: picks images, shares them with one run or two, blends between two images.
 
+import { CodesMap } from "./map.js";
 import { Run, ask } from "./runs.js";
 
 const error = document.getElementById("error");
@@ -149,6 +150,7 @@ async function begin() {
     place.append(run.element);
   });
   for (const row of document.querySelectorAll(".image [type=number]")) row.max = session.rows - 1;
+  new CodesMap(runs, (row) => pick(0, ask(`/api/image?row=${row}`)), say);
   const kept = remembered(session);
   await pick(0, ask(`/api/image?row=${kept ? kept.row : "random"}`));
   if (kept) runs.forEach((run, k) => run.all(kept.codes[k]));
