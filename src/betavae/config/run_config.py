@@ -250,7 +250,7 @@ class Config(BaseModel):
         }
         known = self.optimiser.model_fields_set
         if "optimiser" in found and "name" not in known:  # the recipe named it, or its method
-            found["optimiser"] = {k: v for k, v in found["optimiser"].items() if k in known}
+            found["optimiser"] = {key: getattr(self.optimiser, key) for key in known}
         return found
 
     def replaced(self, **changes: Any) -> Config:
