@@ -21,7 +21,8 @@ from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.models.networks import NETWORKS
 from betavae.models.vae import VAE
-from betavae.sharing.pretrained import Pretrained, read_pretrained, write_pretrained
+from betavae.runs.pretrained_folder import Pretrained, read_pretrained
+from betavae.sharing.pretrained import write_pretrained
 from betavae.sharing.runs import export_run
 from betavae.training.build import build_model
 from command_line import fails, run_quietly

@@ -14,8 +14,9 @@ from betavae import from_pretrained, load
 from betavae.config import Config
 from betavae.data import shapes2d
 from betavae.report.settings_words import command
+from betavae.runs.pretrained_folder import CONFIG, WEIGHTS, read_pretrained
 from betavae.runs.scores import SCORES
-from betavae.sharing.pretrained import CARD, CONFIG, PICTURE, WEIGHTS, read_pretrained
+from betavae.sharing.pretrained import CARD, PICTURE
 from betavae.sharing.shipped import CARD_JSON, shipped_folder, shipped_names
 from betavae.studies.five_factors import five_factors
 from betavae.training.records import RECORDS, read_records

@@ -20,6 +20,8 @@ from betavae.training.session import Diverged
 from command_line import fails, run_quietly
 from small_runs import grid_images
 
+pytestmark = pytest.mark.slow
+
 OPTIONS: dict[str, Any] = {"beta": 4.0, "latents": 3, "images": 320, "batch": 32}
 
 

@@ -28,6 +28,10 @@ app.command(study_app)
 reproduce_app = App(name="reproduce", help="Run the paper's experiments and compare.")
 app.command(reproduce_app)
 
+app.register_install_completion_command(
+    help="Make the shell complete betavae's commands and options (bash, zsh or fish)."
+)
+
 RunFolder = Annotated[Path, Parameter(help="A run folder, made by `betavae train`.")]
 Named = Annotated[
     str | None,

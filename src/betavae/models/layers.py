@@ -12,10 +12,10 @@ FEW = 4  # channels of an image, at most; features have more
 
 
 class Doubling(nn.ConvTranspose2d):
-    """`nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)`, which see.
+    """A faster `nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)`.
 
-    Two slow spots of torch's CPU library are avoided (docs/performance.md): the gradient of
-    a bias inside the call takes longer than that of the weight, so the bias is added outside;
+    Two slow spots of torch's CPU library are avoided (docs/findings/performance.md): the gradient
+    of a bias inside the call takes longer than that of the weight, so the bias is added outside;
     and a handful of output channels is made by `overlap_add`.
     """
 

@@ -35,6 +35,7 @@ class Representation:
         factor_names: one name a factor.
         rows: (N,) int64, the rows of the data set these are.
         factor_sizes: the sizes of the factor grid when the rows are all of it in order.
+        files: the images' file names, empty where they have none.
     """
 
     codes: NDArray[np.float32]
@@ -43,6 +44,7 @@ class Representation:
     factor_names: tuple[str, ...]
     rows: NDArray[np.int64]
     factor_sizes: tuple[int, ...] | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def mean(self) -> NDArray[np.float32]:
@@ -75,11 +77,14 @@ class Representation:
             factors=None if self.factors is None else self.factors[rows],
             factor_names=self.factor_names,
             rows=self.rows[rows],
+            files=tuple(self.files[row] for row in rows) if self.files else (),
         )
 
     def save(self, path: Path) -> None:
         """Write as .npz (no pickle), beside and renamed."""
         arrays: dict[str, NDArray[Any]] = {"mean": self.codes, **self.arrays}
+        if self.files:
+            arrays["files"] = np.array(self.files)
         if self.factor_names:
             arrays["factor_names"] = np.array(self.factor_names)
         if self.factor_sizes is not None:
@@ -107,6 +112,7 @@ class Representation:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"cannot read the representation {path}: {error}") from None
         names = tuple(str(name) for name in arrays.pop("factor_names", ()))
+        files = tuple(str(name) for name in arrays.pop("files", ()))
         factors = arrays.pop("factors", None)
         grid = None if sizes is None else Factors(names, tuple(int(size) for size in sizes))
         return cls(
@@ -116,6 +122,7 @@ class Representation:
             factor_names=names,
             rows=rows,
             factor_sizes=None if grid is None else grid.sizes,
+            files=files,
         )
 
 
@@ -176,4 +183,5 @@ def represent(
         factor_names=dataset.factor_names,
         rows=chosen,
         factor_sizes=dataset.grid.sizes if whole and dataset.grid is not None else None,
+        files=tuple(dataset.files[row] for row in chosen) if dataset.files else (),
     )

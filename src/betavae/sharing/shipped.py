@@ -7,8 +7,8 @@ from pathlib import Path
 
 from betavae._system.errors import InputError, did_you_mean
 from betavae.data.cache import cache_folder
+from betavae.runs.pretrained_folder import WEIGHTS, read_pretrained
 from betavae.runs.scores import SCORES
-from betavae.sharing.pretrained import WEIGHTS, read_pretrained
 from betavae.training import checkpoint
 from betavae.training.records import RECORDS, read_records
 

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from betavae import data as datasets
 from betavae._system.files import write_json
 from betavae.config import Config
@@ -21,7 +23,6 @@ from betavae.studies.five_factors import five_factors
 from betavae.studies.presets import RECIPE_VAE, scaled
 from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
-from betavae.training.records import ACTIVE_NATS
 
 STUDY_NAME = "demo"
 RECIPE = {"images": RECIPE_VAE["images"]}  # what `Config` takes where no objective is chosen
@@ -93,11 +94,11 @@ def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     record = trained(config, dataset, folder, progress=False)[-1]
     scored = score_run(folder, ScoreOptions(seed=config.seed), rows=options["rows"])
     result: HigginsResult = scored["higgins:higgins2017"].result
-    model = open_run(folder).model
-    found = five_factors(model, dataset)
+    run = open_run(folder)  # on the images on which the report measures it
+    found = five_factors(run.model, dataset)
     grid = dataset.grid
     assert grid is not None  # the 2D shapes are one
-    active = [k for k, rate in enumerate(record.rate_per_latent) if rate > ACTIVE_NATS]
+    active = [int(k) for k in np.flatnonzero(run.scale.active)]
     write_traversals(folder, seeds=[int(row) for row in grid.index(SHOWN)], latents=active or None)
     return {
         "model": options["model"],
@@ -109,9 +110,9 @@ def demo_work(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         "n_pairs": result.n_pairs,
         "paper_percent": options["paper_percent"],
         **{name: found[name] for name in ("mig", "shape", "orientation", "dci_three", "dci_five")},
-        "distortion": record.distortion,
-        "rate": record.rate,
-        "active_latents": record.active_latents,
+        "distortion": run.distortion,
+        "rate": float(run.rates.sum()),
+        "active_latents": len(active),
         "images": record.images,
         "training_seconds": record.seconds,
         "report": str(write_report(folder)),

@@ -1,4 +1,4 @@
-"""The settings of the studies' models, each in one place; docs/preset.md says how they came."""
+"""The settings of the studies' models, each in one place (docs/findings/preset.md)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ PAPER_BETA_VAE: dict[str, Any] = {**PAPER_NETWORK, "beta": 4.0, "images": 320_00
 PAPER_VAE: dict[str, Any] = {**PAPER_BETA_VAE, "beta": 1.0}
 PAPER_UNTRAINED: dict[str, Any] = {**PAPER_VAE, "images": 0}
 
-# Smaller batches straighten and prune latents by themselves at any beta (docs/preset.md), which
-# hides what beta does.
+# Smaller batches straighten and prune latents by themselves at any beta, which hides what beta
+# does (docs/findings/preset.md).
 SWEEP: dict[str, Any] = {"batch": 64}
 
 # The paper states no lengths for these; the recipes are in models/ and training/.

@@ -18,7 +18,7 @@ from betavae.studies.cells import Cell, open_study
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
-from betavae.training import checkpoint
+from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS, warn
@@ -200,7 +200,7 @@ def _home(out: Path, config: Config) -> Path:
 
 def _keep(best: Path, out: Path) -> None:
     """Make one seed's run the folder's own; the checkpoint, which makes it a run, comes last."""
-    for name in (RECORDS, checkpoint.NAME):
+    for name in (RECORDS, config_file.NAME, checkpoint.NAME):
         if (best / name).exists():  # an untrained model has no records
             with write_beside(out / name) as beside:
                 shutil.copyfile(best / name, beside)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.config import Config
+from betavae.data.source import Source
 from betavae.models.networks import ImageShape
 from betavae.training.build import Model, Own, build_model
 
@@ -24,13 +25,23 @@ NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself, besides tensors."""
+    """What a checkpoint says of itself, besides tensors.
+
+    Attributes:
+        config: of the run.
+        image_shape: (C, H, W).
+        dataset_rows: images in the data set.
+        steps: taken so far.
+        seconds: of training so far.
+        source: where the images were; None for images that were only ever in memory.
+    """
 
     config: Config
     image_shape: ImageShape
     dataset_rows: int
     steps: int
     seconds: float
+    source: Source | None = None
 
     def to_json(self) -> str:
         """Return the header as JSON, with the format's version."""
@@ -41,6 +52,7 @@ class Header:
             "dataset_rows": self.dataset_rows,
             "steps": self.steps,
             "seconds": self.seconds,
+            "source": None if self.source is None else self.source.to_dict(),
         }
         return json.dumps(fields)
 
@@ -93,12 +105,14 @@ def read_header(folder: Path) -> Header:
             f"{path} has format {fields.get('format')}, this betavae reads format {FORMAT}"
         )
     channels, height, width = fields["image_shape"]
+    source = fields.get("source")
     return Header(
         config=Config.from_mapping(fields["config"]),
         image_shape=(channels, height, width),
         dataset_rows=fields["dataset_rows"],
         steps=fields["steps"],
         seconds=fields["seconds"],
+        source=None if source is None else Source.from_dict(source),
     )
 
 

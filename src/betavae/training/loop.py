@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from betavae.data.batches import Batch
+from betavae.data.source import Source
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.optimisers import set_learning_rate
 from betavae.objectives.ranks import Ranks
@@ -38,6 +39,7 @@ class Home:
         bar: shows the records, already open.
         watch: see `Watch`.
         stopping: says whether the user asked to stop.
+        source: where the images are, for the checkpoint.
     """
 
     out: Path | None = None
@@ -45,6 +47,7 @@ class Home:
     bar: ProgressBar | None = None
     watch: Watch | None = None
     stopping: Callable[[], bool] = field(default=lambda: False)
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def run_loop(
     def save(steps: int) -> None:
         if home.out is not None and ranks.rank == 0:  # one process writes
             header = checkpoint.Header(
-                config, learner.image_shape, span.rows, steps, recorder.seconds
+                config, learner.image_shape, span.rows, steps, recorder.seconds, home.source
             )
             checkpoint.save(home.out, header, learner.model, learner.state())
 
