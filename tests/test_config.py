@@ -211,6 +211,12 @@ def test_what_is_given_stands_over_the_recipe() -> None:
     assert config.optimiser == Muon(
         learning_rate=0.02, learning_rate_schedule="linear", learning_rate_decay=5000
     )
+    assert config.given()["optimiser"] == {"learning_rate": 0.02}
+    assert Config(learning_rate=0.01).replaced(objective="tcvae").optimiser.learning_rate == 0.01
+    assert Config.from_mapping(config.given()) == config
+    assert config.replaced(objective="tcvae").optimiser == Adam(learning_rate=0.02)
+    named = Config.from_mapping({"optimiser": "muon"}).replaced(objective="tcvae")
+    assert named.optimiser.name == "muon"
     assert Config.from_mapping({"optimiser": "adam"}).optimiser == Adam()
     steady = Config.from_mapping({"learning_rate_schedule": "constant"})
     assert steady.optimiser == Muon()

@@ -34,7 +34,7 @@ def test_the_demo_runs_from_end_to_end_and_again(
         assert 0.2 < row["shape"] <= 1
         assert row["orientation"] <= 1
     shown = capsys.readouterr().out
-    assert "settle, then wake" in shown
+    assert "1 to 4" in shown
     assert "the scores mean nothing" in shown
     again = demo.run_demo(tmp_path, quick=True)
     assert [row["score"] for row in again["runs"]] == [row["score"] for row in outcome["runs"]]

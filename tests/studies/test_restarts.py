@@ -110,7 +110,8 @@ def test_command(squares: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["--restarts", "0"], "restarts must be >= 1, got 0"),
         (["--restarts", "2", "--objective", "tcvae"], "got tcvae"),
         (["--restarts", "2", "--method", "pca"], "got pca"),
-        (["--restarts", "2", "--jobs", "0"], "jobs must be >= 1, got 0"),
+        (["--restarts", "2"], "got settle; give a beta"),
+        (["--restarts", "2", "--beta", "4", "--jobs", "0"], "jobs must be >= 1, got 0"),
     ],
 )
 def test_bad_input(

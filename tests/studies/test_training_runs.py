@@ -83,7 +83,12 @@ def test_titles_name_the_weight() -> None:
     from betavae.config import Config
 
     assert title(Config(beta_norm=0.1)) == "patch beta norm0.1"
-    assert [title(Config()), title(Config(beta=6, beta_schedule="linear"))] == [
+    assert [
+        title(Config()),
+        title(Config(beta=4)),
+        title(Config(beta=6, beta_schedule="linear")),
+    ] == [
+        "place settle",
         "patch beta 4",
         "patch beta 6",
     ]

@@ -65,11 +65,11 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
     """Print both models of the demo."""
     first = outcome["runs"][0]
     console = print_table(
-        f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed; "
-        "MIG, shape and orientation on 20,000 images",
+        f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed, "
+        f"{first['images']:,} images each; MIG, shape and orientation on 20,000",
         (
             "model",
-            "weight of the rate",
+            "beta",
             "score %",
             "paper %",
             "MIG",
@@ -78,7 +78,6 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
             "distortion",
             "rate",
             "active",
-            "images",
             "train s",
         ),
         [
@@ -93,7 +92,6 @@ def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
                 f"{row['distortion']:.1f}",
                 f"{row['rate']:.2f}",
                 f"{row['active_latents']}",
-                f"{row['images']:,}",
                 f"{row['training_seconds']:,.0f}",
             )
             for row in outcome["runs"]

@@ -200,6 +200,10 @@ class Config(BaseModel):
         defaults = recipe(tables) if method is VAEMethod else getattr(method, "defaults", {})
         config = handler(named(merged(defaults, tables)))
         config.model_fields_set.difference_update(defaults.keys() - tables.keys())
+        if "optimiser" in defaults and "name" not in tables.get("optimiser", {"name": None}):
+            config.optimiser.model_fields_set.difference_update(
+                defaults["optimiser"].keys() - tables["optimiser"].keys()
+            )
         takes = getattr(config.method, "takes", None)
         if takes is not None:
             for name in sorted(config.model_fields_set - {*ALWAYS, *takes}):
@@ -244,11 +248,15 @@ class Config(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """Return the options that were set, without defaults, as `from_mapping` takes them."""
-        return {
+        found = {
             name: plain(getattr(self, name))
             for name in type(self).model_fields
             if name in self.model_fields_set
         }
+        known = self.optimiser.model_fields_set
+        if "optimiser" in found and "name" not in known:  # the recipe named it, or its method
+            found["optimiser"] = {key: getattr(self.optimiser, key) for key in known}
+        return found
 
     def replaced(self, **changes: Any) -> Config:
         """Return a validated copy with `changes`; fields set so far stay marked as set.

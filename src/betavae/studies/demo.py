@@ -26,11 +26,11 @@ from betavae.studies.trained import trained
 
 STUDY_NAME = "demo"
 RECIPE = {"images": RECIPE_VAE["images"]}  # what `Config` takes where no objective is chosen
-# Name, folder, what is learned in words, options, and the paper's Fig. 5 (left) in percent of the
-# model that stands nearest: a beta-VAE and a VAE.
+# Name, folder, beta in words, options, and the paper's Fig. 5 (left) in percent of what stands
+# nearest: a beta-VAE and a VAE.
 MODELS: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
-    ("settle", "settle", "settle, then wake: beta 1 to 4", RECIPE, "99.23 +- 0.1"),
-    ("VAE", "vae", "beta 1 from the start", RECIPE_VAE, "61.58 +- 0.5"),
+    ("settle", "settle", "1 to 4", RECIPE, "99.23 +- 0.1"),
+    ("VAE", "vae", "1", RECIPE_VAE, "61.58 +- 0.5"),
 )
 QUICK_IMAGES = 80_000
 # A square, an ellipse and a heart, large and turned by a ninth: row numbers of the traversals.
