@@ -120,6 +120,11 @@ class Config(BaseModel):
         le=10**15,
         description="Length of training, in images; 0 leaves a VAE untrained.",
     )
+    augment: Literal["flip", "crop", "flip,crop"] | None = Field(
+        None,
+        description="Mild changes of training images, for small sets: mirrored, shifted by up to a "
+        "sixteenth, or both.",
+    )
     seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of weights, data order and noise.")
     init: str | None = Field(
         None, description="Run folder whose weights training starts from (a warm start)."

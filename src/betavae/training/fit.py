@@ -17,6 +17,7 @@ from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.interrupts import stop_signals
 from betavae.config import Config
+from betavae.data.augmentation import varied
 from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
 from betavae.data.dataset import Dataset
 from betavae.data.kept_images import keep_images
@@ -58,7 +59,7 @@ class Run:
 
 def train(
     config: Config,
-    dataset: Dataset | None = None,
+    dataset: Dataset | Any | None = None,
     out: Path | str | None = None,
     *,
     resume: bool = False,
@@ -73,7 +74,8 @@ def train(
 
     Args:
         config: everything that decides the result.
-        dataset: the images; loaded as configured if None.
+        dataset: the images, or whatever else `betavae.data.load` takes: a path, a torch Dataset
+            or DataLoader, a Hugging Face set; loaded as configured if None.
         out: run folder for metrics.jsonl and checkpoints; nothing is written if None.
         resume: go on from the folder's checkpoint; on the CPU the weights end bit for bit
             where the uninterrupted run's end.
@@ -103,7 +105,9 @@ def train(
     folder = None if out is None else Path(out)
     if dataset is None and resume and folder is not None:
         dataset = find_data(folder, checkpoint.read_header(folder))
-    dataset = dataset or datasets.load(config.data, **config.load_options())
+    if not isinstance(dataset, Dataset):
+        given = config.data if dataset is None else dataset
+        dataset = datasets.load(given, **config.load_options())
     source = None if folder is None else Source.of(dataset, folder)
     method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
@@ -127,6 +131,9 @@ def train(
     config = own.named_in(config)
     learner = make_learner(config, dataset, device, own)
     draw = learner.sampler(dataset, batch, config.seed)
+    if config.augment and (ranks.count > 1 or learner.sampler not in (shuffled, independent_pair)):
+        what = "torchrun" if ranks.count > 1 else "batches drawn by their factors"
+        raise InputError(f"augment does not go with {what}")
     start, seconds = 0, 0.0
     if resume and folder is not None:
         header = checkpoint.read_header(folder)
@@ -158,7 +165,9 @@ def train(
         elbo = shared(ranks, learner.model, run)
         records = run_loop(
             learner,
-            lambda index: fetch(dataset, draw(index), device, ranks.part),
+            lambda index: varied(
+                fetch(dataset, draw(index), device, ranks.part), config.augment, config.seed, index
+            ),
             span,
             home,
             ranks=ranks,
@@ -190,7 +199,7 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
     rows, device = len(dataset.images), learner.device
     if learner.sampler not in (shuffled, independent_pair):
         raise InputError("images that come a part at a time are only drawn shuffled")
-    order = DataOrder(rows, rows, learner.config.seed)
+    order, first = DataOrder(rows, rows, learner.config.seed), images_seen
     parts = order(number).tensor_split(math.ceil(rows / learner.config.batch))
     others: Sequence[Tensor | None] = [None] * len(parts)
     if learner.sampler is independent_pair:
@@ -199,7 +208,12 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
     with cpu_threads(choose_threads(learner.config)):
         records = run_loop(
             learner,
-            lambda index: fetch(dataset, Rows(parts[index], others[index]), device),
+            lambda index: varied(
+                fetch(dataset, Rows(parts[index], others[index]), device),
+                learner.config.augment,
+                learner.config.seed,
+                first + index,
+            ),
             Span(0, len(parts), images_seen, rows),
             Home(),
         )
