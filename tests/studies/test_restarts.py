@@ -22,7 +22,7 @@ from small_runs import grid_images
 
 pytestmark = pytest.mark.slow
 
-OPTIONS: dict[str, Any] = {"latents": 3, "images": 320, "batch": 32}
+OPTIONS: dict[str, Any] = {"beta": 4.0, "latents": 3, "images": 320, "batch": 32}
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from betavae.training.learners import Learner, vae_step
 from betavae.training.records import Record, read_records
 from betavae.training.session import Diverged, Interrupted
 
-QUICK = Config(images=640, batch=32, checkpoint_every=160, latents=3)
+QUICK = Config(beta=4, images=640, batch=32, checkpoint_every=160, latents=3)
 
 
 def squares(n: int = 96) -> Dataset:

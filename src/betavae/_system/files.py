@@ -22,7 +22,10 @@ def write_beside(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+        usual = beside.stat().st_mode  # what the user's umask leaves; some writers take less
         yield beside
+        beside.chmod(usual)
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         beside.replace(path)

@@ -59,6 +59,9 @@ class Film(Message):
     run: int
     codes: Annotated[list[Code], Field(min_length=2, max_length=MOST_FRAMES)]
     kind: Literal["png", "gif"]
+    labels: Annotated[
+        list[Annotated[str, Field(max_length=20)]], Field(max_length=MOST_FRAMES)
+    ] = []
 
 
 class Names(Message):
@@ -82,7 +85,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
     uploading = threading.Lock()  # one at a time: a decoded photograph takes 200 MB
 
     async def session(request: Request) -> Response:
-        return JSONResponse(explorer.session())
+        return JSONResponse(await run_in_threadpool(explorer.session))  # it measures
 
     async def image(request: Request) -> Response:
         given = request.query_params.get("row", "")
@@ -110,7 +113,9 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
 
     async def film(request: Request) -> Response:
         asked = await _read(request, Film)
-        content = await run_in_threadpool(explorer.film, asked.run, asked.codes, asked.kind)
+        content = await run_in_threadpool(
+            explorer.film, asked.run, asked.codes, asked.kind, asked.labels
+        )
         return Response(content, media_type=f"image/{asked.kind}")
 
     async def names(request: Request) -> Response:

@@ -117,6 +117,24 @@ def encode(
     print(f"{len(codes.mean):,} images, {codes.mean.shape[1]} latents: written to {path}")
 
 
+@app.command(name="runs")
+def list_of_runs(folder: Path = Path("runs"), /, *, sort: str = "run") -> None:
+    """List the runs in a folder: settings that differ, length, score, state.
+
+    Distortion and rate are those of the last line of metrics.jsonl, nats an image.
+
+    Example: betavae runs runs --sort score
+
+    Args:
+        folder: The folder that holds run folders, at any depth.
+        sort: Column to sort by: run, state, images, score, distortion, rate, or a setting.
+    """
+    from betavae.cli.tables import print_runs
+    from betavae.runs.listing import in_order, list_runs
+
+    print_runs(in_order(list_runs(folder), sort), folder)
+
+
 @app.command(name="choose")
 def choose_runs(
     *runs: RunFolder,

@@ -68,7 +68,8 @@ class Places(nn.Module):
         self, inputs: int, grid: tuple[int, int], outputs: int, width: int = 48, hidden: int = 128
     ) -> None:
         super().__init__()
-        rows, columns = (torch.linspace(-1, 1, side) for side in grid)
+        # On the CPU even where models are made on "meta": no file holds these to fill them in.
+        rows, columns = (torch.linspace(-1, 1, side, device="cpu") for side in grid)
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         places = torch.stack((x, y, torch.ones_like(x)), dim=-1).view(1, -1, 3)
         self.register_buffer("places", places, persistent=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.notes import note_once
 from betavae.config import Config
@@ -21,15 +23,16 @@ from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
-from betavae.training.checkpoint import Header, load_model
+from betavae.training.checkpoint import NAME, Header, load_model
 from betavae.training.records import RECORDS, Record, read_records
 from betavae.training.run_data import DataMissing, find_data
 
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenRun:
     """A run and what it was trained on; its terms are measured when they are first asked for.
 
@@ -120,6 +123,19 @@ class OpenRun:
         """Images shown to the model in training."""
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
 
+    @property
+    def loadable(self) -> bool:
+        """Whether the commands find this run by its folder, and its images by their name."""
+        return (self.folder / NAME).is_file() and self.dataset.name == self.header.config.data
+
+    def __repr__(self) -> str:
+        config = self.header.config
+        what = config.method.name if config.method.name != "vae" else str(config.objective)
+        return (
+            f"<{type(self).__name__} {self.folder}: {what}, {config.latents} latents, "
+            f"{self.images_seen:,} images seen, data {self.dataset.name}>"
+        )
+
 
 def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float | None:
     """Return the weight of the rate at the end of training; the configured one without records.
@@ -140,7 +156,8 @@ def open_run(
     """Open a run folder: its model, what it says of itself, and its data set.
 
     Args:
-        folder: a run folder, made by `betavae train`.
+        folder: a run folder, made by `betavae train`, or one that `save_pretrained` or
+            `betavae export` wrote.
         data: another place of its images, or another data set; they must have the run's shape.
         sample: images that terms are measured on; the whole set where it is smaller.
         seed: seed of their choice and of the posterior's noise.
@@ -150,6 +167,8 @@ def open_run(
     Raises:
         InputError: when the folder is no run, or its data is gone, has changed, or does not fit.
     """
+    if is_pretrained(folder):
+        return _open_pretrained(folder, data, sample, seed)
     model, header = load_model(folder)
     try:
         dataset = find_data(folder, header, data)
@@ -160,6 +179,30 @@ def open_run(
         note_once([f"{error}; the {len(kept.images)} images kept with the run stand in for them"])
         dataset = kept
     return OpenRun(folder, model, header, dataset, sample, seed)
+
+
+def _open_pretrained(folder: Path, data: str | None, sample: int, seed: int) -> OpenRun:
+    """Open a model that came without its images, on those that its data or the user names."""
+    found = read_pretrained(folder)
+    config = found.config
+    try:
+        dataset = datasets.load(data or config.data, **config.load_options())
+    except InputError as error:
+        if data is not None:
+            raise
+        raise InputError(
+            f"{folder} holds a model without its images; name some with --data ({error})"
+        ) from None
+    if dataset.images.image_shape != found.image_shape:
+        raise InputError(
+            f"{folder} was trained on images of shape {found.image_shape}, "
+            f"{dataset.name} has {dataset.images.image_shape}"
+        )
+    # What it was trained on is not in such a folder: its configured length is.
+    rows = len(dataset.images)
+    steps = math.ceil(config.images / min(config.batch, rows))
+    header = Header(config, found.image_shape, rows, steps, 0.0)
+    return OpenRun(folder, found.model, header, dataset, sample, seed)
 
 
 def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from betavae.studies.cells import Cell, open_study
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
-from betavae.training import checkpoint
+from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS, warn
@@ -36,7 +36,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     Raises:
         InputError: for fewer than one, or a training whose losses do not compare.
 
-    >>> [config.seed for config in seeds_of(Config(seed=3), 2)]
+    >>> [config.seed for config in seeds_of(Config(beta=4, seed=3), 2)]
     [3, 4]
     """
     if count < 1:
@@ -45,6 +45,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     if count > 1 and name != "beta":
         raise InputError(
             f"seeds are compared by their loss, which only objective beta lets compare; got {name}"
+            f"{'; give a beta' if name == 'settle' else ''}"
         )
     return [config.replaced(seed=config.seed + place) for place in range(count)]
 
@@ -199,7 +200,7 @@ def _home(out: Path, config: Config) -> Path:
 
 def _keep(best: Path, out: Path) -> None:
     """Make one seed's run the folder's own; the checkpoint, which makes it a run, comes last."""
-    for name in (RECORDS, checkpoint.NAME):
+    for name in (RECORDS, config_file.NAME, checkpoint.NAME):
         if (best / name).exists():  # an untrained model has no records
             with write_beside(out / name) as beside:
                 shutil.copyfile(best / name, beside)

@@ -16,13 +16,14 @@ from betavae.objectives.beta import BetaOptions
 from betavae.runs import latent_names, representation
 from betavae.runs.scores import SCORES
 from betavae.studies.restarts import FOLDER, check_no_seeds, forget_seeds
-from betavae.training import checkpoint
+from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS
 
 RUN_FILES = (
-    checkpoint.NAME, kept_images.NAME, RECORDS, SCORES, representation.NAME, latent_names.NAME,
+    checkpoint.NAME, kept_images.NAME, RECORDS, config_file.NAME, SCORES, representation.NAME,
+    latent_names.NAME,
     "report.html", "traversal.png", "traversal.gif", "traversal.json",
     "events.out.tfevents.*.betavae", ".tmp*", "*.part",
 )  # fmt: skip

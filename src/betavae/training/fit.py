@@ -29,6 +29,7 @@ from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective
 from betavae.training import checkpoint
 from betavae.training.build import Own, OwnNetwork
+from betavae.training.config_file import write_config
 from betavae.training.distributed import check_batch, connected, device_of, ranks_here, shared
 from betavae.training.learners import Learner, make_learner, restore
 from betavae.training.log import Log
@@ -39,7 +40,7 @@ from betavae.training.run_data import find_data
 from betavae.training.session import check_same_run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished training.
 
@@ -55,6 +56,12 @@ class Run:
     config: Config
     records: list[Record]
     learner: Learner | None = None
+
+    def __repr__(self) -> str:
+        seen = f"{self.records[-1].images:,} images seen" if self.records else "no records"
+        terms = self.records[-1].terms.items() if self.records else ()
+        parts = [seen, *(f"{name.replace('_', ' ')} {value:.4g}" for name, value in terms)]
+        return f"<Run {title(self.config)}, {self.config.latents} latents: {', '.join(parts)}>"
 
 
 def train(
@@ -149,6 +156,7 @@ def train(
     if ranks.rank == 0:
         begin()
         if folder is not None:
+            write_config(folder, config)
             keep_images(folder, dataset)
     with (
         stop_signals(second_kills=ranks.count == 1) as home.stopping,
@@ -248,6 +256,7 @@ def fit_linear(
             warn("FastICA did not converge; its sources depend on the seed")
     begin()
     if out is not None:
+        write_config(out, config)
         seconds = time.perf_counter() - began
         keep_images(out, dataset)
         source = Source.of(dataset, out)
