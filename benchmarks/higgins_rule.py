@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from betavae.data import load
 from betavae.data.dataset import Dataset
-from betavae.metrics import higgins_score
+from betavae.metrics import Draws, factor_table, higgins_score
 from betavae.metrics._shared.groups import Groups, group_rows
 from betavae.metrics._shared.softmax import fit_softmax, train_softmax
 from betavae.models.linear import moments, pca
@@ -94,7 +94,10 @@ def main() -> dict[str, Any]:
 
     def score(codes: Floats, n_pairs: int, protocol: str = "higgins2017", seeds: int = 3) -> float:
         found = higgins_score(
-            codes, factors, factor_names=names, protocol=protocol, n_pairs=n_pairs, seeds=seeds
+            codes,
+            factor_table(factors, names),
+            protocol=protocol,
+            draws=Draws(n_pairs=n_pairs, repeats=seeds),
         )
         return round(found.score, 4)
 

@@ -226,7 +226,7 @@ def rows_of_table(modules: Any) -> dict[str, tuple[Callable[..., Any], Callable[
         return lambda z, f: function(z[picked], f[picked])
 
     counts = {"batch_size": 64, "num_train": 5000, "num_eval": 5000}
-    fewer: dict[str, Any] = {"n_train": 1000, "n_test": 1000}
+    fewer: dict[str, Any] = {"draws": m.Draws(1000, 1000)}
     sap, both = modules.sap_score, modules.modularity_explicitness
     dci = some(lambda z, f: modules.dci._compute_dci(z[:1000].T, f[:1000].T, z[1000:2000].T,
                                                      f[1000:2000].T))  # fmt: skip

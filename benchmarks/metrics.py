@@ -128,7 +128,7 @@ def against_library(
     mean: NDArray[np.float32], factors: NDArray[np.int64], modules: Any
 ) -> dict[str, list[float]]:
     """Seconds of disentanglement_lib and of ours, by metric."""
-    from betavae.metrics import factor_vae_score, higgins_score, mig_score
+    from betavae.metrics import Draws, factor_vae_score, higgins_score, mig_score
 
     def theirs(function: Any, **options: Any) -> float:
         random = np.random.RandomState(0)
@@ -138,7 +138,7 @@ def against_library(
 
     counts = {"batch_size": 64, "num_train": 10_000, "num_eval": 5_000}
     some = np.random.default_rng(0).permutation(len(mean))[:10_000]
-    options = {"protocol": "locatello2019", "seeds": 1}
+    options = {"protocol": "locatello2019", "draws": Draws(repeats=1)}
     return {
         "higgins": [
             theirs(modules.beta_vae.compute_beta_vae_sklearn, **counts),

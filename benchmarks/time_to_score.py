@@ -23,7 +23,7 @@ import numpy as np
 
 from betavae import data as datasets
 from betavae.config import Config
-from betavae.metrics.higgins import higgins_score
+from betavae.metrics import factor_table, higgins_score
 from betavae.models.vae import VAE
 from betavae.runs.representation import represent
 from betavae.studies.presets import BETA_VAE, scaled
@@ -96,7 +96,7 @@ def score_of(model: Model) -> float:
     codes = represent(model, dataset, rows=rows)
     assert codes.factors is not None
     return higgins_score(
-        codes.mean, codes.factors, factor_names=codes.factor_names, unit="prior", rng=0
+        codes.mean, factor_table(codes.factors, codes.factor_names), unit="prior", rng=0
     ).score
 
 

@@ -13,6 +13,7 @@ from tables import Floats, Ints, grid, identity_codes, noisy_codes, rotation
 
 from betavae.data import shapes2d
 from betavae.metrics import (
+    Draws,
     dci_es_scores,
     dci_scores,
     downstream_score,
@@ -178,7 +179,7 @@ def test_explicitness_over_capacity_by_hand() -> None:
 @pytest.mark.slow
 def test_dci_es_of_plain_and_of_hidden_codes() -> None:
     factors = grid(6, 6, repeat=40)
-    options = {"n_train": 800, "n_test": 400}
+    options = {"draws": Draws(800, 400)}
     plain = dci_es_scores(identity_codes(factors), factors, **options)
     turned = dci_es_scores(identity_codes(factors) @ rotation(2, 3), factors, **options)
     assert plain.disentanglement == pytest.approx(1, abs=0.01)
@@ -194,7 +195,7 @@ def test_dci_es_of_plain_and_of_hidden_codes() -> None:
 def test_downstream_accuracy_grows_with_labels() -> None:
     codes, few = CODES["identity"], FACTORS[:, [0, 1]]
     for protocol in ("logistic", "trees"):
-        result = downstream_score(codes, few, protocol=protocol, repeats=2)
+        result = downstream_score(codes, few, protocol=protocol, draws=Draws(repeats=2))
         assert result.labels == (10, 100, 1000)
         assert (np.diff(result.accuracy) >= 0).all()
         assert result.efficiency == pytest.approx(result.accuracy[1] / result.accuracy[2])

@@ -11,6 +11,7 @@ from tables import grid, identity_codes
 
 from betavae._system.errors import InputError
 from betavae.metrics import (
+    Draws,
     active_units,
     bin_factors,
     dci_scores,
@@ -127,11 +128,31 @@ def test_bad_seed(metric: Callable[..., Any], rng: Any) -> None:
             r"log_var must have the shape of codes, expected \(60, 2\), got \(60, 1\)",
         ),
         (lambda: mig_score(CODES, FACTORS, bins=1), "bins must be an integer >= 2, got 1"),
-        (lambda: higgins_score(CODES, FACTORS, n_pairs=0), "n_pairs must be an integer >= 1"),
-        (lambda: higgins_score(CODES, FACTORS, n_train=1.5), "n_train must be an integer >= 2"),
-        (lambda: higgins_score(CODES, FACTORS, seeds=True), "seeds must be an integer >= 1"),
-        (lambda: factor_vae_score(CODES, FACTORS, batch_size=1), "batch_size must be an int"),
-        (lambda: dci_scores(CODES, FACTORS, repeats=0), "repeats must be an integer >= 1"),
+        (
+            lambda: higgins_score(CODES, FACTORS, draws=Draws(n_pairs=0)),
+            "n_pairs must be an integer >= 1",
+        ),
+        (
+            lambda: higgins_score(CODES, FACTORS, draws=Draws(1.5)),
+            "n_train must be an integer >= 2",
+        ),
+        (
+            lambda: higgins_score(CODES, FACTORS, draws=Draws(repeats=True)),
+            "repeats must be an integer >= 1",
+        ),
+        (
+            lambda: factor_vae_score(CODES, FACTORS, draws=Draws(batch_size=1)),
+            "batch_size must be an int",
+        ),
+        (
+            lambda: dci_scores(CODES, FACTORS, draws=Draws(repeats=0)),
+            "repeats must be an integer >= 1",
+        ),
+        (
+            lambda: dci_scores(CODES, FACTORS, draws=Draws(n_pairs=5)),
+            "repeats at most .* got n_pairs",
+        ),
+        (lambda: sap_score(CODES, FACTORS, draws={"n_train": 9}), "draws must be a Draws, got"),
         (lambda: elbo_terms(CODES, CODES, n_samples=1), "n_samples must be an integer >= 2"),
         (lambda: elbo_terms(CODES, None), "log_var must be given"),
         (lambda: rate_per_latent(CODES, None), "log_var must be given"),

@@ -19,10 +19,13 @@ from betavae._system.errors import InputError
 from betavae.data import load_representation
 from betavae.metrics import (
     Codes,
+    Draws,
     bin_factors,
+    choose,
     dci_scores,
     evaluate,
     evaluate_names,
+    factor_table,
     mig_score,
     sap_score,
 )
@@ -31,9 +34,9 @@ from betavae.metrics.catalogue import METRICS
 FACTORS = grid(3, 4, 5, repeat=4)
 MEAN, LOG_VAR = noisy_codes(FACTORS)
 OPTIONS: dict[str, Any] = {
-    "higgins": {"n_train": 200, "n_test": 100, "seeds": 1},
-    "factor_vae": {"n_train": 200, "n_test": 100},
-    "dci": {"n_train": 100, "n_test": 50},
+    "higgins": {"draws": Draws(200, 100, repeats=1)},
+    "factor_vae": {"draws": Draws(200, 100)},
+    "dci": {"draws": Draws(100, 50)},
     "infomec": {"n_samples": 200},
     "total_correlation": {"n_samples": 50},
 }
@@ -164,12 +167,12 @@ def test_collapsed_codes_are_flagged_everywhere() -> None:
 def test_a_value_too_rare_for_a_classifier_costs_one_metric_only() -> None:
     rare = np.stack([np.zeros(240, np.int64), FACTORS[:, 1]], axis=1)
     rare[0, 0] = 1
-    results = evaluate(MEAN, rare, metrics="mig,sap", options={"sap": {"n_train": 2}}, rng=1)
+    results = evaluate(MEAN, rare, metrics="mig,sap", options={"sap": {"draws": Draws(2)}}, rng=1)
     assert list(results.entries) == ["mig:locatello2019"]
     assert "too rare in 2 rows" in results.skipped["sap:locatello2019"]
     assert "not computed: sap:locatello2019" in str(results)
     with pytest.raises(InputError, match="sap:locatello2019 cannot be computed: a classifier of"):
-        evaluate(MEAN, rare, metrics="sap", options={"sap": {"n_train": 2}}, rng=1)
+        evaluate(MEAN, rare, metrics="sap", options={"sap": {"draws": Draws(2)}}, rng=1)
 
 
 def test_a_metric_that_breaks_down_does_not_take_the_others_along(
@@ -205,12 +208,12 @@ def test_names_are_lazy_and_complete() -> None:
 
 @pytest.mark.slow
 def test_protocols() -> None:
-    chosen = evaluate(WHOLE, metrics=["mig", "sap"], protocol={"mig": "chen2018"})
+    chosen = evaluate(WHOLE, metrics=choose(["mig", "sap"], {"mig": "chen2018"}))
     assert list(chosen.entries) == ["mig:chen2018", "sap:locatello2019"]
     names = ["irs", "modularity", "infomec"]
-    one = evaluate(WHOLE, metrics=names, protocol="locatello2019", options=OPTIONS)
+    one = evaluate(WHOLE, metrics=choose(names, "locatello2019"), options=OPTIONS)
     assert list(one.entries) == ["irs:locatello2019", "modularity:locatello2019", "infomec:hsu2023"]
-    group = evaluate(WHOLE, metrics="fast", protocol="locatello2019", options=OPTIONS)
+    group = evaluate(WHOLE, metrics=choose("fast", "locatello2019"), options=OPTIONS)
     assert "irs:suter2019" not in group.entries
     assert "jemmig:do2020" in group.entries
 
@@ -221,18 +224,32 @@ def test_protocols() -> None:
         ({"metrics": "migg"}, "got 'migg'; did you mean 'mig'"),
         ({"metrics": ["mig:chen2017"]}, "got 'mig:chen2017'; did you mean 'mig:chen2018'"),
         ({"metrics": []}, "metrics must name at least one of all, fast, higgins"),
-        ({"metrics": "irs", "protocol": "chen2018"}, "got 'chen2018', which is for mig"),
-        ({"protocol": "locatello2018"}, "got 'locatello2018'; did you mean 'locatello2019'"),
-        ({"protocol": {"mig": "hsu2023"}}, "protocol must map metrics to protocols they have"),
         ({"rng": -1}, "rng must be a seed >= 0, got -1"),
         ({"rng": "a"}, "rng must be a seed >= 0, got 'a'"),
-        ({"log_var": LOG_VAR[:, :1]}, "log_var must have the shape of codes"),
         ({"factor_bins": 1}, "bins must be an integer >= 2, got 1"),
     ],
 )
 def test_bad_requests(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         evaluate(MEAN, FACTORS, **options)
+
+
+def test_log_variances_have_the_shape_of_codes() -> None:
+    with pytest.raises(InputError, match="log_var must have the shape of codes"):
+        evaluate(Codes(MEAN, FACTORS, LOG_VAR[:, :1]))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "protocol", "message"),
+    [
+        ("irs", "chen2018", "got 'chen2018', which is for mig"),
+        ("fast", "locatello2018", "got 'locatello2018'; did you mean 'locatello2019'"),
+        ("fast", {"mig": "hsu2023"}, "protocol must map metrics to protocols they have"),
+    ],
+)
+def test_bad_protocols(metrics: str, protocol: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        choose(metrics, protocol)
 
 
 def test_continuous_factors_are_binned_and_it_says_so() -> None:
@@ -253,9 +270,12 @@ def test_continuous_factors_are_binned_and_it_says_so() -> None:
 
 def test_factors_known_for_part_of_the_rows() -> None:
     known = np.random.default_rng(0).random(FACTORS.shape) < 0.7
-    results = evaluate(MEAN, FACTORS, metrics="mig", known=known)
+    results = evaluate(MEAN, factor_table(FACTORS, known=known), metrics="mig")
     hidden = np.where(known, FACTORS, -1)
     assert results["mig:locatello2019"].score == float(mig_score(MEAN, hidden))
+    assert float(mig_score(MEAN, factor_table(FACTORS, known=known))) == float(
+        mig_score(MEAN, hidden)
+    )
 
 
 def test_the_table_says_what_was_done() -> None:
@@ -290,7 +310,7 @@ def test_infinite_scores_are_valid_json() -> None:
 
 
 def test_dci_repeats_give_an_interval() -> None:
-    result = dci_scores(MEAN, FACTORS, protocol="fast", n_train=150, n_test=50, repeats=3)
+    result = dci_scores(MEAN, FACTORS, protocol="fast", draws=Draws(150, 50, repeats=3))
     assert result.repeats == 3
     assert result.interval is not None
     assert result.interval[0] <= result.score <= result.interval[1]

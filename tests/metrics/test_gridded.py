@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from tables import Floats, Ints, grid, noisy_codes
 
-from betavae.metrics import jemmig_score, mig_score
+from betavae.metrics import factor_table, jemmig_score, mig_score
 from betavae.metrics._shared.gridded import densities, differential_entropy, make_grid
 
 
@@ -92,10 +92,10 @@ def test_chen2018_scores_four_factors_of_the_2d_shapes() -> None:
     mean, log_var = noisy_codes(factors)
     names = ("shape", "scale", "orientation", "posX", "posY")
     options = {"protocol": "chen2018", "log_var": log_var}
-    result = mig_score(mean, factors, factor_names=names, **options)
+    result = mig_score(mean, factor_table(factors, names), **options)
     assert result.factor_columns == (1, 2, 3, 4)
     assert result.about.left_out == ("shape (resampled freely)",)
-    five = mig_score(mean, factors, factor_names=names, factor_columns=range(5), **options)
+    five = mig_score(mean, factor_table(factors, names), factor_columns=range(5), **options)
     assert len(five.per_factor) == 5
     assert len(mig_score(mean, factors, **options).per_factor) == 5  # anybody's five factors
 

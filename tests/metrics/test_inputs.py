@@ -13,7 +13,7 @@ from betavae.metrics import (
     Codes,
     bin_factors,
     evaluate,
-    higgins_score,
+    factor_table,
     live_latents,
     mcc_score,
     mig_score,
@@ -123,7 +123,7 @@ def test_what_numpy_refuses_is_named() -> None:
 def test_a_constant_column_is_left_out_and_named() -> None:
     factors = np.concatenate([FACTORS, np.full((len(FACTORS), 1), 2)], axis=1)
     names = ("shape", "scale", "x", "colour")
-    result = mig_score(MEAN, factors, factor_names=names)
+    result = mig_score(MEAN, factor_table(factors, names))
     assert float(result) == EXPECTED
     assert result.about.left_out == ("colour (takes one value)",)
     results = evaluate(Codes(MEAN, factors, LOG_VAR, names), metrics="mig,sap:kumar2018,mcc")
@@ -154,7 +154,9 @@ def test_negative_classes_are_classes_where_a_mask_says_what_is_known() -> None:
     binned = bin_factors(FACTORS - 2, known=known)
     np.testing.assert_array_equal(binned[1:], FACTORS[1:])
     assert (binned[0] == -1).all()
-    whole = evaluate(MEAN, FACTORS - 2, metrics="mig", known=np.ones(len(FACTORS), bool))
+    whole = evaluate(
+        MEAN, factor_table(FACTORS - 2, known=np.ones(len(FACTORS), bool)), metrics="mig"
+    )
     assert whole["mig:locatello2019"].score == EXPECTED
 
 
@@ -181,5 +183,5 @@ def test_vectors_count_by_their_first_principal_component() -> None:
 
 
 def test_names_go_with_columns() -> None:
-    with pytest.raises(InputError, match="factor_names must have a name for each of 3 factors"):
-        higgins_score(MEAN, FACTORS, factor_names=("a", "b"))
+    with pytest.raises(InputError, match="names must be one for each of 3 factors"):
+        factor_table(FACTORS, ("a", "b"))

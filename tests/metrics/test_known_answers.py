@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tables import Floats, Options, grid, identity_codes, noisy_codes, rotation
 
 from betavae.metrics import (
+    Draws,
     dci_scores,
     downstream_score,
     explicitness_score,
@@ -28,24 +29,24 @@ from betavae.metrics import (
 
 FACTORS = grid(5, 4, 6, repeat=4)
 IDENTITY = identity_codes(FACTORS)
-TINY: Options = {"n_train": 300, "n_test": 200}
+TINY: Options = {"draws": Draws(300, 200)}
 # Every supervised metric with small samples, and what random codes score at most.
 METRICS: dict[str, tuple[Callable[..., Any], Options, float]] = {
-    "higgins": (higgins_score, {"n_train": 1000, "n_test": 500, "seeds": 1}, 0.5),
+    "higgins": (higgins_score, {"draws": Draws(1000, 500, repeats=1)}, 0.5),
     "higgins locatello": (
         higgins_score,
-        {"protocol": "locatello2019", "n_train": 1000, "n_test": 500, "seeds": 1},
+        {"protocol": "locatello2019", "draws": Draws(1000, 500, repeats=1)},
         0.5,
     ),
     "mig": (mig_score, {}, 0.1),
     "jemmig": (jemmig_score, {}, 0.4),
-    "factor_vae": (factor_vae_score, {"n_train": 500, "n_test": 500}, 0.6),
+    "factor_vae": (factor_vae_score, {"draws": Draws(500, 500)}, 0.6),
     "factor_vae kim": (factor_vae_score, {"protocol": "kim2018"}, 0.6),
     "factor_vae exact": (factor_vae_score, {"protocol": "exact"}, 0.75),
     "sap": (sap_score, TINY, 0.1),
     "sap kumar": (sap_score, {"protocol": "kumar2018"}, 0.05),
     "dci fast": (dci_scores, {"protocol": "fast", **TINY}, 0.3),
-    "dci lasso": (dci_scores, {"protocol": "lasso-cv", **TINY, "repeats": 1}, 0.9),
+    "dci lasso": (dci_scores, {"protocol": "lasso-cv", "draws": Draws(300, 200, repeats=1)}, 0.9),
     "modularity": (modularity_score, {"protocol": "ridgeway2018-live"}, 0.95),
     "mcc": (mcc_score, {}, 0.2),
     "mcc spearman": (mcc_score, {"protocol": "spearman"}, 0.2),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import grid, identity_codes, noisy_codes
 
-from betavae.metrics import factor_vae_score, higgins_score, live_latents
+from betavae.metrics import Draws, factor_table, factor_vae_score, higgins_score, live_latents
 from betavae.metrics._shared.groups import group_rows, relabel, split_rows
 from betavae.metrics.higgins import draw_features
 
@@ -97,9 +97,9 @@ def test_wide_codes_are_gathered_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
 def test_higgins_by_protocol() -> None:
     factors = grid(3, 3, 3, 3, 3)
     codes = identity_codes(factors)
-    options = {"n_train": 300, "n_test": 200, "seeds": 1}
+    options = {"draws": Draws(300, 200, repeats=1)}
     names = ("shape", "scale", "orientation", "posX", "posY")
-    paper = higgins_score(codes, factors, factor_names=names, **options)
+    paper = higgins_score(codes, factor_table(factors, names), **options)
     assert paper.factor_columns == (1, 2, 3, 4)
     assert paper.n_pairs == 20
     assert paper.confusion.sum() == 200
@@ -115,7 +115,7 @@ def test_exact_votes_are_what_sampled_votes_tend_to() -> None:
     factors = grid(4, 5, 6, repeat=2)
     codes, _ = noisy_codes(factors)
     exact = factor_vae_score(codes, factors, protocol="exact")
-    sampled = factor_vae_score(codes, factors, batch_size=2000, n_train=400, n_test=2000)
+    sampled = factor_vae_score(codes, factors, draws=Draws(400, 2000, batch_size=2000))
     assert float(sampled) == pytest.approx(float(exact), abs=0.05)
     assert exact.votes.sum() == pytest.approx(3)  # one vote a factor, shared by its values
 

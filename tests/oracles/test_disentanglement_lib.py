@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "metrics"))
 from tables import grid, identity_codes, noisy_codes, rotation
 
 from betavae.metrics import (
+    Draws,
     dci_scores,
     explicitness_score,
     factor_vae_score,
@@ -94,7 +95,7 @@ def test_beta_vae(oracle: Any, name: str) -> None:
     options = {"batch_size": 16, "num_train": 2000, "num_eval": 2000}
     theirs = ask(oracle.beta_vae.compute_beta_vae_sklearn, CODES[name], **options)
     ours = higgins_score(
-        CODES[name], FACTORS, protocol="locatello2019", n_pairs=16, n_train=2000, n_test=2000
+        CODES[name], FACTORS, protocol="locatello2019", draws=Draws(2000, 2000, n_pairs=16)
     )
     # The classifier was trained on other points too: the spread over seeds is part of the error.
     slack = 4 * ours.deviation
@@ -107,7 +108,7 @@ def test_factor_vae(oracle: Any, name: str) -> None:
     theirs = ask(
         oracle.factor_vae.compute_factor_vae, CODES[name], num_variance_estimate=5000, **options
     )
-    ours = factor_vae_score(CODES[name], FACTORS, n_train=2000, n_test=2000)
+    ours = factor_vae_score(CODES[name], FACTORS, draws=Draws(2000, 2000))
     assert within(ours.score, theirs["eval_accuracy"], 2000, 2000)
 
 
@@ -148,7 +149,7 @@ def test_dci(oracle: Any, name: str) -> None:
     order = np.random.default_rng(0).permutation(len(FACTORS))
     z, v = CODES[name][order].T, FACTORS[order].T
     theirs = oracle.dci._compute_dci(z[:, :600], v[:, :600], z[:, 600:], v[:, 600:])
-    ours = dci_scores(CODES[name], FACTORS, n_train=600, n_test=480)
+    ours = dci_scores(CODES[name], FACTORS, draws=Draws(600, 480))
     assert ours.disentanglement == pytest.approx(theirs["disentanglement"], abs=0.05)
     assert ours.completeness == pytest.approx(theirs["completeness"], abs=0.05)
     assert ours.informativeness == pytest.approx(theirs["informativeness_test"], abs=0.05)

@@ -14,7 +14,7 @@ from betavae.studies.engines import Engine
 from betavae.studies.latent_size import Sweep, sweep_cells
 from betavae.studies.presets import BETA_VAE, scaled
 from betavae.studies.ranking import rank_runs
-from betavae.studies.table import drop_lower_half, fit_cells, run_table, score_cells
+from betavae.studies.table import curve_cells, drop_lower_half, fit_cells, run_table, score_cells
 from betavae.studies.table_plan import ROWS, TableOptions, make_plan, scaled_down
 
 
@@ -34,6 +34,21 @@ def test_the_whole_protocol_is_thirty_scores_a_row(tmp_path: Path) -> None:
     counts = {row.key: len(fit_cells(plan.only([row.key]))) for row in ROWS}
     assert counts["beta-vae"] == counts["infogan"] == counts["ica"] == 10
     assert counts["pca"] == 1
+    assert {cell.options["config"]["seed"] for cell in fit_cells(plan)} == set(range(100, 110))
+    assert {cell.options["n_pairs"] for cell in curve_cells(plan)} == {5, 20, 64, 200}
+    rules = {(cell.options["n_pairs"], cell.options["protocol"]) for cell in curve_cells(plan)}
+    assert len(rules) == 8
+    assert len({cell.name for cell in curve_cells(plan)}) == len(curve_cells(plan))
+    ends = {
+        (row.options.get("beta_schedule", "constant"), row.options["beta"])
+        for row in ROWS
+        if row.key in ("vae", "vae-falling", "beta-vae-constant", "beta-vae")
+    }
+    assert ends == {("constant", 1), ("exponential", 1), ("constant", 4), ("exponential", 4)}
+    assert {row.key: row.options["latents"] for row in ROWS if "ica" in row.key} == {
+        "ica": 10,
+        "ica-150": 150,
+    }
     assert counts["truth"] == counts["pixels"] == 0
     assert scaled_down(plan) == []
 
@@ -94,13 +109,17 @@ def test_the_table_from_end_to_end_and_again(
     run([*line, "--methods", ",".join(some)])
     shown = capsys.readouterr().out
     assert "61.58 +- 0.5" in shown
+    assert "adam 0.001, batch 8" in shown
+    assert "100 to 100" in shown
     assert "the scores mean nothing" in shown
     outcome = json.loads((out / "table.json").read_text())
     assert [row["name"] for row in outcome["rows"]] == [row.name for row in ROWS if row.key in some]
     for row in outcome["rows"]:
         assert len(row["scores"]) == 3
-        assert row["kept"] == sorted(row["scores"], reverse=True)[:2]
+        repeated = row["method"] not in ("truth", "pca")
+        assert row["kept"] == sorted(row["scores"], reverse=True)[: 2 if repeated else 3]
         assert row["score"] == pytest.approx(np.mean(row["kept"]))
+        assert row["better_half"] >= row["mean_of_all"]
         assert set(row["against_pairs"]) == {"5", "20"}
     assert outcome["rows"][0]["score"] > 0.95
     assert {"table.png", "pairs.png"} <= {path.name for path in out.iterdir()}

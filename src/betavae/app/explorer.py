@@ -22,6 +22,7 @@ from betavae.data.readers.pictures import decode as decode_file
 from betavae.data.shapes2d import SHAPES
 from betavae.figures.animation import gif_bytes
 from betavae.figures.arrays import by_rate, mosaic, rgb_bytes
+from betavae.models.likelihoods import NO_LIKELIHOOD
 from betavae.report.words import title
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import decoder
@@ -232,6 +233,7 @@ def _described(run: OpenRun) -> dict[str, Any]:
     facts = "shares of all that the latents do to the picture"
     if run.distortion is not None:
         facts = f"distortion {run.distortion:.1f}, rate {run.rates.sum():.2f} nats"
+        facts += f"; {NO_LIKELIHOOD}" if run.is_no_likelihood else ""
     return {
         "title": title(run),
         "folder": str(run.folder),

@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from betavae.cli.apps import app, reproduce_app, study_app
 
 METHODS = (
-    "Rows to run, with commas between: truth, pixels, pca, ica, dcign, infogan, untrained, vae, "
-    "beta-vae, and with the paper's own network and optimiser untrained-fc, vae-fc, beta-vae-fc. "
+    "Rows to run, with commas between: truth, pixels, pca, ica, ica-150, dcign, infogan, "
+    "untrained, vae, vae-falling, beta-vae-constant, beta-vae, and with the paper's own network "
+    "and optimiser untrained-fc, vae-fc, beta-vae-fc. "
     "[default: what the folder knows, else all]"
 )
 SEVERAL = Parameter(consume_multiple=True)

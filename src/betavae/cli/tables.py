@@ -117,18 +117,39 @@ def print_methods(outcome: Mapping[str, Any]) -> None:
     """Print Fig. 5 (left), our numbers beside the paper's, and what was scaled down."""
     data = "2D shapes" if outcome["data"] == "shapes2d" else outcome["data"]
     console = print_table(
-        f"{data}, {outcome['protocol']}, L = {outcome['n_pairs']}: mean and deviation "
-        "of the better half of all scores",
-        ("model", "score %", "paper %", "difference", "fits", "scores", "images", "fit s"),
+        f"{data}, {outcome['protocol']}, L = {outcome['n_pairs']}: mean and deviation",
+        ("model", "better half %", "all %", "paper %", "fits", "scores"),
         [
             (
                 row["name"],
-                f"{100 * row['score']:.2f} +- {100 * row['deviation']:.2f}",
+                _percent(row["better_half"], row["better_half_deviation"]),
+                _percent(row["mean_of_all"], row["deviation_of_all"]),
                 "{:.2f} +- {:.1f}".format(*row["paper_percent"]),
-                f"{100 * row['score'] - row['paper_percent'][0]:+.1f}",
                 f"{row['replicas']}",
-                f"{len(row['kept'])} of {len(row['scores'])}",
+                f"{len(row['scores'])}",
+            )
+            for row in outcome["rows"]
+        ],
+    )
+    lengths = sorted({int(pairs) for row in outcome["rows"] for pairs in row["against_pairs"]})
+    print_table(
+        "Score % at other L: at the optimum / by 30,000 steps of Adagrad",
+        ("model", *(f"L = {pairs}" for pairs in lengths)),
+        [
+            (row["name"], *(_both_rules(row, str(pairs)) for pairs in lengths))
+            for row in outcome["rows"]
+        ],
+    )
+    print_table(
+        "What was fitted",
+        ("model", "network", "optimiser", "images", "seeds", "fit s"),
+        [
+            (
+                row["name"],
+                row["network"],
+                row["optimiser"],
                 f"{row['images']:,}",
+                f"{row['seeds'][0]} to {row['seeds'][-1]}" if row["seeds"] else "none",
                 f"{row['fit_seconds']:,.0f}",
             )
             for row in outcome["rows"]
@@ -140,6 +161,16 @@ def print_methods(outcome: Mapping[str, Any]) -> None:
         console.print(f"not finished yet: {', '.join(outcome['missing'])}")
     for line in outcome["scaled_down"]:
         console.print(f"scaled down: {line}")
+
+
+def _percent(score: float, deviation: float) -> str:
+    return f"{100 * score:.2f} +- {100 * deviation:.2f}"
+
+
+def _both_rules(row: Mapping[str, Any], pairs: str) -> str:
+    """Return the mean scores of a row at an L, by both rules; a dash for what is not there."""
+    found = [row["against_pairs"].get(pairs), row["against_pairs_adagrad"].get(pairs)]
+    return " / ".join(f"{100 * sum(s) / len(s):.1f}" if s else "-" for s in found)
 
 
 def print_sweep(outcome: Mapping[str, Any]) -> None:

@@ -98,6 +98,7 @@ def train(
 
 def _print_end(folder: Path, last: Record) -> None:
     """Print what a training came to, measured as the report and the demo measure it."""
+    from betavae.models.likelihoods import NO_LIKELIHOOD
     from betavae.runs.opened import open_run
 
     line = f"{last.images:,} images in {last.seconds:,.0f} s"
@@ -113,6 +114,8 @@ def _print_end(folder: Path, last: Record) -> None:
         f"{line}: distortion {run.distortion:.1f}, rate {run.rates.sum():.2f} nats an image, "
         f"{run.scale.active.sum()} active latents (means over {run.sample:,} images)"
     )
+    if run.is_no_likelihood:
+        print(NO_LIKELIHOOD)
 
 
 def _print_seeds(seeds: list[dict[str, Any]]) -> None:

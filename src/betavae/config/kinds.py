@@ -10,7 +10,11 @@ from betavae._system.options import Options
 from betavae.models.dcign import DCIGNMethod
 from betavae.models.infogan import InfoGANMethod
 from betavae.models.latents import CustomLatent, GaussianLatent, PointLatent
-from betavae.models.likelihoods import BernoulliPixels, GaussianPixels
+from betavae.models.likelihoods import (
+    BernoulliPixels,
+    ContinuousBernoulliPixels,
+    GaussianPixels,
+)
 from betavae.models.linear import ICAMethod, PCAMethod
 from betavae.models.methods import VAEMethod
 from betavae.objectives import AnyObjective
@@ -18,7 +22,7 @@ from betavae.objectives.optimisers import Adagrad, Adam, Muon
 
 AnyMethod = VAEMethod | InfoGANMethod | DCIGNMethod | PCAMethod | ICAMethod
 AnyLatent = GaussianLatent | PointLatent | CustomLatent
-AnyLikelihood = BernoulliPixels | GaussianPixels
+AnyLikelihood = BernoulliPixels | ContinuousBernoulliPixels | GaussianPixels
 AnyOptimiser = Adam | Adagrad | Muon
 KINDS: dict[str, tuple[type[Options], ...]] = {
     kind: get_args(union)

@@ -66,6 +66,14 @@ class ImageStore:
         """Keep (N, C, H, W) uint8 images as they are; values 0..255 map to 0..1."""
         return cls(images, _image_shape(images), packed=False)
 
+    @property
+    def binary(self) -> bool:
+        """Whether pixels are black or white: packed, or so in the first thousand images."""
+        if self.packed:
+            return True
+        some = self.data[:1000]
+        return bool(((some == 0) | (some == (255 if some.dtype == np.uint8 else 1))).all())
+
     @classmethod
     def from_rows(cls, rows: NDArray[np.float32]) -> ImageStore:
         """Keep (N, d) float32 rows of numbers, of any range, as images (1, 1, d).

@@ -67,7 +67,8 @@ class BetaVAE(
             one. None takes the objective's, place or patch, for images with sides that are
             multiples of 16, else mlp.
         latent: what a code is, by name, or a module of your own (`betavae.models.latents`).
-        likelihood: bernoulli or gaussian; None takes bernoulli for images, gaussian for tables.
+        likelihood: bernoulli, continuous-bernoulli or gaussian; None takes bernoulli for images,
+            gaussian for tables.
         objective: a name, a mapping of the name and its options, or a function, made by
             `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``. None takes
             settle for images, with its network, optimiser, batch and length, unless `beta`,
@@ -243,18 +244,23 @@ class BetaVAE(
 
         Args:
             X: as for `fit`.
-            y: factors (N, K) of whole numbers, K at least 2, or anything else, which is ignored.
+            y: factors (N, K) of whole numbers, K at least 2; a data frame or
+                `betavae.metrics.factor_table` has their names, by which the shape of the 2D
+                shapes is left out. Anything else is ignored.
 
         Returns:
-            With factors the disentanglement metric of Higgins et al. 2017, in [0, 1]; without
-            them the mean evidence lower bound, -(distortion + rate), in nats per image.
+            With factors the disentanglement metric of Higgins et al. 2017, in [0, 1], codes under
+            a prior counted in its unit; without them the mean evidence lower bound,
+            -(distortion + rate), in nats per image.
         """
         check_is_fitted(self)
         factors = np.asarray(y)
         if factors.ndim == 2 and factors.shape[1] > 1:
             from betavae.metrics.higgins import higgins_score
+            from betavae.runs.representation import represent
 
-            return higgins_score(np.asarray(self.transform(X)), factors).score
+            codes = represent(self.model_, self._taken(X), device=self._device())
+            return higgins_score(codes.codes, y, unit=codes.unit).score
         from betavae.runs.opened import measure
 
         dataset = self._taken(X)
@@ -341,11 +347,12 @@ class BetaVAE(
             self._form: Form = form
             self.image_shape_ = self._form.image_shape
             self.n_features_in_ = math.prod(self.image_shape_)
-        if self._form.table and table(self.likelihood or {}).get("name") == "bernoulli":
+        name = table(self.likelihood or {}).get("name")
+        if self._form.table and name in ("bernoulli", "continuous-bernoulli"):
             low, high = dataset.images.data.min(), dataset.images.data.max()
             if low < 0 or high > 1:
                 raise InputError(
-                    "X must lie in [0, 1] with likelihood bernoulli, got "
+                    f"X must lie in [0, 1] with likelihood {name}, got "
                     f"{low if low < 0 else high:g}; gaussian takes any numbers"
                 )
         return dataset

@@ -15,8 +15,12 @@ from betavae._system.lazy import lazy
 if TYPE_CHECKING:
     from betavae.metrics._shared.binning import bin_codes as bin_codes
     from betavae.metrics._shared.binning import bin_factors as bin_factors
+    from betavae.metrics._shared.draws import Draws as Draws
+    from betavae.metrics._shared.factors import FactorTable as FactorTable
+    from betavae.metrics._shared.factors import factor_table as factor_table
     from betavae.metrics._shared.moments import live_latents as live_latents
     from betavae.metrics._shared.results import About as About
+    from betavae.metrics.catalogue import choose as choose
     from betavae.metrics.catalogue import evaluate_names as evaluate_names
     from betavae.metrics.codes import Codes as Codes
     from betavae.metrics.dci import DciResult as DciResult
@@ -61,9 +65,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_shared.binning": ("bin_codes", "bin_factors"),
+    "_shared.draws": ("Draws",),
+    "_shared.factors": ("FactorTable", "factor_table"),
     "_shared.moments": ("live_latents",),
     "_shared.results": ("About",),
-    "catalogue": ("evaluate_names",),
+    "catalogue": ("choose", "evaluate_names"),
     "codes": ("Codes",),
     "dci": ("DciResult", "dci_scores"),
     "dci_es": ("DciEsResult", "dci_es_scores"),

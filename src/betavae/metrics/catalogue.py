@@ -127,7 +127,8 @@ def choose(
     Args:
         metrics: as `evaluate` takes them, in capitals or not; what `choose`
             returned stays as it is.
-        protocol: as `evaluate` takes it.
+        protocol: for metrics named without one: a protocol, used by each metric that has it, or a
+            protocol by metric.
 
     Raises:
         InputError: for unknown names, and for a protocol that none of the metrics has.

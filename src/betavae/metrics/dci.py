@@ -10,7 +10,8 @@ import numpy as np
 
 from betavae.metrics._shared.arrays import Array, Floats, Ints
 from betavae.metrics._shared.boosting import boosted_trees
-from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice
+from betavae.metrics._shared.draws import Draws, draw_counts
 from betavae.metrics._shared.groups import relabel, split_rows
 from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.linear import standardise
@@ -68,9 +69,7 @@ def dci_scores(
     *,
     protocol: str = "locatello2019",
     factor_columns: Sequence[int] | None = None,
-    n_train: int = 10_000,
-    n_test: int = 5_000,
-    repeats: int | None = None,
+    draws: Draws | None = None,
     rng: Seed = 0,
 ) -> DciResult:
     """Disentanglement, completeness and informativeness of codes.
@@ -95,10 +94,9 @@ def dci_scores(
             standardised, ``R = |coefficient|``; factors count as ordered numbers.
             ``"lasso-cv"``: the same with a penalty chosen by cross-validation.
         factor_columns: the columns of `factors` to score; None: all.
-        n_train: rows to train on; with too few rows, two thirds of them.
-        n_test: rows to test on; with too few rows, the other third.
-        repeats: fit on this many independent draws of rows; the interval needs 2 or more. None:
-            5 for the Lasso, 1 for trees, which are slow.
+        draws: `n_train` and `n_test` rows, 10,000 and 5,000 by default; with too few rows, two
+            thirds and one third of them. `repeats`: independent draws of rows to fit on, by
+            default 5 for the Lasso, 1 for trees, which are slow; the interval needs 2 or more.
         rng: seed or Generator; draws the rows.
 
     Returns:
@@ -124,10 +122,10 @@ def dci_scores(
     check_choice(protocol, "protocol", PROTOCOLS)
     given = check_labelled(codes, factors, factor_columns, rng)
     codes, values, columns = given.codes, given.values, given.columns
-    check_count(n_train, "n_train", 10)
-    check_count(n_test, "n_test")
     lasso = protocol in ("eastwood2018", "lasso-cv")
-    repeats = check_count((5 if lasso else 1) if repeats is None else repeats, "repeats")
+    n_train, n_test, repeats = draw_counts(
+        draws, n_train=(10_000, 10), n_test=(5_000, 1), repeats=(5 if lasso else 1, 1)
+    )
     jobs = []
     generators = as_generator(rng).spawn(repeats)
     for generator in generators:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from betavae.metrics._shared.arrays import Floats, Ints
-from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice
+from betavae.metrics._shared.draws import Draws, draw_counts
 from betavae.metrics._shared.factors import SHAPES_2D
 from betavae.metrics._shared.forest import forest_by_depth
 from betavae.metrics._shared.groups import relabel, split_rows
@@ -67,8 +68,7 @@ def dci_es_scores(
     protocol: str = "eastwood2023",
     factor_columns: Sequence[int] | None = None,
     classes: Sequence[int] | None = None,
-    n_train: int = 10_000,
-    n_test: int = 5_000,
+    draws: Draws | None = None,
     rng: Seed = 0,
 ) -> DciEsResult:
     """Disentanglement, completeness, informativeness, explicitness and size of codes.
@@ -85,8 +85,8 @@ def dci_es_scores(
         factor_columns: the columns of `factors` to use; None: all that take several values.
         classes: the columns without an order, predicted as classes; None: the shape of the 2D
             shapes, by its name, and factors of two values.
-        n_train: rows to learn from; with too few rows, two thirds of them.
-        n_test: rows to test on; with too few rows, the other third.
+        draws: `n_train` and `n_test` rows, 10,000 and 5,000 by default; with too few rows, two
+            thirds and one third of them.
         rng: seed or Generator; draws the rows and the forests.
 
     Returns:
@@ -103,15 +103,14 @@ def dci_es_scores(
     parallel splits prefer codes along the axes.
 
     >>> factors = np.stack(np.meshgrid(range(4), range(4)), -1).reshape(-1, 2).repeat(20, axis=0)
-    >>> result = dci_es_scores(factors, factors, n_train=200, n_test=100)
+    >>> result = dci_es_scores(factors, factors, draws=Draws(200, 100))
     >>> round(result.disentanglement, 2), round(result.informativeness, 2), result.size
     (1.0, 1.0, 1.0)
     """
     check_choice(protocol, "protocol", PROTOCOLS)
     given = check_labelled(codes, factors, factor_columns, rng)
     z, values, columns = given.codes, given.values, given.columns
-    check_count(n_train, "n_train", 10)
-    check_count(n_test, "n_test", 2)
+    n_train, n_test = draw_counts(draws, n_train=(10_000, 10), n_test=(5_000, 2))
     generator = as_generator(rng)
     jobs = []
     for k, column in enumerate(columns):

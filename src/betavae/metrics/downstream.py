@@ -17,6 +17,7 @@ from betavae.metrics._shared.checks import (
     check_choice,
     check_count,
 )
+from betavae.metrics._shared.draws import Draws, draw_counts
 from betavae.metrics._shared.groups import relabel
 from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.linear import fit_linear, standardise
@@ -63,8 +64,7 @@ def downstream_score(
     protocol: str = "logistic",
     factor_columns: Sequence[int] | None = None,
     labels: Sequence[int] = LABELS,
-    n_test: int = 2_000,
-    repeats: int = 3,
+    draws: Draws | None = None,
     rng: Seed = 0,
 ) -> DownstreamResult:
     """Accuracy of classifiers that learn each factor from 10, 100 and 1,000 labelled codes.
@@ -79,8 +79,8 @@ def downstream_score(
             30 stages of depth 3 that learn at 0.3, split between 128 quantiles.
         factor_columns: the columns of `factors` to use; None: all that take several values.
         labels: numbers of labelled rows.
-        n_test: rows to test on, at most half of those known.
-        repeats: independent draws of the labelled rows.
+        draws: `n_test` rows to test on, 2,000 by default, at most half of those known; `repeats`,
+            3 by default, independent draws of the labelled rows.
         rng: seed or Generator; draws the rows.
 
     Returns:
@@ -106,8 +106,7 @@ def downstream_score(
     given = check_labelled(codes, factors, factor_columns, rng)
     z, values, columns = given.codes, given.values, given.columns
     numbers = tuple(sorted(check_count(n, "labels", 2) for n in labels))
-    check_count(n_test, "n_test")
-    check_count(repeats, "repeats")
+    n_test, repeats = draw_counts(draws, n_test=(2_000, 1), repeats=(3, 1))
     numbered = [relabel(values[:, k]) for k in range(len(columns))]
     fewest = min(int((y >= 0).sum()) for y, _ in numbered)
     n_test = min(n_test, fewest // 2)

@@ -13,7 +13,7 @@ from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, check_log_var, read_codes
 from betavae.metrics._shared.binning import cut_factors
 from betavae.metrics._shared.checks import NotComputable
-from betavae.metrics._shared.factors import FactorTable, check_rows, read_table
+from betavae.metrics._shared.factors import FactorTable, check_rows, factor_table
 from betavae.metrics._shared.moments import active_latents
 from betavae.metrics._shared.results import Scored
 from betavae.metrics.catalogue import METRICS, WITHOUT_PROTOCOL, WITHOUT_RNG, Choice, choose
@@ -46,10 +46,7 @@ def evaluate(
     factors: Any = None,
     *,
     metrics: str | Sequence[str | Choice] = "fast",
-    protocol: str | Mapping[str, str] | None = None,
-    log_var: Any = None,
     factor_bins: int = 20,
-    known: Any = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     rng: int = 0,
     progress: Callable[[str], None] | None = None,
@@ -59,19 +56,16 @@ def evaluate(
     Args:
         representation: anything with `mean`, `log_var`, `factors` and `factor_names` (such as
             `betavae.runs.representation.Representation`, or `Codes`), or codes (N, M) themselves.
+            With log variances the codes have a prior: the Higgins score counts them in its unit,
+            and every result says how many latents are active.
         factors: (N, K) or (N,), in place of the representation's; numbers, text or a data frame,
-            whose names are kept. Continuous columns are cut into `factor_bins` bins of equal
-            frequency for metrics of discrete factors, and used as they are by SAP's R^2 and MCC.
+            whose names are kept; `factor_table` gives names, and says what is known. Continuous
+            columns are cut into `factor_bins` bins of equal frequency for metrics of discrete
+            factors, and used as they are by SAP's R^2 and MCC.
         metrics: names out of `evaluate_names()`, or a comma-separated string of them. ``"all"``:
             every metric with every protocol; ``"fast"``: without those that take a minute. A
-            metric without a protocol runs with its default one.
-        protocol: for metrics named without one: a protocol, used by each metric that has it, or
-            a protocol by metric.
-        log_var: (N, M), in place of the representation's. With it the codes have a prior: the
-            Higgins score counts them in its unit, and every result says how many latents are
-            active.
+            metric without a protocol runs with its default one; `choose` sets another.
         factor_bins: bins of a continuous factor.
-        known: booleans (N,) or (N, K): which factor values are known; None: all but -1.
         options: keyword arguments by metric or ``"metric:protocol"``.
         rng: seed; each metric is given this same seed, so a single one can be repeated alone.
         progress: called with ``"metric:protocol"`` before each metric.
@@ -96,20 +90,20 @@ def evaluate(
     whole = hasattr(representation, "mean") and hasattr(representation, "factors")
     source = representation if whole else Codes(representation)
     codes, reduction = read_codes(source.mean)
-    log_var = source.log_var if log_var is None else log_var
+    log_var = source.log_var
     if log_var is not None:
         log_var = check_log_var(log_var, codes, "")
-    numbers, binned, cut = _read_factors(source, factors, known, factor_bins, len(codes))
+    numbers, binned, cut = _read_factors(source, factors, factor_bins, len(codes))
     arrays: dict[str, Any] = {"codes": codes, "log_var": log_var, "factors": binned}
     names = () if binned is None else binned.names
     active, collapsed = _activity(codes, log_var)
     entries: dict[str, Entry] = {}
     skipped: dict[str, str] = {}
-    chosen = choose(metrics, protocol)
+    chosen = choose(metrics)
     for choice in chosen:
         metric, key = METRICS[choice.name], choice.key
         given = dict(arrays)
-        if choice.protocol in metric.numbers_for and cut and known is None:
+        if choice.protocol in metric.numbers_for and cut and numbers and numbers.known is None:
             given["factors"] = numbers
         missing = [name for name in choice.needs if given[name] is None]
         if missing:
@@ -167,22 +161,22 @@ def evaluate(
 
 
 def _read_factors(
-    source: Any, factors: Any, known: Any, bins: int, n_rows: int
+    source: Any, factors: Any, bins: int, n_rows: int
 ) -> tuple[FactorTable | None, FactorTable | None, list[int]]:
     """Return the factors as numbers, the same in bins, and the columns that were cut."""
     raw = source.factors if factors is None else factors
     if raw is None:
         return None, None, []
-    numbers = read_table(raw, known=known)
+    numbers = factor_table(raw)
     own = tuple(str(name) for name in getattr(source, "factor_names", ()) or ())
     if not numbers.named and len(own) == len(numbers.names):
         numbers = dataclasses.replace(numbers, names=own, named=True)
     check_rows(n_rows, numbers)
-    values, cut = cut_factors(numbers, bins, known)
+    values, cut = cut_factors(numbers, bins)
     lowest, highest = values.min(axis=0), values.max(axis=0)
     if (lowest == highest).all():
         raise InputError("factors must have a column of at least 2 values, got none")
-    return numbers, dataclasses.replace(numbers, values=values), cut
+    return numbers, dataclasses.replace(numbers, values=values, known=None), cut
 
 
 def _activity(codes: Array, log_var: Any) -> tuple[int | None, bool | None]:

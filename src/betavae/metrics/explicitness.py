@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from betavae.metrics._shared.arrays import Array, Floats, Ints
-from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice
+from betavae.metrics._shared.draws import Draws, draw_counts
 from betavae.metrics._shared.groups import relabel, split_rows
 from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.linear import fit_linear, fit_one_vs_rest, standardise
@@ -53,8 +54,7 @@ def explicitness_score(
     *,
     protocol: str = "ridgeway2018",
     factor_columns: Sequence[int] | None = None,
-    n_train: int = 10_000,
-    n_test: int = 5_000,
+    draws: Draws | None = None,
     rng: Seed = 0,
 ) -> ExplicitnessResult:
     """Mean area under the ROC curve of linear classifiers that read factors off the codes.
@@ -70,9 +70,8 @@ def explicitness_score(
             fitted, as the authors' code does. ``"locatello2019"``: one softmax regression a
             factor, C = 1, measured on rows not fitted.
         factor_columns: the columns of `factors` to score; None: all.
-        n_train: rows to fit; with too few rows all of them, or two thirds for
-            ``"locatello2019"``.
-        n_test: other rows; with too few rows what is left.
+        draws: `n_train` rows to fit, 10,000 by default, with too few rows all of them, or two
+            thirds for ``"locatello2019"``; `n_test` other rows, 5,000, or what is left.
         rng: seed or Generator; draws the rows.
 
     Returns:
@@ -97,8 +96,7 @@ def explicitness_score(
     check_choice(protocol, "protocol", PROTOCOLS)
     given = check_labelled(codes, factors, factor_columns, rng)
     codes, values, columns = given.codes, given.values, given.columns
-    check_count(n_train, "n_train", 2)
-    check_count(n_test, "n_test")
+    n_train, n_test = draw_counts(draws, n_train=(10_000, 2), n_test=(5_000, 1))
     softmax = protocol == "locatello2019"
     scored = 1 if softmax else 0  # which rows the score is measured on: others, or those fitted
     generator = as_generator(rng)

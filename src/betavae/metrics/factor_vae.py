@@ -14,8 +14,8 @@ from betavae.metrics._shared.checks import (
     Seed,
     as_generator,
     check_choice,
-    check_count,
 )
+from betavae.metrics._shared.draws import Draws, draw_counts
 from betavae.metrics._shared.groups import Groups, relabel
 from betavae.metrics._shared.halves import draw_halves, resampled_interval
 from betavae.metrics._shared.labelled import check_labelled
@@ -64,9 +64,7 @@ def factor_vae_score(
     *,
     protocol: str = "locatello2019",
     factor_columns: Sequence[int] | None = None,
-    n_train: int | None = None,
-    n_test: int | None = None,
-    batch_size: int | None = None,
+    draws: Draws | None = None,
     dead_std: float | None = None,
     rng: Seed = 0,
 ) -> FactorVaeResult:
@@ -86,9 +84,8 @@ def factor_vae_score(
             standard deviation up to 0.05 left out (see `live_latents`). ``"exact"``: no sampling;
             one vote a factor value, from all the rows that have it, each factor weighing the same.
         factor_columns: the columns of `factors` to hold fixed; None: all.
-        n_train: votes to train on; None: as the protocol says.
-        n_test: votes to test on; None: as the protocol says.
-        batch_size: rows a vote; None: as the protocol says.
+        draws: `n_train` and `n_test` votes, and `batch_size` rows a vote; what is None is as the
+            protocol says. ``"exact"`` draws nothing.
         dead_std: standard deviation up to which a latent is left out; None: as the protocol says.
         rng: seed or Generator.
 
@@ -134,9 +131,12 @@ def factor_vae_score(
             score = _majority(votes, votes)
             interval = jackknife_interval(parts, _exact_score)
     else:
-        train = check_count(settings[0] if n_train is None else n_train, "n_train")
-        test = check_count(settings[1] if n_test is None else n_test, "n_test")
-        rows = check_count(settings[2] if batch_size is None else batch_size, "batch_size", 2)
+        train, test, rows = draw_counts(
+            draws,
+            n_train=(settings[0], 1),
+            n_test=(settings[1], 1),
+            batch_size=(settings[2], 2),
+        )
         if len(latents):
             part = codes if live.all() else codes[:, latents]
             if part.dtype.kind != "f":

@@ -11,7 +11,8 @@ import numpy as np
 
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, Ints
-from betavae.metrics._shared.checks import Seed, as_generator, check_choice, check_count
+from betavae.metrics._shared.checks import Seed, as_generator, check_choice
+from betavae.metrics._shared.draws import Draws, draw_counts
 from betavae.metrics._shared.groups import Groups
 from betavae.metrics._shared.halves import draw_halves, resampled_interval
 from betavae.metrics._shared.labelled import check_labelled
@@ -72,12 +73,8 @@ def higgins_score(
     *,
     protocol: str = "higgins2017",
     factor_columns: Sequence[int] | None = None,
-    factor_names: Sequence[str] | None = None,
     unit: str | float = "std",
-    n_pairs: int | None = None,
-    n_train: int = 10_000,
-    n_test: int = 5_000,
-    seeds: int = 3,
+    draws: Draws | None = None,
     rng: Seed = 0,
 ) -> HigginsResult:
     """Score codes by how well a linear classifier names the factor that pairs of rows share.
@@ -92,23 +89,22 @@ def higgins_score(
         codes: (N, M) numbers, one row an image; posterior means, PCA scores, pixels. Vectors
             (N, M, D) count by their first principal component.
         factors: (N, K) whole numbers or text; -1 where not known. The rows may be any subset of
-            a grid. Factors that take one value only are left out, which the result says.
+            a grid. Names come with a data frame or a `factor_table`. Factors that take one value
+            only are left out, which the result says.
         protocol: ``"higgins2017"``: softmax regression at the optimum of its loss, L = 20 by
             default. ``"higgins2017-adagrad"``: the same loss by 30,000 steps of Adagrad at 1e-2
             on 64 points each, which ends short of the optimum. Both leave out the shape of the
             2D shapes (it is resampled freely), told by the factors' names. ``"locatello2019"``:
             every factor, L = 64, scikit-learn's LogisticRegression.
         factor_columns: the columns of `factors` to hold fixed; None: as the protocol says.
-        factor_names: names of the columns; None: those of a data frame, or none.
         unit: what codes are counted in, for the first two protocols. ``"prior"``: as they are,
             for codes under a unit-variance prior (Eq. 5 has no rescaling): codes that vary by
             less than about a thousandth of it score chance. ``"std"``: in the largest latent's
             standard deviation, for codes of unknown unit: a collapsed model's codes then look
             like any others. A number: that.
-        n_pairs: L; the paper does not state it, and the score rises with it.
-        n_train: training points.
-        n_test: test points.
-        seeds: independent repetitions (pairs and, for few rows, halves differ).
+        draws: `n_pairs` is L, which the paper does not state: the score rises with it. `n_train`
+            and `n_test` points, 10,000 and 5,000 by default; `repeats`, 3 by default, for which
+            pairs and, for few rows, halves differ.
         rng: seed or numpy Generator.
 
     Returns:
@@ -130,21 +126,23 @@ def higgins_score(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> factors = rng.integers(0, 8, size=(4000, 3))
-    >>> float(higgins_score(factors, factors, n_train=1000, n_test=1000, seeds=1)) > 0.99
+    >>> float(higgins_score(factors, factors, draws=Draws(1000, 1000, repeats=1))) > 0.99
     True
     """
     check_choice(protocol, "protocol", PROTOCOLS)
     published = protocol != "locatello2019"
     given = check_labelled(
-        codes, factors, factor_columns, rng,
-        factor_names=factor_names, several=True, without_shape=published,
-    )  # fmt: skip
+        codes, factors, factor_columns, rng, several=True, without_shape=published
+    )
     codes, values, columns = given.codes, given.values, given.columns
     n_factors = values.shape[1]
-    pairs = check_count((20 if published else 64) if n_pairs is None else n_pairs, "n_pairs")
-    check_count(n_train, "n_train", n_factors)
-    check_count(n_test, "n_test")
-    check_count(seeds, "seeds")
+    n_train, n_test, pairs, repeats = draw_counts(
+        draws,
+        n_train=(10_000, n_factors),
+        n_test=(5_000, 1),
+        n_pairs=(20 if published else 64, 1),
+        repeats=(3, 1),
+    )
     generator = as_generator(rng)
     unit_name, size = ("given", 1.0) if not published else _unit(codes, unit, generator)
 
@@ -179,17 +177,17 @@ def higgins_score(
         fit = fit_softmax(train / train.dtype.type(size), train_labels, n_factors)
         return float((fit.predict(test / test.dtype.type(size)) == test_labels).mean())
 
-    counts, steps = zip(*thread_map(one_seed, generator.spawn(seeds)), strict=True)
+    counts, steps = zip(*thread_map(one_seed, generator.spawn(repeats)), strict=True)
     scores = [float(np.trace(c) / n_test) for c in counts]
     score = float(np.mean(scores))
     return HigginsResult(
         score=score,
         interval=resampled_interval(
-            score, (n_test * seeds, n_test), values, generator, score_without
+            score, (n_test * repeats, n_test), values, generator, score_without
         ),
         protocol=protocol,
         about=given.about,
-        deviation=float(np.std(scores, ddof=1)) if seeds > 1 else 0.0,
+        deviation=float(np.std(scores, ddof=1)) if repeats > 1 else 0.0,
         scores=tuple(scores),
         n_pairs=pairs,
         n_train=n_train,

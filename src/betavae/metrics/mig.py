@@ -61,7 +61,6 @@ def mig_score(
     protocol: str = "locatello2019",
     log_var: Any = None,
     factor_columns: Sequence[int] | None = None,
-    factor_names: Sequence[str] | None = None,
     bins: int = 20,
     rng: Seed = 0,
 ) -> MigResult:
@@ -73,14 +72,14 @@ def mig_score(
 
     Args:
         codes: (N, M) numbers; posterior means for a VAE.
-        factors: (N, K) whole numbers, -1 where not known (see `bin_factors` for continuous ones).
+        factors: (N, K) whole numbers, -1 where not known (see `bin_factors` for continuous ones);
+            names come with a data frame or a `factor_table`.
         protocol: ``"locatello2019"``: every factor; equal-width histograms of the codes with
             `bins` bins. ``"chen2018"``: z drawn from q(z | x), so `log_var` is needed; entropies
             of the aggregate posterior of all rows and of each factor value; for the factors of
             the 2D shapes, told by their names, all but the shape.
         log_var: (N, M) log variances of q(z | x), for ``"chen2018"``.
         factor_columns: the columns of `factors` to score; None: as the protocol says.
-        factor_names: names of the columns; None: those of a data frame, or none.
         bins: bins of a latent, for ``"locatello2019"``.
         rng: seed or Generator; only draws the blocks of rows behind the interval.
 
@@ -109,9 +108,7 @@ def mig_score(
     """
     chen = protocol == "chen2018"
     check_choice(protocol, "protocol", PROTOCOLS)
-    given = check_labelled(
-        codes, factors, factor_columns, rng, factor_names=factor_names, without_shape=chen
-    )
+    given = check_labelled(codes, factors, factor_columns, rng, without_shape=chen)
     codes, values, columns = given.codes, given.values, given.columns
     if chen:
         log_var = check_log_var(log_var, codes, f"for protocol {protocol!r}")

@@ -15,9 +15,9 @@ from betavae.metrics._shared.checks import (
     Seed,
     as_generator,
     check_choice,
-    check_count,
 )
 from betavae.metrics._shared.correlation import check_numbered, pair_sums, squared_correlation
+from betavae.metrics._shared.draws import Draws, draw_counts
 from betavae.metrics._shared.groups import relabel, split_rows
 from betavae.metrics._shared.labelled import check_labelled
 from betavae.metrics._shared.parallel import thread_map
@@ -55,8 +55,7 @@ def sap_score(
     *,
     protocol: str = "locatello2019",
     factor_columns: Sequence[int] | None = None,
-    n_train: int = 10_000,
-    n_test: int = 5_000,
+    draws: Draws | None = None,
     rng: Seed = 0,
 ) -> SapResult:
     """Mean gap between how well the best and the second best single latent predict a factor.
@@ -72,8 +71,8 @@ def sap_score(
             classes and C = 0.01. ``"kumar2018"``: S is R^2 of a line, i.e. the squared
             correlation, over all rows.
         factor_columns: the columns of `factors` to score; None: all.
-        n_train: rows to train on; with too few rows, two thirds of them.
-        n_test: rows to test on; with too few rows, the other third.
+        draws: `n_train` and `n_test` rows for the SVM, 10,000 and 5,000 by default; with too few
+            rows, two thirds and one third of them.
         rng: seed or Generator; draws the rows, and the blocks behind the interval.
 
     Returns:
@@ -109,8 +108,10 @@ def sap_score(
         )
     else:
         given = check_labelled(codes, factors, factor_columns, rng)
-        counts = check_count(n_train, "n_train", 2), check_count(n_test, "n_test")
-        matrix, correct, train, test = _svm_accuracy(given.codes, given.values, counts, generator)
+        n_train, n_test = draw_counts(draws, n_train=(10_000, 2), n_test=(5_000, 1))
+        matrix, correct, train, test = _svm_accuracy(
+            given.codes, given.values, (n_train, n_test), generator
+        )
         gaps = _gaps(matrix)
         error = np.sqrt(np.mean(_gap_variances(matrix, correct)) / len(gaps))
         interval = normal_interval(float(gaps.mean()), float(error))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from betavae.models.latents import Gaussian as Gaussian
     from betavae.models.latents import Point as Point
     from betavae.models.likelihoods import Bernoulli as Bernoulli
+    from betavae.models.likelihoods import ContinuousBernoulli as ContinuousBernoulli
     from betavae.models.likelihoods import Gaussian as GaussianLikelihood  # noqa: F401
     from betavae.models.linear import Affine as Affine
     from betavae.models.networks import NETWORKS as NETWORKS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Affine": "linear",
     "Bernoulli": "likelihoods",
+    "ContinuousBernoulli": "likelihoods",
     "DCIGN": "dcign",
     "Gaussian": "latents",
     "GaussianLikelihood": "likelihoods:Gaussian",

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from betavae.config import Config
+from betavae.models.likelihoods import NO_LIKELIHOOD
 from betavae.objectives.beta import BetaOptions
 from betavae.report.score_words import Tile
 from betavae.report.settings_words import number
@@ -63,7 +64,7 @@ def lead(run: OpenRun) -> str:
     kind = "grey" if channels == 1 else "colour"
     model = (
         f"a variational autoencoder of {config.latents} latents ({config.network} network, "
-        f"{config.likelihood.name.capitalize()} likelihood)"
+        f"{config.likelihood.title} likelihood)"
         if config.method.name == "vae"
         else f"{config.method.title} with {config.latents} latents"
     )
@@ -104,7 +105,12 @@ def _terms(run: OpenRun) -> list[Tile]:
         return [Tile("Latents", f"{active}", f"of {config.latents}", "that move the picture")]
     active = int(run.scale.active.sum())
     found = [
-        Tile("Distortion", _nats(run.distortion), "nats", "−log p(x|z) per image: what is lost"),
+        Tile(
+            "Distortion",
+            _nats(run.distortion),
+            "nats",
+            NO_LIKELIHOOD if run.is_no_likelihood else "−log p(x|z) per image: what is lost",
+        ),
         Tile(
             "Rate",
             _nats(float(run.rates.sum())),

@@ -19,6 +19,7 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.kept_images import kept_images
 from betavae.models.latents import Gaussian
+from betavae.models.likelihoods import Bernoulli
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
@@ -75,6 +76,12 @@ class OpenRun:
     def distortion(self) -> float | None:
         """Nats per image, mean over `sample` images; None for methods without a likelihood."""
         return self._terms[0]
+
+    @property
+    def is_no_likelihood(self) -> bool:
+        """Whether the distortion is a Bernoulli cross-entropy of pixels other than 0 and 1."""
+        own = isinstance(self.model, VAE) and isinstance(self.model.likelihood, Bernoulli)
+        return own and not self.dataset.images.binary
 
     @property
     def scale(self) -> Scale:

@@ -11,7 +11,7 @@ import numpy as np
 
 from betavae import figures
 from betavae._system.errors import InputError
-from betavae.metrics import dci_scores, higgins_score, mig_score
+from betavae.metrics import Draws, dci_scores, factor_table, higgins_score, mig_score
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.scores import SCORES, kept_scores
@@ -86,10 +86,9 @@ def score_pairs(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
         found = [
             higgins_score(
                 codes.mean,
-                factors,
-                factor_names=codes.factor_names or None,
+                factor_table(factors, codes.factor_names or None),
                 unit=codes.unit,
-                n_pairs=pairs,
+                draws=Draws(n_pairs=pairs),
                 rng=options.seed,
             )
             for pairs in PAIRS

@@ -9,6 +9,7 @@ from pathlib import Path
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.data.code_files import load_representation
+from betavae.metrics._shared.draws import Draws
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
@@ -170,7 +171,9 @@ def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results
             codes,
             metrics=asked,
             factor_bins=options.factor_bins,
-            options={} if options.n_pairs is None else {"higgins": {"n_pairs": options.n_pairs}},
+            options={}
+            if options.n_pairs is None
+            else {"higgins": {"draws": Draws(n_pairs=options.n_pairs)}},
             rng=options.seed,
             progress=lambda key: bar.update(task, description=key, completed=keys.index(key)),
         )

@@ -50,9 +50,7 @@ def five_factors(model: Model, dataset: Dataset) -> dict[str, float]:
     four = (1, 2, 3, 4)
     mig = mig_score(mean, factors, protocol="chen2018", log_var=codes.log_var, factor_columns=four)
     return {
-        "higgins": float(
-            higgins_score(mean, factors, factor_columns=four, n_pairs=20, unit="prior")
-        ),
+        "higgins": float(higgins_score(mean, factors, factor_columns=four, unit="prior")),
         "shape": readout_score(mean, factors[:, 0]),
         "orientation": readout_score(of_hearts.codes, angle, kind="circle"),
         "mig": float(mig),

@@ -14,6 +14,7 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.config import Config
+from betavae.metrics import Draws, factor_table
 from betavae.metrics.higgins import higgins_score
 from betavae.metrics.udr import model_centrality, udr_scores
 from betavae.runs.opened import open_run, sample_rows, seed_rows
@@ -118,10 +119,9 @@ def rank_runs(
             [
                 higgins_score(
                     found.mean,
-                    factors,
-                    factor_names=found.factor_names or None,
+                    factor_table(factors, found.factor_names or None),
                     unit=found.unit,
-                    n_pairs=pairs,
+                    draws=Draws(n_pairs=pairs),
                     rng=seed,
                 ).score
                 for found in codes

@@ -28,7 +28,8 @@ from betavae.studies.table_set import protocol_on
 from betavae.studies.table_work import fit_work, moments_work, score_work
 
 PAIRS = 20  # the paper does not state L; docs/table.md shows the score against it
-CURVE = (1, 5, 10, 20, 40, 64, 100)
+CURVE = (5, 20, 64, 200)
+RULES = ("higgins2017", "higgins2017-adagrad")  # the optimum of the loss, and counted steps
 CLASSIFIERS = 3
 
 
@@ -134,7 +135,7 @@ def fit_cells(plan: Plan) -> list[Cell]:
             continue
         options = presets.scaled(dict(row.options), plan.images[row.key])
         for replica in range(plan.replicas[row.key] if row.repeated else 1):
-            config = {**options, "seed": replica}
+            config = {**options, "seed": presets.FIRST_SEED + replica}
             if plan.data != "shapes2d":
                 config["data"] = plan.data
             if plan.quick:
@@ -143,15 +144,21 @@ def fit_cells(plan: Plan) -> list[Cell]:
     return cells
 
 
-def _score_cell(plan: Plan, row: Row, replica: int, pairs: int, seeds: int, group: str) -> Cell:
+def _score_cell(
+    plan: Plan, row: Row, replica: int, *, pairs: int = PAIRS, rule: str | None = None
+) -> Cell:
+    """Return the cell of a fit's score; with a rule, a point of its score against L."""
     fit = replica if row.repeated else 0
+    adagrad = "-adagrad" if rule == RULES[1] else ""
+    name = f"scores/{row.key}/{replica}"
     return Cell(
-        f"{group}/{row.key}/{replica}" + (f"-L{pairs}" if group == "curve" else ""),
+        name if rule is None else f"curve/{row.key}/{replica}-L{pairs}{adagrad}",
         {
             "codes": f"models/{row.key}/{fit}" if row.options is not None else row.key,
-            "replica": replica,
+            "replica": presets.FIRST_SEED + replica,
+            "protocol": rule or RULES[0],
             "n_pairs": pairs,
-            "seeds": seeds,
+            "seeds": CLASSIFIERS if rule is None else 1,
             "rows": plan.rows,
             "points": [200, 100] if plan.quick else [10_000, 5_000],
         },
@@ -161,18 +168,19 @@ def _score_cell(plan: Plan, row: Row, replica: int, pairs: int, seeds: int, grou
 def score_cells(plan: Plan) -> list[Cell]:
     """Return a cell a fit, in which its classifiers are trained."""
     return [
-        _score_cell(plan, row, replica, PAIRS, CLASSIFIERS, "scores")
+        _score_cell(plan, row, replica)
         for row in plan.chosen()
         for replica in range(plan.replicas[row.key])
     ]
 
 
 def curve_cells(plan: Plan) -> list[Cell]:
-    """Return a cell a method and L, up to three fits with one classifier each."""
+    """Return a cell a method, L and rule, up to three fits with one classifier each."""
     return [
-        _score_cell(plan, row, replica, pairs, 1, "curve")
+        _score_cell(plan, row, replica, pairs=pairs, rule=rule)
         for row in plan.chosen()
         for pairs in ((5, PAIRS) if plan.quick else CURVE)
+        for rule in (RULES[:1] if plan.quick else RULES)
         for replica in range(min(plan.replicas[row.key], 3 if row.repeated else 1))
     ]
 
@@ -203,23 +211,31 @@ def summary(plan: Plan, folder: Path) -> dict[str, Any]:
             missing.append(row.name)
             continue
         scores = [float(score) for result in scored for score in result["scores"]]
-        kept = drop_lower_half(scores)
-        curve: dict[str, list[float]] = {}
+        half = drop_lower_half(scores)
+        # Where nothing is fitted anew, the better half would only be the luckier classifiers.
+        kept = half if row.repeated else sorted(scores, reverse=True)
+        curves: dict[str, dict[str, list[float]]] = {rule: {} for rule in RULES}
         for cell in curve_cells(part):
             if (result := finished(folder, cell)) is not None:
+                curve = curves[cell.options["protocol"]]
                 curve.setdefault(str(cell.options["n_pairs"]), []).extend(result["scores"])
         rows.append(
             {
                 "method": row.key,
                 "name": row.name,
                 "score": float(np.mean(kept)),
-                "deviation": float(np.std(kept, ddof=1)) if len(kept) > 1 else 0.0,
+                "deviation": _deviation(kept),
                 "paper_percent": list(row.paper),
                 "replicas": len(fits) if row.repeated else 1,
                 "scores": scores,
                 "kept": kept,
+                "better_half": float(np.mean(half)),
+                "better_half_deviation": _deviation(half),
                 "mean_of_all": float(np.mean(scores)),
-                "against_pairs": curve,
+                "deviation_of_all": _deviation(scores),
+                "against_pairs": curves[RULES[0]],
+                "against_pairs_adagrad": curves[RULES[1]],
+                **made_of(part, row),
                 "rows_scored": scored[0]["rows"],
                 "images": fits[0]["images"] if fits else 0,
                 "fits": fits,
@@ -234,7 +250,7 @@ def summary(plan: Plan, folder: Path) -> dict[str, Any]:
     return {
         "study": STUDY_NAME,
         "data": plan.data,
-        "protocol": "higgins2017",
+        "protocol": RULES[0],
         "n_pairs": PAIRS,
         "classifiers": CLASSIFIERS,
         "quick": plan.quick,
@@ -242,6 +258,27 @@ def summary(plan: Plan, folder: Path) -> dict[str, Any]:
         "missing": missing,
         "rows": rows,
     }
+
+
+def _deviation(scores: Sequence[float]) -> float:
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+
+
+def made_of(plan: Plan, row: Row) -> dict[str, Any]:
+    """Say what a row was fitted with: network, optimiser, beta, and seeds."""
+    cells = fit_cells(plan.only([row.key]))
+    if not cells:
+        return {"network": "none", "optimiser": "none", "seeds": []}
+    config = Config.from_mapping(cells[0].options["config"])
+    name = config.method.name
+    if name in ("pca", "ica"):
+        network, optimiser = f"{config.latents} components", "none"
+    else:
+        network = config.network if name == "vae" else f"the method's own, {config.latents} codes"
+        how = config.optimiser
+        optimiser = f"{how.name} {how.learning_rate:g}, batch {config.batch}"
+    seeds = [cell.options["config"]["seed"] for cell in cells] if row.repeated else []
+    return {"network": network, "optimiser": optimiser, "seeds": seeds}
 
 
 def _results(folder: Path, cells: Sequence[Cell]) -> list[dict[str, Any]] | None:

@@ -37,17 +37,21 @@ class Row:
     repeated: bool = True
 
 
-# In the order of Fig. 5 (left); then its last three with the paper's network and optimiser.
+# In the order of Fig. 5 (left), each schedule of beta with both end weights; then the paper's last
+# three with its network and optimiser.
 ROWS = (
     Row("truth", "Ground truth", (100.0, 0.0), None, repeated=False),
     Row("pixels", "Raw pixels", (45.75, 0.8), None, repeated=False),
     Row("pca", "PCA", (84.9, 0.4), presets.PCA, repeated=False),
-    Row("ica", "ICA", (42.03, 10.6), presets.ICA),
+    Row("ica", "ICA, 10 sources", (42.03, 10.6), presets.ICA),
+    Row("ica-150", "ICA, 150 sources", (42.03, 10.6), presets.ICA_150),
     Row("dcign", "DC-IGN", (99.3, 0.1), presets.DCIGN),
     Row("infogan", "InfoGAN", (73.5, 0.9), presets.INFOGAN),
     Row("untrained", "VAE untrained", (44.14, 2.5), presets.UNTRAINED),
-    Row("vae", "VAE", (61.58, 0.5), presets.VAE),
-    Row("beta-vae", "beta-VAE", (99.23, 0.1), presets.BETA_VAE),
+    Row("vae", "VAE, beta 1", (61.58, 0.5), presets.VAE),
+    Row("vae-falling", "VAE, beta 24 to 1", (61.58, 0.5), presets.VAE_FALLING),
+    Row("beta-vae-constant", "beta-VAE, beta 4", (99.23, 0.1), presets.BETA_VAE_CONSTANT),
+    Row("beta-vae", "beta-VAE, beta 24 to 4", (99.23, 0.1), presets.BETA_VAE),
     Row("untrained-fc", "VAE untrained, FC", (44.14, 2.5), presets.PAPER_UNTRAINED),
     Row("vae-fc", "VAE, FC", (61.58, 0.5), presets.PAPER_VAE),
     Row("beta-vae-fc", "beta-VAE, FC", (99.23, 0.1), presets.PAPER_BETA_VAE),

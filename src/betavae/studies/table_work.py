@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from betavae._system.files import write_beside
 from betavae.config import Config
 from betavae.data.dataset import Dataset
+from betavae.metrics import Draws
 from betavae.metrics.higgins import higgins_score
 from betavae.models import linear
 from betavae.runs.representation import Representation, represent
@@ -155,8 +156,8 @@ def score_work(study: Path, data: str, folder: Path, options: dict[str, Any]) ->
     for classifier in range(options["seeds"]):
         found = [
             higgins_score(
-                codes, factors, factor_columns=scored, unit=unit, n_pairs=options["n_pairs"],
-                n_train=n_train, n_test=n_test, seeds=1,
+                codes, factors, protocol=options["protocol"], factor_columns=scored, unit=unit,
+                draws=Draws(n_train, n_test, options["n_pairs"], repeats=1),
                 rng=np.random.default_rng((options["replica"], classifier)),
             )
             for codes, factors, unit in kept

@@ -11,8 +11,7 @@ from betavae.metrics._shared.checks import check_count
 from betavae.metrics._shared.factors import (
     UNKNOWN,
     FactorTable,
-    known_values,
-    read_table,
+    factor_table,
     refuse_below_unknown,
 )
 from betavae.metrics._shared.parallel import thread_map
@@ -71,17 +70,17 @@ def bin_factors(factors: Any, *, bins: int = 20, known: Any = None) -> Ints:
     >>> bin_factors([[2], [0], [2], [0]], known=[True, True, True, False]).ravel()
     array([ 2,  0,  2, -1])
     """
-    return cut_factors(read_table(factors, known=known), bins, known)[0]
+    return cut_factors(factor_table(factors, known=known), bins)[0]
 
 
-def cut_factors(table: FactorTable, bins: int, known: Any = None) -> tuple[Ints, list[int]]:
+def cut_factors(table: FactorTable, bins: int) -> tuple[Ints, list[int]]:
     """`bin_factors` of a table that was read, and which columns were cut into bins."""
     check_count(bins, "bins", 2)
-    array, mask = table.values, known_values(table, known)
+    array, known = table.values, table.known
     result = np.full(array.shape, UNKNOWN, np.int64, order="F")
     cut = []
     for k in range(array.shape[1]):
-        rows = np.flatnonzero(mask[:, k])
+        rows = np.arange(len(array)) if known is None else np.flatnonzero(known[:, k])
         column = array[rows, k]
         if not len(rows):
             continue

@@ -13,7 +13,7 @@ from betavae.metrics._shared.checks import Seed
 from betavae.metrics._shared.factors import (
     check_columns,
     check_rows,
-    read_table,
+    factor_table,
     refuse_below_unknown,
 )
 from betavae.metrics._shared.labelled import Labelled
@@ -32,7 +32,7 @@ def check_numbered(
         InputError: naming the argument, what was expected and what came.
     """
     array, reduction = read_codes(codes)
-    table = read_table(factors)
+    table = factor_table(factors)
     columns = check_columns(factor_columns, len(table.names))
     check_rows(len(array), table)
     keep, known = [], []

@@ -34,31 +34,45 @@ class FactorTable:
         values: (N, K) numbers; -1 where not known.
         names: one name a column.
         named: whether the names were given; else they are ``factor0``, ``factor1``, ...
+        known: (N, K) which values are known; None: all but -1.
     """
 
     values: Array
     names: tuple[str, ...]
     named: bool
+    known: Array | None = None
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         return np.asarray(self.values, dtype)
 
 
-def read_table(factors: Any, names: Sequence[str] | None = None, known: Any = None) -> FactorTable:
-    """Read factors from an array (N, K) or (N,), a tensor, a data frame or lists.
+def factor_table(
+    factors: Any, names: Sequence[str] | None = None, known: Any = None
+) -> FactorTable:
+    """Factors with names and with what is known of them, as every metric takes them.
 
     Text becomes numbers in alphabetical order; an empty cell of a text column is not known.
 
     Args:
-        factors: the factors.
-        names: names of the columns; None: those of the data frame, or numbers.
-        known: booleans (N,) or (N, K): where values are known; elsewhere NaN is allowed.
+        factors: an array (N, K) or (N,), a tensor, a data frame or lists.
+        names: names of the columns; None: those of the data frame, or ``factor0``, ``factor1``,
+            ... The protocols that leave out the shape of the 2D shapes go by the names.
+        known: booleans (N,) or (N, K): where values are known; elsewhere NaN is allowed. None:
+            all but -1.
 
-    >>> read_table([["heart", "small"], ["square", "large"]]).values.tolist()
-    [[0, 1], [1, 0]]
+    Raises:
+        InputError: for factors, names or a mask that cannot be used, naming which.
+
+    >>> factor_table([["heart", "small"], ["square", "large"]], names=["shape", "size"])
+    FactorTable(values=array([[0, 1],
+           [1, 0]]), names=('shape', 'size'), named=True, known=None)
     """
-    if isinstance(factors, FactorTable):
+    if isinstance(factors, FactorTable) and names is None and known is None:
         return factors
+    if isinstance(factors, FactorTable):
+        own = factors.names if factors.named and names is None else names
+        known = factors.known if known is None else known
+        return factor_table(factors.values, own, known)
     framed = frame_columns(factors)
     if framed is None:
         array = to_array(factors, "factors")
@@ -81,14 +95,14 @@ def read_table(factors: Any, names: Sequence[str] | None = None, known: Any = No
     chosen = tuple(str(name) for name in names or framed_names)
     if names and len(chosen) != array.shape[1]:
         raise InputError(
-            f"factor_names must have a name for each of {array.shape[1]} factors, got {len(chosen)}"
+            f"names must be one for each of {array.shape[1]} factors, got {len(chosen)}"
         )
-    if known is not None and array.dtype.kind == "f":
-        array = np.where(_mask(known, array.shape), array, 0.0)
+    mask = None if known is None else _mask(known, array.shape)
+    if mask is not None and array.dtype.kind == "f":
+        array = np.where(mask, array, 0.0)
     array = check_numbers(array, "factors", whole=True)
-    return FactorTable(
-        array, chosen or tuple(f"factor{k}" for k in range(array.shape[1])), bool(chosen)
-    )
+    numbered = tuple(f"factor{k}" for k in range(array.shape[1]))
+    return FactorTable(array, chosen or numbered, bool(chosen), mask)
 
 
 def _labels(column: Array, name: str) -> Array:
@@ -127,11 +141,6 @@ def _mask(known: Any, shape: tuple[int, ...]) -> Array:
     return mask
 
 
-def known_values(table: FactorTable, known: Any) -> Array:
-    """Return which values are known: by `known` where it is given, else all of them (N, K)."""
-    return np.ones(table.values.shape, bool) if known is None else _mask(known, table.values.shape)
-
-
 def refuse_below_unknown(column: Array, name: str) -> None:
     """Raise `InputError` for whole numbers below -1, and for a column of -1 and 1 alone.
 
@@ -156,7 +165,6 @@ def check_factors(
     n_rows: int | None = None,
     *,
     columns: tuple[int, ...] | None = None,
-    names: Sequence[str] | None = None,
 ) -> tuple[Ints, FactorTable, tuple[int, ...]]:
     """Return discrete factors (N, K) int64, the table they come from, and which columns they are.
 
@@ -167,8 +175,8 @@ def check_factors(
     >>> check_factors([[0, 1], [1, 1]])[2]
     (0,)
     """
-    table = read_table(factors, names)
-    array = table.values
+    table = factor_table(factors)
+    array = table.values if table.known is None else np.where(table.known, table.values, UNKNOWN)
     if n_rows is not None:
         check_rows(n_rows, table)
     chosen = check_columns(columns, array.shape[1])

@@ -9,7 +9,7 @@ from typing import Any
 from betavae._system.errors import InputError
 from betavae.metrics._shared.arrays import Array, read_codes
 from betavae.metrics._shared.checks import Seed
-from betavae.metrics._shared.factors import SHAPES_2D, check_columns, check_factors, read_table
+from betavae.metrics._shared.factors import SHAPES_2D, check_columns, check_factors, factor_table
 from betavae.metrics._shared.results import About
 
 
@@ -36,7 +36,6 @@ def check_labelled(
     factor_columns: Sequence[int] | None,
     rng: Seed,
     *,
-    factor_names: Sequence[str] | None = None,
     several: bool = False,
     without_shape: bool = False,
 ) -> Labelled:
@@ -47,7 +46,6 @@ def check_labelled(
         factors: (N, K) whole numbers, -1 where not known, or text.
         factor_columns: the columns to use; None: all that take several values.
         rng: the seed, which the result records.
-        factor_names: names of the factors, where the array has none.
         several: whether it takes two factors or more to tell apart.
         without_shape: whether, by default, the shape of the 2D shapes is left out: it is when
             the factors have the names of theirs, and in no other case.
@@ -56,7 +54,7 @@ def check_labelled(
         InputError: naming the argument, what was expected and what came.
     """
     array, reduction = read_codes(codes)
-    table = read_table(factors, factor_names)
+    table = factor_table(factors)
     chosen = None
     if factor_columns is not None:
         chosen = check_columns(factor_columns, len(table.names))
