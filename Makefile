@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[all,dev,docs]'
 	touch $@
 
-demo: $(STAMP)  ## the main job on real input: train, score and report, about nine minutes on two cores
+demo: $(STAMP)  ## the main job on real input: train, score and report
 	$(BIN)/betavae demo
 
 test: $(STAMP)  ## the whole test suite
