@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from betavae.objectives.ada_vae import AdaGVAEOptions, AdaMLVAEOptions, adagvae, adamlvae
 from betavae.objectives.beta import BetaOptions, beta_vae
 from betavae.objectives.capacity_vae import CapacityOptions, capacity
 from betavae.objectives.constrained_vae import ConstrainedOptions, constrained
@@ -23,6 +24,8 @@ AnyObjective = (
     | DIPOptions
     | InfoVAEOptions
     | SettleOptions
+    | AdaGVAEOptions
+    | AdaMLVAEOptions
     | CustomOptions
 )
 """The options of every objective: a new one is named here and nowhere else."""
@@ -33,6 +36,8 @@ __all__ = [
     "Stateful",
     "Step",
     "Terms",
+    "adagvae",
+    "adamlvae",
     "asks",
     "beta_vae",
     "capacity",
