@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from betavae._system.options import Options
-from betavae.models.latents import _OfTensor
+from betavae.models.latents import OfTensor
 from betavae.models.likelihoods import at_least_float32
-
-EDGE = 1e-3  # how far FSQ stays inside its outermost levels' rounding
 
 
 class QuantisedPosterior(NamedTuple):
@@ -66,7 +64,7 @@ class QuantisedPosterior(NamedTuple):
         """Return the indices."""
         return {"index": self.index}
 
-    def map(self, function: _OfTensor) -> QuantisedPosterior:
+    def map(self, function: OfTensor) -> QuantisedPosterior:
         """Return the posterior with `function` applied to everything that has a row an image."""
         rows = (function(part) for part in self[:4])
         return QuantisedPosterior(*rows, self.pull, self.hold)
@@ -137,7 +135,8 @@ class Quantised(nn.Module):
 class FiniteScalar(nn.Module):
     """M latents, each bounded and rounded to fixed levels in -1 to 1: FSQ.
 
-    Nothing but encoder and decoder is learnt, and there are no further losses.
+    Nothing but encoder and decoder is learnt, and there are no further losses. The levels are even
+    from -1 to 1, of an odd number those of the paper; of an even one the paper's are off-centre.
 
     Args:
         latents: M.

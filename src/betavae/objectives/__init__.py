@@ -10,6 +10,7 @@ from betavae.objectives.custom import CustomOptions
 from betavae.objectives.dip_vae import DIPOptions, dip
 from betavae.objectives.factor_vae import FactorOptions, factor
 from betavae.objectives.info_vae import InfoVAEOptions, infovae
+from betavae.objectives.joint_vae import JointOptions, joint
 from betavae.objectives.settle_vae import SettleOptions, settle
 from betavae.objectives.state import Stateful
 from betavae.objectives.tc_vae import TCOptions, tcvae
@@ -26,6 +27,7 @@ AnyObjective = (
     | SettleOptions
     | AdaGVAEOptions
     | AdaMLVAEOptions
+    | JointOptions
     | CustomOptions
 )
 """The options of every objective: a new one is named here and nowhere else."""
@@ -45,6 +47,7 @@ __all__ = [
     "dip",
     "factor",
     "infovae",
+    "joint",
     "settle",
     "tcvae",
 ]
