@@ -66,7 +66,7 @@ def test_levels_are_the_nearest_ones_and_gradients_go_where_they_should() -> Non
     raw = torch.tensor([[0.2, -0.4]], requires_grad=True)
     posterior = latent(raw)
     assert posterior.codes.tolist() == [[0.0, -0.5]]
-    assert posterior.index.tolist() == [[1, 0]]
+    assert posterior.place.tolist() == [[1, 0]]
     (straight,) = torch.autograd.grad(posterior.sample(raw[:, :0]).sum(), raw, retain_graph=True)
     assert straight.tolist() == [[1.0, 1.0]]  # as if nothing were rounded
     penalty = posterior.penalty()

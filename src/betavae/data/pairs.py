@@ -23,7 +23,8 @@ def consecutive(dataset: Dataset, batch: int, seed: int) -> Draw:
     Raises:
         InputError: for a set of one image.
     """
-    return _drawn(np.arange(len(dataset.images) - 1)[:, None] + [0, 1], batch, seed)
+    first = np.arange(len(dataset.images) - 1)
+    return _drawn(np.stack((first, first + 1), axis=1), batch, seed)
 
 
 def listed_pairs(path: Path) -> Sampler:

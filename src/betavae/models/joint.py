@@ -16,6 +16,11 @@ from betavae.models.latents import OfTensor, gaussian_rate
 from betavae.models.likelihoods import at_least_float32
 
 
+def parted(columns: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Return columns (B, sum of sizes) in parts of these sizes."""
+    return torch.split(columns, list(sizes), dim=1)
+
+
 class JointPosterior(NamedTuple):
     """q(z, c|x): independent Gaussians, and independent categories.
 
@@ -36,7 +41,7 @@ class JointPosterior(NamedTuple):
     @property
     def codes(self) -> Tensor:
         """The means, then the likeliest value of each category as a number, (B, G + C)."""
-        likeliest = [part.argmax(dim=1) for part in self.log_shares.split(self.sizes, dim=1)]
+        likeliest = [part.argmax(dim=1) for part in parted(self.log_shares, self.sizes)]
         return torch.cat((self.mean, torch.stack(likeliest, dim=1).to(self.mean)), dim=1)
 
     def sample(self, noise: Tensor) -> Tensor:
@@ -55,7 +60,7 @@ class JointPosterior(NamedTuple):
             tiny, 1 - torch.finfo(noise.dtype).eps
         )
         heights = (self.log_shares - torch.log(-torch.log(even))) / self.temperature
-        rows = [part.softmax(dim=1) for part in heights.split(self.sizes, dim=1)]
+        rows = [part.softmax(dim=1) for part in parted(heights, self.sizes)]
         return torch.cat((own, *rows), dim=1)
 
     def rate_per_latent(self) -> Tensor:
@@ -63,7 +68,7 @@ class JointPosterior(NamedTuple):
         terms = self.log_shares.exp() * self.log_shares
         of_categories = [
             math.log(size) + part.sum(dim=1).mean()
-            for size, part in zip(self.sizes, terms.split(self.sizes, dim=1), strict=True)
+            for size, part in zip(self.sizes, parted(terms, self.sizes), strict=True)
         ]
         of_gaussians = gaussian_rate(self.mean, self.log_var).mean(dim=0)
         return torch.cat((of_gaussians, torch.stack(of_categories)))
@@ -74,7 +79,8 @@ class JointPosterior(NamedTuple):
 
     def map(self, function: OfTensor) -> JointPosterior:
         """Return the posterior with `function` applied to each of its tensors."""
-        return JointPosterior(*(function(part) for part in self[:3]), self.sizes, self.temperature)
+        mean, log_var, shares = map(function, (self.mean, self.log_var, self.log_shares))
+        return JointPosterior(mean, log_var, shares, self.sizes, self.temperature)
 
 
 class Joint(nn.Module):
@@ -109,13 +115,13 @@ class Joint(nn.Module):
     def forward(self, parameters: Tensor) -> JointPosterior:
         """Return q(z, c|x) for means, log variances, then logits (B, 2G + sum of sizes)."""
         own = (self.gaussians, self.gaussians, sum(self.sizes))
-        mean, log_var, logits = at_least_float32(parameters).split(own, dim=1)
-        parts = [part.log_softmax(dim=1) for part in logits.split(self.sizes, dim=1)]
+        mean, log_var, logits = parted(at_least_float32(parameters), own)
+        parts = [part.log_softmax(dim=1) for part in parted(logits, self.sizes)]
         return JointPosterior(mean, log_var, torch.cat(parts, dim=1), self.sizes, self.temperature)
 
     def prior(self, noise: Tensor) -> Tensor:
         """Return draws from the prior, categories as one-hot rows, (n, `decoder_inputs`)."""
-        parts = noise[:, self.gaussians :].split(self.sizes, dim=1)
+        parts = parted(noise[:, self.gaussians :], self.sizes)
         drawn = torch.stack([part.argmax(dim=1) for part in parts], dim=1).to(noise)
         return self.decoder_codes(torch.cat((noise[:, : self.gaussians], drawn), dim=1))
 

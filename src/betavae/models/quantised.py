@@ -20,7 +20,7 @@ class QuantisedPosterior(NamedTuple):
     Attributes:
         raw: (B, M) the encoder's numbers.
         value: (B, M) the levels nearest to them; their gradient is the code book's.
-        index: (B, M) int64, which level of each latent's book, in the book's own order.
+        place: (B, M) int64, which level of each latent's book, in the book's own order.
         used: (B, M, levels) ones where a level is taken.
         pull: () weight of the squares that draw levels to numbers, and ...
         hold: () ... numbers to levels.
@@ -28,7 +28,7 @@ class QuantisedPosterior(NamedTuple):
 
     raw: Tensor
     value: Tensor
-    index: Tensor
+    place: Tensor
     used: Tensor
     pull: Tensor
     hold: Tensor
@@ -62,12 +62,12 @@ class QuantisedPosterior(NamedTuple):
 
     def arrays(self) -> dict[str, Tensor]:
         """Return the indices."""
-        return {"index": self.index}
+        return {"index": self.place}
 
     def map(self, function: OfTensor) -> QuantisedPosterior:
         """Return the posterior with `function` applied to everything that has a row an image."""
-        rows = (function(part) for part in self[:4])
-        return QuantisedPosterior(*rows, self.pull, self.hold)
+        raw, value, place, used = (function(part) for part in self[:4])
+        return QuantisedPosterior(raw, value, place, used, self.pull, self.hold)
 
 
 class Quantised(nn.Module):
@@ -86,9 +86,11 @@ class Quantised(nn.Module):
     Source: Hsu et al. 2023, "Disentanglement via Latent Quantization", Section 4.
 
     >>> latent = Quantised(2, levels=3)
-    >>> latent.book[0].tolist(), latent(torch.tensor([[0.1, -2.0]])).index.tolist()
+    >>> latent.book[0].tolist(), latent(torch.tensor([[0.1, -2.0]])).place.tolist()
     ([-0.5, 0.0, 0.5], [[1, 0]])
     """
+
+    weights: Tensor
 
     def __init__(
         self, latents: int, levels: int = 10, quantisation: float = 4.1, commitment: float = 4.1
@@ -105,7 +107,8 @@ class Quantised(nn.Module):
         index = self._nearest(raw)
         used = functional.one_hot(index, self.book.shape[1]).to(raw.dtype)
         value = (used * self.book).sum(dim=2)
-        return QuantisedPosterior(raw, value, index, used, *self.weights.to(raw.dtype))
+        pull, hold = self.weights.to(raw.dtype).unbind()
+        return QuantisedPosterior(raw, value, index, used, pull, hold)
 
     def _nearest(self, numbers: Tensor) -> Tensor:
         return (numbers.detach()[:, :, None] - self.book.detach()).abs().argmin(dim=2)
@@ -147,6 +150,8 @@ class FiniteScalar(nn.Module):
     >>> FiniteScalar(1, levels=5)(torch.tensor([[0.0], [9.0], [-9.0]])).codes.flatten().tolist()
     [0.0, 1.0, -1.0]
     """
+
+    ends: Tensor
 
     def __init__(self, latents: int, levels: int = 10) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from pydantic import Field
+from torch import Tensor
 
 from betavae._system.errors import InputError
 from betavae._system.options import Options
@@ -47,7 +48,7 @@ def joint(gamma: float = 30.0, *, continuous: Weight = 25.0, discrete: Weight = 
         of_gaussians = found.rate_per_latent[: latent.gaussians].sum()
         of_categories = found.rate_per_latent[latent.gaussians :].sum()
         held = (of_gaussians - now).abs() + (of_categories - then).abs()
-        values = {
+        values: dict[str, Tensor | float] = {
             "continuous_rate": of_gaussians,
             "discrete_rate": of_categories,
             "continuous_capacity": now,

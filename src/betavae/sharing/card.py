@@ -31,7 +31,7 @@ TAGS = (
 def prior_traversal(
     model: VAE, rates: Sequence[float] | None = None, *, span: float = 3.0, steps: int = 11
 ) -> Figure:
-    """Draw what each latent does when all others are at their centre: no image of the training set is shown.
+    """Draw what each latent does when all others are at their centre: no training image is shown.
 
     Args:
         model: in eval mode.
