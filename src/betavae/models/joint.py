@@ -152,7 +152,7 @@ class JointLatent(Options):
     """Gaussians, and categories by Gumbel-softmax (Dupont 2018)."""
 
     name: Literal["joint"] = "joint"
-    title = "joint"
+    title = "Gaussian and categorical"
 
     categories: str = Field(
         "3", description="Sizes of the categorical latents, such as 3 or 3,10; the last of M."

@@ -86,6 +86,7 @@ def draw_part(
         },
         "latents": run.model.latents,
         "prior": run.scale.prior,
+        "levels": bool(run.scale.books),
         "strips": _strips(shown, run.scale, read_names(run.folder)),
         "layout": _layout(shown),
         "pairs": _pairs(run, rng),
