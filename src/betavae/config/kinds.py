@@ -9,6 +9,7 @@ from betavae._system.errors import InputError
 from betavae._system.options import Options
 from betavae.models.dcign import DCIGNMethod
 from betavae.models.infogan import InfoGANMethod
+from betavae.models.joint import JointLatent
 from betavae.models.latents import CustomLatent, GaussianLatent, PointLatent
 from betavae.models.likelihoods import (
     BernoulliPixels,
@@ -17,11 +18,12 @@ from betavae.models.likelihoods import (
 )
 from betavae.models.linear import ICAMethod, PCAMethod
 from betavae.models.methods import VAEMethod
+from betavae.models.quantised import QuantisedLatent
 from betavae.objectives import AnyObjective
 from betavae.objectives.optimisers import Adagrad, Adam, Muon
 
 AnyMethod = VAEMethod | InfoGANMethod | DCIGNMethod | PCAMethod | ICAMethod
-AnyLatent = GaussianLatent | PointLatent | CustomLatent
+AnyLatent = GaussianLatent | PointLatent | QuantisedLatent | JointLatent | CustomLatent
 AnyLikelihood = BernoulliPixels | ContinuousBernoulliPixels | GaussianPixels
 AnyOptimiser = Adam | Adagrad | Muon
 KINDS: dict[str, tuple[type[Options], ...]] = {

@@ -280,9 +280,10 @@ class BetaVAE(
         check_is_fitted(self)
         seed = _seed(self.random_state if random_state is None else random_state)
         generator = torch.Generator().manual_seed(seed)
-        return self.inverse_transform(
-            torch.randn(n, self.config_.latents, generator=generator).numpy()
-        )
+        model = self.model_.to(self._device())
+        with torch.inference_mode():
+            values = model.sample(n, generator).cpu()
+        return (values.flatten(1) if self._form.flat else values).numpy()
 
     @property
     def _n_features_out(self) -> int:

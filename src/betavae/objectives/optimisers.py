@@ -57,14 +57,22 @@ class LearningRate(Options):
 
 
 class Adam(LearningRate):
-    """Adam on every weight."""
+    """Adam on every weight, which may decay (AdamW)."""
 
     name: Literal["adam"] = "adam"
+
+    weight_decay: float = Field(
+        0.0, ge=0, description="Share of every weight taken off a step, times the learning rate."
+    )
 
     def make(self, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
         """Return the optimiser, fused where the device has it."""
         fused = device.type in ("cpu", "cuda")
-        return torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=fused)
+        if not self.weight_decay:
+            return torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=fused)
+        return torch.optim.AdamW(
+            model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused
+        )
 
 
 class Adagrad(LearningRate):

@@ -18,7 +18,7 @@ from betavae._system.notes import note_once
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.kept_images import kept_images
-from betavae.models.latents import Gaussian
+from betavae.models.latents import Gaussian, Levelled
 from betavae.models.likelihoods import Bernoulli
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
@@ -65,12 +65,14 @@ class OpenRun:
 
     @cached_property
     def _terms(self) -> tuple[float | None, Scale]:
-        if not (isinstance(self.model, VAE) and isinstance(self.model.latent, Gaussian)):
+        if not (
+            isinstance(self.model, VAE) and isinstance(self.model.latent, (Gaussian, Levelled))
+        ):
             scale = measured_scale(self.model, self.dataset, sample=self.sample, seed=self.seed)
             return None, scale
         rows = sample_rows(self.dataset, self.sample, self.seed)
         distortion, rates = measure(self.model, self.dataset, rows, seed=self.seed)
-        return distortion, Scale.of_rates(rates)
+        return distortion, Scale.of_latent(self.model.latent, rates)
 
     @property
     def distortion(self) -> float | None:
