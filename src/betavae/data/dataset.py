@@ -82,7 +82,7 @@ class Dataset:
         rows = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
         # In order, so that pages of a mapped file are read once; a binary image is the same
         # packed or not.
-        pixels: NDArray[Any] = np.ascontiguousarray(self.images.data[rows])
+        pixels = self.images.stored(rows)
         if self.images.packed:
             pixels = np.unpackbits(pixels, axis=1) * np.uint8(255)
         digest = hashlib.sha256(pixels.tobytes()).hexdigest()
