@@ -241,7 +241,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             from betavae.metrics.higgins import higgins_score
 
             return higgins_score(np.asarray(self.transform(X)), factors).score
-        from betavae.runs.opened import measure
+        from betavae.training.measuring import measure
 
         dataset = self._taken(X)
         model = self.model_.to(self._device())

@@ -50,6 +50,7 @@ class Dataset:
         value_names: by factor, the names of its classes, for factors whose values are words.
         files: the images' file names, relative to their folder or archive; empty for arrays.
         notes: what was assumed or left out when it was read, a line each.
+        whole: of a part of a full grid, that grid and the part's rows in it, rising.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Dataset:
     value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    whole: tuple[Factors, NDArray[np.int64]] | None = None
 
     def factors(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Return the factors of `rows`, (n, K), or None when the set has none."""

@@ -77,4 +77,6 @@ def draws(rows: NDArray[np.int64], count: int, seed: int) -> NDArray[np.uint64]:
 
 def fractions(rows: NDArray[np.int64], count: int, seed: int) -> NDArray[np.float64]:
     """Return `draws` as numbers in [0, 1), (n, count)."""
-    return (draws(rows, count, seed) >> np.uint64(11)).astype(np.float64) / (1 << 53)
+    top = (draws(rows, count, seed) >> np.uint64(11)).astype(np.float64)
+    uniform: NDArray[np.float64] = top / (1 << 53)
+    return uniform

@@ -53,7 +53,8 @@ def view(shape: int, scale: int, angle: int) -> Floats:
         layers[layer] = shade * shown
     layers[BODY] *= 1 - shine
     layers[SHINE] = shine
-    return layers.reshape(4, SIDE, SAMPLES, SIDE, SAMPLES).mean((2, 4))
+    pixels: Floats = layers.reshape(4, SIDE, SAMPLES, SIDE, SAMPLES).mean((2, 4))
+    return pixels
 
 
 def camera(angle: float) -> tuple[Floats, Floats]:
@@ -130,7 +131,8 @@ def body_normal(shape: int, size: float, points: Floats) -> Floats:
     if shape == 0:
         inner = np.abs(at - np.array([0.0, 0.75, 0.0]))
         face = np.eye(3)[inner.argmax(1)]
-        return face * np.sign(at - np.array([0.0, 0.75, 0.0]))
+        outward: Floats = face * np.sign(at - np.array([0.0, 0.75, 0.0]))
+        return outward
     if shape == 1:
         lid = np.abs(np.clip(at[:, 1], 0.0, 1.7) - at[:, 1]) + (at[:, 1] > 1.7 - 1e-6)
         side = at * np.array([1.0, 0.0, 1.0])
@@ -141,7 +143,8 @@ def body_normal(shape: int, size: float, points: Floats) -> Floats:
         lying = at - np.array([0.0, 0.6, 0.0])
         lying[:, 0] -= np.clip(lying[:, 0], -0.75, 0.75)
         out = lying
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), NEAR)
+    unit: Floats = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), NEAR)
+    return unit
 
 
 def _ball(start: Floats, rays: Floats, centre: Floats, radius: float) -> Floats:

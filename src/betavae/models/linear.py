@@ -167,7 +167,8 @@ def principal_axes(found: Moments, components: int) -> tuple[Floats, Floats]:
     size = np.trace(covariance)
     if size <= 1e-12 * np.trace(found.products) / found.rows:
         raise InputError("PCA needs images that differ, got the same image throughout")
-    start = np.ones(len(covariance))
+    # Not ones: where all images are equally bright in sum, those are no direction at all.
+    start = np.linspace(1.0, 2.0, len(covariance))
     variances, vectors = eigsh(covariance, k=components, which="LA", v0=start)
     variances, vectors = variances[::-1], vectors[:, ::-1].T
     if variances[-1] <= 1e-12 * variances[0]:

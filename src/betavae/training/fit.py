@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from betavae import data as datasets
@@ -19,6 +21,7 @@ from betavae._system.interrupts import stop_signals
 from betavae.config import Config
 from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
 from betavae.data.dataset import Dataset
+from betavae.data.splits import split, subset
 from betavae.models import linear
 from betavae.models.latents import Latent
 from betavae.objectives.beta import BetaOptions
@@ -31,6 +34,7 @@ from betavae.training.learners import Learner, make_learner, restore
 from betavae.training.log import Log
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
+from betavae.training.measuring import HeldOut
 from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_record, warn
 from betavae.training.session import check_same_run
 
@@ -97,7 +101,8 @@ def train(
     >>> run.records[-1].images, run.model.latents
     (64, 2)
     """
-    dataset = dataset or datasets.load(config.data, **config.load_options())
+    whole = dataset or datasets.load(config.data, **config.load_options())
+    dataset, held_out = training_part(config, whole)
     folder = None if out is None else Path(out)
     method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
@@ -132,6 +137,8 @@ def train(
     shown = progress and ranks.rank == 0
     bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
     home = Home(folder, bar=bar, watch=watch)
+    if method == "vae" and len(held_out):
+        home.held_out = HeldOut(whole, held_out)
     learner.model.train()
     if ranks.rank == 0:
         begin()
@@ -159,6 +166,19 @@ def train(
         )
     _warn_of_collapse(records, ranks.rank)
     return Run(learner.model.eval(), config, records, learner)
+
+
+def training_part(config: Config, whole: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
+    """Return what a training sees of a set, and the rows (n,) that it never sees.
+
+    Raises:
+        InputError: for a split that does not fit the set.
+    """
+    options = config.split_options()
+    if not options.any:
+        return whole, np.empty(0, np.int64)
+    found = split(whole, options)
+    return subset(whole, found.train), found.held_out
 
 
 def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) -> Record:

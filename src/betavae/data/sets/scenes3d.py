@@ -53,8 +53,9 @@ class Scenes:
         colours = np.stack([COLOURS[floor], COLOURS[wall], COLOURS[body], white], axis=2)
         layers = self.layers[rows % VIEWS].astype(np.uint32)
         summed = np.einsum("ncl,nlp->ncp", colours, layers)
-        pixels = np.minimum((summed + ONE // 2) >> 15, 255).astype(np.uint8)
-        return pixels.reshape(-1, 3, SIDE, SIDE)
+        bytes_ = np.minimum((summed + ONE // 2) >> 15, 255).astype(np.uint8)
+        pixels: NDArray[np.uint8] = bytes_.reshape(-1, 3, SIDE, SIDE)
+        return pixels
 
 
 def render_views(out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -100,4 +101,4 @@ def dataset() -> Dataset:
 
 def digest(views: NDArray[np.uint8]) -> str:
     """Return the SHA-256 of the rendered views."""
-    return hashlib.sha256(np.ascontiguousarray(views)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(views).data).hexdigest()

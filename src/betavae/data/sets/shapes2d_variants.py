@@ -57,14 +57,16 @@ def coloured(
     True
     """
     colours = np.rint(255 * (0.5 + 0.5 * fractions(rows, 3, seed))).astype(np.uint8)
-    return colours[:, :, None, None] * shapes[:, None]
+    painted: NDArray[np.uint8] = colours[:, :, None, None] * shapes[:, None]
+    return painted
 
 
 def noisy(shapes: NDArray[np.bool_], rows: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint8]:
     """Put a white shape before noise, uniform and independent in every pixel and channel."""
     numbers = draws(rows, 3 * SIDE * SIDE // 8, seed).astype("<u8")
     noise = numbers.view(np.uint8).reshape(-1, 3, SIDE, SIDE)
-    return np.maximum(noise, shapes[:, None].astype(np.uint8) * np.uint8(255))
+    painted: NDArray[np.uint8] = np.maximum(noise, shapes[:, None].astype(np.uint8) * np.uint8(255))
+    return painted
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Textured:
         patches = windows[:, top.astype(np.int64), left.astype(np.int64)].swapaxes(0, 1)
         tint = np.rint(255 * chosen[:, 2:]).astype(np.uint16)[:, :, None, None]
         painted = ((patches + tint) // 2).astype(np.uint8)
-        return np.where(shapes[:, None], np.uint8(255) - painted, painted)
+        image: NDArray[np.uint8] = np.where(shapes[:, None], np.uint8(255) - painted, painted)
+        return image
 
 
 def generated_texture() -> NDArray[np.uint8]:
@@ -103,7 +106,10 @@ def generated_texture() -> NDArray[np.uint8]:
         0.5 + 0.35 * np.sin(flow * rate + phase) for rate, phase in ((2, 0), (2.6, 1.7), (3.1, 4))
     ]
     grain = 0.15 * np.sin(17 * (x + 0.4 * bend)) * np.sin(13 * flow)
-    return np.rint(255 * np.clip(np.stack(waves) + grain, 0, 1)).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.rint(255 * np.clip(np.stack(waves) + grain, 0, 1)).astype(
+        np.uint8
+    )
+    return picture
 
 
 def read_texture(path: Path) -> NDArray[np.uint8]:

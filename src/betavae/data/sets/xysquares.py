@@ -29,18 +29,21 @@ def squares(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     True
     """
     x, y = SQUARES.classes(rows).reshape(-1, 3, 2).transpose(2, 0, 1)
-    return _lit(y)[:, :, :, None] * _lit(x)[:, :, None] * np.uint8(255)
+    lit: NDArray[np.uint8] = _lit(y)[:, :, :, None] * _lit(x)[:, :, None] * np.uint8(255)
+    return lit
 
 
 def columns(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return a red, a green and a blue column, 8 pixels wide, (n, 3, 64, 64)."""
     lit = _lit(COLUMNS.classes(rows))[:, :, None] * np.uint8(255)
-    return np.broadcast_to(lit, (len(rows), 3, SIDE, SIDE)).copy()
+    whole: NDArray[np.uint8] = np.broadcast_to(lit, (len(rows), 3, SIDE, SIDE)).copy()
+    return whole
 
 
 def _lit(places: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return which pixels of a line belong to the place of each channel, (n, 3, 64), 0 or 1."""
-    return (np.arange(SIDE) // SQUARE == places[:, :, None]).astype(np.uint8)
+    lit: NDArray[np.uint8] = (np.arange(SIDE) // SQUARE == places[:, :, None]).astype(np.uint8)
+    return lit
 
 
 def dataset(name: str) -> Dataset:
