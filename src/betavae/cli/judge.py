@@ -28,6 +28,7 @@ def score(
     rows: int | None = None,
     seed: int = 0,
     device: str | None = None,
+    held_out: bool = False,
 ) -> None:
     """Score a run's codes, or anybody's, with metrics of disentanglement.
 
@@ -50,6 +51,7 @@ def score(
         rows: Encode this many random rows of the run's data instead of all.
         seed: Seed of rows and metrics.
         device: Where to encode a run's data: auto, cpu, cuda or mps. [default: auto]
+        held_out: Score only images that the run's training never saw (--hold-out).
     """
     from betavae.runs.scores import SCORES
     from betavae.runs.scoring import ScoreOptions, score_files, score_run, write_results
@@ -68,11 +70,15 @@ def score(
     options = ScoreOptions(
         metrics or ("fast" if run_folder is None else "higgins"), protocol, pairs, factor_bins, seed
     )
+    if held_out and run_folder is None:
+        raise InputError("--held-out does not go with --codes")
     if codes is not None:
         results = score_files(codes, factors, log_var, options)
     else:
         assert run_folder is not None
-        results = score_run(run_folder, options, data=data, rows=rows, device=device or "auto")
+        results = score_run(
+            run_folder, options, data=data, rows=rows, device=device or "auto", held_out=held_out
+        )
     print(results)
     for entry in results.entries.values():
         if entry.name == "higgins":  # what this number hangs on, which the table does not show

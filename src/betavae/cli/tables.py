@@ -291,3 +291,17 @@ def print_rate_distortion(outcome: Mapping[str, Any]) -> None:
             f"{one['beta']:9.4g}{one['distortion']:11.1f} /{one['rate']:5.1f}"
             f"{two['distortion']:11.1f} /{two['rate']:5.1f}"
         )
+
+
+def print_benchmark(outcome: dict[str, Any]) -> None:
+    """Print each data set's table: a line a method, the mean over seeds and half its interval."""
+    from betavae.studies.benchmark_page import chosen_by, lead, number
+
+    print(lead(outcome["settings"]))
+    print(chosen_by(outcome["settings"]))
+    for data in outcome["settings"]["data"]:
+        print(f"\n{data}")
+        for row in outcome["rows"]:
+            if row["data"] == data:
+                shown = (f"{name} {number(score)}" for name, score in row["scores"].items())
+                print(f"  {row['title']}: {', '.join(shown)}; {row['train_seconds']:,.0f} s")

@@ -35,6 +35,7 @@ from betavae.config.kinds import (
 )
 from betavae.config.recipe import IMAGES, recipe
 from betavae.data.load_options import LoadOptions
+from betavae.data.splits import SplitOptions
 from betavae.models.latents import GaussianLatent
 from betavae.models.likelihoods import BernoulliPixels
 from betavae.models.methods import ALWAYS, VAEMethod
@@ -93,6 +94,20 @@ class Config(BaseModel):
     )
     skip_bad: bool = Field(
         False, description="Leave damaged files out, with a note, instead of refusing the set."
+    )
+    hold_out: float | None = Field(
+        None,
+        gt=0,
+        description="Images that training never sees: a share below 1, or how many.",
+    )
+    correlate: str | None = Field(
+        None, description="A:B:SIGMA, two factors that go together in training (docs/splits.md)."
+    )
+    without: str | None = Field(
+        None, description="Combinations left out of training, as in shape=heart,scale>3."
+    )
+    split_seed: int = Field(
+        0, ge=0, lt=1 << 63, description="Seed of what is held out, or left out by correlate."
     )
 
     method: Annotated[AnyMethod, Field(discriminator="name")] = Field(
@@ -245,6 +260,10 @@ class Config(BaseModel):
     def load_options(self) -> dict[str, Any]:
         """Return how the data set is taken in, as `betavae.data.load` takes it."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(LoadOptions)}
+
+    def split_options(self) -> SplitOptions:
+        """Return what is kept from training."""
+        return SplitOptions(self.hold_out, self.correlate, self.without, self.split_seed)
 
     def given(self) -> dict[str, Any]:
         """Return the options that were set, without defaults, as `from_mapping` takes them."""

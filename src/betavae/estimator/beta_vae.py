@@ -261,7 +261,7 @@ class BetaVAE(
 
             codes = represent(self.model_, self._taken(X), device=self._device())
             return higgins_score(codes.codes, y, unit=codes.unit).score
-        from betavae.runs.opened import measure
+        from betavae.training.measuring import measure
 
         dataset = self._taken(X)
         model = self.model_.to(self._device())

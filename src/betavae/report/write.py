@@ -86,7 +86,7 @@ def write_report(
     sample = max(run.sample for run in opened)
     script = (files("betavae.report") / "templates" / "report.js").read_text(encoding="utf-8")
     page = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             runs=parts,
@@ -144,7 +144,8 @@ def _digest(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the package's templates."""
     return Environment(
         loader=PackageLoader("betavae.report", "templates"),
         autoescape=True,

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from betavae import data as datasets
@@ -22,11 +21,11 @@ from betavae.models.latents import Gaussian, Levelled
 from betavae.models.likelihoods import Bernoulli
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
-from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
 from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
 from betavae.training.checkpoint import NAME, Header, load_model
+from betavae.training.measuring import measure
 from betavae.training.records import RECORDS, Record, read_records
 from betavae.training.run_data import DataMissing, find_data
 
@@ -219,26 +218,6 @@ def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64
     rng = np.random.default_rng(seed)
     rows = len(dataset.images)
     return np.sort(rng.choice(rows, min(count, rows), replace=False))
-
-
-@torch.inference_mode()
-def measure(
-    model: VAE, dataset: Dataset, rows: NDArray[np.int64], *, seed: int = 0, batch: int = 512
-) -> tuple[float, NDArray[np.float64]]:
-    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`.
-
-    The model is taken on the device where it is; the noise is the same on all of them.
-    """
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
-    for part in torch.split(torch.from_numpy(rows), batch):
-        images = dataset.images.batch(part, device)
-        noise = torch.randn(len(part), model.latent.noise_columns, generator=generator).to(device)
-        found = elbo_pass(model, images, noise)
-        distortion += float(found.distortion) * len(part)
-        rates += found.rate_per_latent.double().cpu() * len(part)
-    return distortion / len(rows), (rates / len(rows)).numpy()
 
 
 def seed_rows(

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.data.code_files import load_representation
@@ -16,6 +19,7 @@ from betavae.metrics.summary import Results
 from betavae.runs.opened import OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
 from betavae.runs.scores import SCORES, keep_scores
+from betavae.training.fit import training_part
 from betavae.training.machine import choose_device
 
 
@@ -62,6 +66,7 @@ def encode_run(
     rows: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    held_out: bool = False,
     progress: bool = True,
 ) -> Representation:
     """Encode a run's own data set, or another one, with its trained model.
@@ -72,6 +77,7 @@ def encode_run(
         rows: encode this many random rows instead of all.
         seed: seed of the rows' choice.
         device: where to encode.
+        held_out: encode only what the run's training never saw.
         progress: show a bar on stderr.
 
     Raises:
@@ -79,13 +85,31 @@ def encode_run(
     """
     if isinstance(run, Path):
         run = open_run(run, data=data)
-    count, chosen = len(run.dataset.images), None
+    chosen = held_out_rows(run) if held_out else None
+    count = len(run.dataset.images) if chosen is None else len(chosen)
     if rows is not None:
         if not 2 <= rows <= count:
             raise InputError(f"rows must be in 2..{count}, got {rows}")
-        chosen = sample_rows(run.dataset, rows, seed)
+        if chosen is None:
+            chosen = sample_rows(run.dataset, rows, seed)
+        else:
+            picked = np.random.default_rng(seed).choice(count, rows, replace=False)
+            chosen = chosen[np.sort(picked)]
     on = choose_device(device)
     return represent(run.model, run.dataset, rows=chosen, device=on, progress=progress)
+
+
+def held_out_rows(run: OpenRun) -> NDArray[np.int64]:
+    """Return the rows that a run's training held out.
+
+    Raises:
+        InputError: when it held none out.
+    """
+    config = run.header.config
+    rows = training_part(config, run.dataset)[1]
+    if not len(rows):
+        raise InputError(f"{run.folder} held no images out of training (train it with --hold-out)")
+    return rows
 
 
 def score_run(
@@ -95,6 +119,7 @@ def score_run(
     data: str | None = None,
     rows: int | None = None,
     device: str = "auto",
+    held_out: bool = False,
     progress: bool = True,
 ) -> Results:
     """Encode a run's data, compute metrics of the codes, keep them in the run's score.json.
@@ -105,6 +130,7 @@ def score_run(
         data: another place of the run's images, or another data set.
         rows: encode this many random rows instead of all.
         device: where to encode.
+        held_out: score only what the run's training never saw.
         progress: show bars on stderr.
 
     Returns:
@@ -123,7 +149,9 @@ def score_run(
             f"the data of {run_folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
-    codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
+    codes = encode_run(
+        run, rows=rows, seed=options.seed, device=device, held_out=held_out, progress=progress
+    )
     results = _evaluate(codes, options, progress)
     if run.is_own_data:
         return replace(results, said=keep_scores(run_folder, results))

@@ -13,7 +13,7 @@ from betavae._system.files import write_beside, write_json
 from betavae._system.launch import launched
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.runs.opened import last_beta, measure, open_run, sample_rows
+from betavae.runs.opened import last_beta, open_run, sample_rows
 from betavae.studies.cells import Cell, open_study
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
@@ -21,6 +21,7 @@ from betavae.studies.trained import trained
 from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
+from betavae.training.measuring import measure
 from betavae.training.records import RECORDS, warn
 from betavae.training.session import Diverged
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from betavae import data as datasets
@@ -22,6 +24,7 @@ from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuff
 from betavae.data.dataset import Dataset
 from betavae.data.kept_images import keep_images
 from betavae.data.source import Source
+from betavae.data.splits import split, subset
 from betavae.models import linear
 from betavae.models.latents import Latent
 from betavae.objectives.beta import BetaOptions
@@ -35,6 +38,7 @@ from betavae.training.learners import Learner, make_learner, restore
 from betavae.training.log import Log
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
+from betavae.training.measuring import HeldOut
 from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_record, warn
 from betavae.training.run_data import find_data
 from betavae.training.session import check_same_run
@@ -116,6 +120,7 @@ def train(
         given = config.data if dataset is None else dataset
         dataset = datasets.load(given, **config.load_options())
     source = None if folder is None else Source.of(dataset, folder)
+    whole, (dataset, held_out) = dataset, training_part(config, dataset)
     method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
     if method != "vae":
@@ -123,7 +128,7 @@ def train(
         if own.any:
             raise InputError(f"objective, network and latent belong to method vae, not to {method}")
     if method in ("pca", "ica"):
-        model = fit_linear(config, dataset, folder, progress=progress, begin=begin)
+        model = fit_linear(config, whole, dataset, folder, progress=progress, begin=begin)
         return Run(model.eval(), config, [])
     rows = len(dataset.images)
     batch = min(config.batch, rows)
@@ -144,7 +149,7 @@ def train(
     start, seconds = 0, 0.0
     if resume and folder is not None:
         header = checkpoint.read_header(folder)
-        check_same_run(header, config, dataset)
+        check_same_run(header, config, len(dataset.images), whole)
         restore(learner, folder)
         start, seconds = header.steps, header.seconds
     total = math.ceil(config.images / batch)
@@ -152,12 +157,14 @@ def train(
     shown = progress and ranks.rank == 0
     bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
     home = Home(folder, bar=bar, watch=watch, source=source)
+    if method == "vae" and len(held_out):
+        home.held_out = HeldOut(whole, held_out)
     learner.model.train()
     if ranks.rank == 0:
         begin()
         if folder is not None:
             write_config(folder, config)
-            keep_images(folder, dataset)
+            keep_images(folder, whole)
     with (
         stop_signals(second_kills=ranks.count == 1) as home.stopping,
         cpu_threads(choose_threads(config)),
@@ -184,6 +191,19 @@ def train(
         )
     _warn_of_collapse(records, ranks.rank)
     return Run(learner.model.eval(), config, records, learner)
+
+
+def training_part(config: Config, whole: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
+    """Return what a training sees of a set, and the rows (n,) that it never sees.
+
+    Raises:
+        InputError: for a split that does not fit the set.
+    """
+    options = config.split_options()
+    if not options.any:
+        return whole, np.empty(0, np.int64)
+    found = split(whole, options)
+    return subset(whole, found.train), found.held_out
 
 
 def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) -> Record:
@@ -240,13 +260,14 @@ def title(config: Config) -> str:
 
 def fit_linear(
     config: Config,
+    whole: Dataset,
     dataset: Dataset,
     out: Path | None = None,
     *,
     progress: bool = True,
     begin: Callable[[], None] = lambda: None,
 ) -> linear.Affine:
-    """Fit PCA or ICA in one go, over every image of the set; `begin` is called before writing."""
+    """Fit PCA or ICA in one go, over the training part of a set; `begin` comes before writing."""
     began, store = time.perf_counter(), dataset.images
     watch = show_blocks if progress else linear.no_watch
     model = linear.pca(linear.moments(store, watch=watch), store.image_shape, config.latents)
@@ -258,8 +279,8 @@ def fit_linear(
     if out is not None:
         write_config(out, config)
         seconds = time.perf_counter() - began
-        keep_images(out, dataset)
-        source = Source.of(dataset, out)
+        keep_images(out, whole)
+        source = Source.of(whole, out)
         header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds, source)
         checkpoint.save(out, header, model)
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -20,9 +20,11 @@ from betavae.training.distributed import Agreement, Run, of_first
 from betavae.training.learners import Learner
 from betavae.training.log import Log
 from betavae.training.machine import drop_denormals
+from betavae.training.measuring import Measure
 from betavae.training.records import ProgressBar, Record, Recorder
 from betavae.training.session import Diverged, Interrupted, divergence, how_to_resume
 
+MEASURES = 20  # times that held-out images are measured in a training, about
 RECORD_STEPS = 50  # steps between records; terms are read back from the device only then
 
 Watch = Callable[[nn.Module, Record], bool]
@@ -38,6 +40,7 @@ class Home:
         log: of the records, already open; None where they are only returned.
         bar: shows the records, already open.
         watch: see `Watch`.
+        held_out: adds terms of held-out images to some records, the last among them.
         stopping: says whether the user asked to stop.
         source: where the images are, for the checkpoint.
     """
@@ -46,6 +49,7 @@ class Home:
     log: Log | None = None
     bar: ProgressBar | None = None
     watch: Watch | None = None
+    held_out: Measure | None = None
     stopping: Callable[[], bool] = field(default=lambda: False)
     source: Source | None = None
 
@@ -101,6 +105,8 @@ def run_loop(
     )
     records: list[Record] = []
     seen = saved = span.seen
+    # By the step alone, so that a resumed run measures where the uninterrupted one does.
+    measured = RECORD_STEPS * max(1, round(span.stop / (MEASURES * RECORD_STEPS)))
 
     def save(steps: int) -> None:
         if home.out is not None and ranks.rank == 0:  # one process writes
@@ -129,6 +135,8 @@ def run_loop(
         record = recorder.record(seen, rate)
         if not math.isfinite(record.loss):
             raise Diverged(divergence(record.loss, seen, rate, home.out, saved))
+        if home.held_out is not None and (last or done % measured == 0):
+            record = replace(record, terms=record.terms | home.held_out(learner.model))
         records.append(record)
         if home.log:
             home.log.add(record.to_json())
