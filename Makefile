@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint format bench docs docs-test clean
+.PHONY: demo test lint format bench torture docs docs-test clean
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -26,6 +26,9 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## every benchmark; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
+
+torture: $(STAMP)  ## kills, mutated files and options, bad arguments, two writers; about an hour
+	$(BIN)/python -m benchmarks.torture
 
 docs: $(STAMP)  ## the documentation site into site/, with Python 3.11 or newer; any warning fails
 	@test -x $(BIN)/zensical || { echo "make docs needs Python 3.11 or newer" >&2; exit 2; }

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from betavae import data as datasets
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, check_range
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.models.latents import Gaussian
@@ -21,9 +21,10 @@ from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
 from betavae.training.build import Model
-from betavae.training.checkpoint import Header, load_model
+from betavae.training.checkpoint import Header, load_model, weights_digest
 from betavae.training.records import RECORDS, Record, read_records
 
+LARGEST_SEED = (1 << 63) - 1
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
 
@@ -51,6 +52,11 @@ class OpenRun:
     def sample(self) -> int:
         """How many images terms are measured on."""
         return min(self.most, len(self.dataset.images))
+
+    @cached_property
+    def weights(self) -> str:
+        """The digest of the weights, which what is made from them carries."""
+        return weights_digest(self.model.state_dict())
 
     @cached_property
     def records(self) -> list[Record]:
@@ -135,6 +141,7 @@ def open_run(
     Raises:
         InputError: when the folder is no run, or its data is gone or has changed shape.
     """
+    check_range("seed", seed, 0, LARGEST_SEED)
     model, header = load_model(folder)
     dataset = datasets.load(data or header.config.data, **header.config.load_options())
     if dataset.images.image_shape != header.image_shape:

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, check_range
 from betavae._system.files import write_json
 from betavae.data.code_files import load_representation
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.runs.opened import OpenRun, open_run, sample_rows
+from betavae.runs.made import check_made
+from betavae.runs.opened import LARGEST_SEED, OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
 from betavae.runs.scores import keep_scores
 from betavae.training.machine import choose_device
+
+MOST_BINS, MOST_PAIRS = 10_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class ScoreOptions:
         seed: seed of the metrics, and of the rows where not all are encoded.
 
     Raises:
-        InputError: for pairs without the Higgins score.
+        InputError: for numbers out of their range, or pairs without the Higgins score.
     """
 
     metrics: str | Sequence[str] = "higgins"
@@ -38,6 +41,12 @@ class ScoreOptions:
     n_pairs: int | None = None
     factor_bins: int = 20
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, LARGEST_SEED)
+        check_range("factor_bins", self.factor_bins, 2, MOST_BINS)
+        if self.n_pairs is not None:
+            check_range("pairs", self.n_pairs, 1, MOST_PAIRS)
 
     def selected(self) -> list[Choice]:
         """Return the metrics with their protocols.
@@ -120,9 +129,10 @@ def score_run(
             f"the data of {run_folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
+    weights = run.weights
     codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
     results = _evaluate(codes, options, progress)
-    return replace(results, said=keep_scores(run_folder, results))
+    return replace(results, said=keep_scores(run_folder, results, weights))
 
 
 def score_files(
@@ -147,7 +157,9 @@ def score_files(
     """
     options = options or ScoreOptions("fast")
     options.selected()
-    return _evaluate(load_representation(codes, factors, log_var), options, progress)
+    found = load_representation(codes, factors, log_var)
+    check_made(codes)
+    return _evaluate(found, options, progress)
 
 
 def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from betavae import figures
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, check_range
 from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.style import latent_name
 from betavae.runs.latent_ranges import Decode, Scale, decoder
@@ -21,6 +21,7 @@ from betavae.runs.opened import open_run, seed_rows
 from betavae.training.build import Model
 
 SHOWN = 16  # latents shown at most unless asked for: a page of them
+MOST_STEPS = 1001  # values in a sweep: more cannot be told apart, and take all memory
 GIF_STEPS = 21  # values in one sweep of the animation: smooth, and about a megabyte
 
 
@@ -139,13 +140,14 @@ def sweep(span: float, steps: int) -> NDArray[np.float64]:
     """Return `steps` values from -span to span.
 
     Raises:
-        InputError: for fewer than 2 steps or a span that is not a positive number.
+        InputError: for fewer than 2 steps or more than 1001, or a span that is not positive.
 
     >>> sweep(3, 5).tolist()
     [-3.0, -1.5, 0.0, 1.5, 3.0]
     """
     if steps < 2:
         raise InputError(f"steps must be >= 2, got {steps}")
+    check_range("steps", steps, 2, MOST_STEPS)
     if not (span > 0 and math.isfinite(span)):
         raise InputError(f"span must be a number > 0, got {span:g}")
     return np.linspace(-span, span, steps)
