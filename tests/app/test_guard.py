@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_only_who_has_the_token_reads_or_renames(explorer: Explorer, small_run: 
     cookie = first.headers["set-cookie"]
     assert cookie == "betavae-8600=secret; Path=/; HttpOnly; SameSite=Strict"
     assert page.get("/api/session").status_code == 200
-    assert other.get("/", headers={"Cookie": "betavae-8600=wr\u00f6ng"}).status_code == 403
+    assert other.get("/", headers={"Cookie": b"betavae-8600=wr\xf6ng"}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,8 @@ def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
     thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
     try:
         place = listening.getsockname()
         for sent in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n"):
