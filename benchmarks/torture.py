@@ -37,7 +37,18 @@ from betavae.training import checkpoint
 from betavae.training.records import read_records
 
 LONGEST = 300  # characters of a refusal
-OPTIONS = ("--latents", "3", "--batch", "16", "--threads", "1", "--network", "patch")
+OPTIONS = (
+    "--objective",
+    "beta",
+    "--latents",
+    "3",
+    "--batch",
+    "16",
+    "--threads",
+    "1",
+    "--network",
+    "patch",
+)
 ODD: tuple[Any, ...] = (
     None, "", "x", "nan", -1, 0, 1.5, 1 << 70, -(1 << 70), 1e400, True, [], [1], {}, {"a": 1},
     float("nan"), "9" * 310, "\x00", "\ud800", [[[]]],

@@ -57,6 +57,7 @@ def calls(folder: Path) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_cells_run_once_and_a_re_run_does_only_what_is_missing(tmp_path: Path, jobs: int) -> None:
     found = run_cells(tmp_path, CELLS[:2], square, engine=Engine(jobs=jobs), progress=False)

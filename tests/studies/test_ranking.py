@@ -51,6 +51,7 @@ def objective_by_hand(folder: Path, beta: float) -> float:
     return float(lost + beta * rate)
 
 
+@pytest.mark.slow
 def test_the_objective_ranks_seeds_of_one_setting(runs: list[Path]) -> None:
     ranking = rank_runs(runs, rows=144, pairs=5)
     by_hand = [objective_by_hand(path, 4.0) for path in runs[:3]]

@@ -20,7 +20,9 @@ from betavae.training.session import Diverged
 from command_line import fails, run_quietly
 from small_runs import grid_images
 
-OPTIONS: dict[str, Any] = {"latents": 3, "images": 320, "batch": 32}
+pytestmark = pytest.mark.slow
+
+OPTIONS: dict[str, Any] = {"beta": 4.0, "latents": 3, "images": 320, "batch": 32}
 
 
 @pytest.fixture

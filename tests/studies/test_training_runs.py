@@ -58,6 +58,7 @@ def test_terms_of_two_parts_are_not_mixed() -> None:
     assert (found.loss, found.terms) == (15.0, {"other": 15.0})
 
 
+@pytest.mark.slow
 def test_a_run_of_two_parts_is_reported_and_drawn(two_parts: Path, tmp_path: Path) -> None:
     # A record of the first part, which a longer run has.
     path = two_parts / "metrics.jsonl"

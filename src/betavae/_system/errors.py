@@ -49,5 +49,20 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["learning_rate", "batch"])
     ''
     """
-    close = difflib.get_close_matches(word, list(choices), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    close = closest(word, choices)
+    return f"; did you mean '{close}'?" if close else ""
+
+
+def closest(word: str, choices: Iterable[str]) -> str:
+    """Return the choice closest to `word`, of equally close ones the one that begins like it.
+
+    >>> closest("--bata", ["--data", "--beta"]), closest("zzz", ["--beta"])
+    ('--beta', '')
+    """
+    near = difflib.get_close_matches(word, list(choices), n=5)
+
+    def alike(choice: str) -> tuple[float, bool]:
+        ratio = difflib.SequenceMatcher(None, choice, word).ratio()
+        return round(ratio, 6), choice.lstrip("-")[:1] == word.lstrip("-")[:1]
+
+    return max(near, key=alike, default="")

@@ -61,6 +61,9 @@ class Film(Message):
     run: int
     codes: Annotated[list[Code], Field(min_length=2, max_length=MOST_FRAMES)]
     kind: Literal["png", "gif"]
+    labels: Annotated[
+        list[Annotated[str, Field(max_length=20)]], Field(max_length=MOST_FRAMES)
+    ] = []
 
 
 class Names(Message):
@@ -86,7 +89,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
     uploading = threading.Lock()  # one at a time: a decoded photograph takes 200 MB
 
     async def session(request: Request) -> Response:
-        return JSONResponse(explorer.session())
+        return JSONResponse(await run_in_threadpool(explorer.session))  # it measures
 
     async def image(request: Request) -> Response:
         given = request.query_params.get("row", "")
@@ -114,7 +117,9 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
 
     async def film(request: Request) -> Response:
         asked = await _read(request, Film)
-        content = await run_in_threadpool(explorer.film, asked.run, asked.codes, asked.kind)
+        content = await run_in_threadpool(
+            explorer.film, asked.run, asked.codes, asked.kind, asked.labels
+        )
         return Response(content, media_type=f"image/{asked.kind}")
 
     async def names(request: Request) -> Response:
@@ -174,12 +179,18 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 def serve(
-    folders: Sequence[Path], *, host: str = "127.0.0.1", port: int = PORT, browser: bool = True
+    folders: Sequence[Path],
+    *,
+    data: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    browser: bool = True,
 ) -> None:
     """Open runs in the explorer and serve it until Ctrl-C.
 
     Args:
         folders: one run folder, or two to compare.
+        data: another place of the runs' images.
         host: the address to listen on; other than loopback, others on the network can look too.
         port: the port; 0 takes a free one.
         browser: open the page in the browser.
@@ -190,7 +201,7 @@ def serve(
     if not 0 <= port <= 65535:
         raise InputError(f"port must be in 0..65535, got {port}")
     token = secrets.token_urlsafe(16)
-    app = create_app(open_explorer(folders), host, token)
+    app = create_app(open_explorer(folders, data=data), host, token)
     config = uvicorn.Config(
         app,
         host=host,

@@ -21,6 +21,7 @@ def score(
     log_var: Path | None = None,
     factor_bins: int = 20,
     out: Path | None = None,
+    data: str | None = None,
     rows: int | None = None,
     seed: int = 0,
     device: str | None = None,
@@ -42,6 +43,7 @@ def score(
         log_var: Log variances (N, M) that go with --codes.
         factor_bins: Bins that a continuous factor is cut into.
         out: Write the whole result to this JSON file too.
+        data: Where the run's images are, if no longer where they were, or another data set.
         rows: Encode this many random rows of the run's data instead of all.
         seed: Seed of rows and metrics.
         device: Where to encode a run's data: auto, cpu, cuda or mps. [default: auto]
@@ -53,8 +55,10 @@ def score(
         raise InputError(
             "score needs a run folder or --codes, got " + ("neither" if codes is None else "both")
         )
-    given = {"factors": factors, "log-var": log_var, "rows": rows, "device": device}
-    for name in ("rows", "device") if run_folder is None else ("factors", "log-var"):
+    given = {
+        "factors": factors, "log-var": log_var, "data": data, "rows": rows, "device": device
+    }  # fmt: skip
+    for name in ("data", "rows", "device") if run_folder is None else ("factors", "log-var"):
         if given[name] is not None:
             what = "--codes" if run_folder is None else "a run folder"
             raise InputError(f"--{name} does not go with {what}")
@@ -65,7 +69,7 @@ def score(
         results = score_files(codes, factors, log_var, options)
     else:
         assert run_folder is not None
-        results = score_run(run_folder, options, rows=rows, device=device or "auto")
+        results = score_run(run_folder, options, data=data, rows=rows, device=device or "auto")
     if out is not None:  # before anything is printed: a terminal may not take what is printed
         write_results(out, results)
     print(results)
@@ -77,7 +81,7 @@ def score(
                 f"(L = {found.n_pairs}, {len(found.scores)} classifier seeds, "
                 f"{found.n_test:,} test points)"
             )
-    places = [] if run_folder is None else [run_folder / SCORES]
+    places = [] if run_folder is None or data is not None else [run_folder / SCORES]
     for place in places if out is None else [*places, out]:
         print(f"written to {place}")
 
@@ -91,7 +95,9 @@ def encode(
     out: Path | None = None,
     device: str = "auto",
 ) -> None:
-    """Encode a data set with a trained run: posterior means and log variances as .npz.
+    """Encode a data set with a trained run: posterior means, log variances, factors, file names.
+
+    The file's ending says the format: .npz has everything, .csv the means, .parquet both.
 
     Example: betavae encode runs/b4 my_images/ --out codes.npz
 
@@ -101,12 +107,32 @@ def encode(
         device: Where to encode: auto, cpu, cuda or mps.
     """
     from betavae.runs import representation
+    from betavae.runs.code_tables import check_format, write_codes
     from betavae.runs.scoring import encode_run
 
     path = out or run_folder / representation.NAME
+    check_format(path)
     codes = encode_run(run_folder, data=data, device=device)
-    codes.save(path)
+    write_codes(codes, path)
     print(f"{len(codes.mean):,} images, {codes.mean.shape[1]} latents: written to {path}")
+
+
+@app.command(name="runs")
+def list_of_runs(folder: Path = Path("runs"), /, *, sort: str = "run") -> None:
+    """List the runs in a folder: settings that differ, length, score, state.
+
+    Distortion and rate are those of the last line of metrics.jsonl, nats an image.
+
+    Example: betavae runs runs --sort score
+
+    Args:
+        folder: The folder that holds run folders, at any depth.
+        sort: Column to sort by: run, state, images, score, distortion, rate, or a setting.
+    """
+    from betavae.cli.tables import print_runs
+    from betavae.runs.listing import in_order, list_runs
+
+    print_runs(in_order(list_runs(folder), sort), folder)
 
 
 @app.command(name="choose")

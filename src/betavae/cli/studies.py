@@ -19,7 +19,7 @@ SEVERAL = Parameter(consume_multiple=True)
 
 @app.command
 def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -> None:
-    """Train beta = 4 and the beta = 1 control on the 2D shapes, score both, write reports.
+    """Train the default recipe and a beta = 1 control on the 2D shapes, score both, write reports.
 
     Example: betavae demo --out runs/demo
 

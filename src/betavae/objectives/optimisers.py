@@ -21,12 +21,19 @@ class LearningRate(Options):
 
     bare = ("learning_rate", "learning_rate_schedule", "learning_rate_decay")
 
-    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
+    learning_rate: float = Field(
+        1e-3, gt=0, description="Peak learning rate. [default: 0.01 with muon, else 0.001]"
+    )
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="Decay of the learning rate to zero, or none."
+        "constant",
+        description="Decay of the learning rate to zero, or none. "
+        "[default: linear with settle, else constant]",
     )
     learning_rate_decay: int | None = Field(
-        None, ge=1, description="Last images, over which it decays. [default: the whole run]"
+        None,
+        ge=1,
+        description="Last images, over which it decays. "
+        "[default: settle's second part, else the whole run]",
     )
 
     @model_validator(mode="after")

@@ -80,7 +80,7 @@ def thinned(grid: Factors, rows: int) -> Rows:
     return grid.index(classes)
 
 
-def open_source(path: Path) -> CodeSource:
+def open_source(path: Path, *, data: str | None = None) -> CodeSource:
     """Open a run folder, or a .npz of codes as `betavae encode` writes it.
 
     Raises:
@@ -88,7 +88,7 @@ def open_source(path: Path) -> CodeSource:
     """
     if path.is_file() and path.suffix == ".npz":
         return _from_codes(path, Representation.load(path))
-    return source_of_run(open_run(path))
+    return source_of_run(open_run(path, data=data))
 
 
 def source_of_run(run: OpenRun, *, progress: bool = True) -> CodeSource:

@@ -22,6 +22,7 @@ class FigureOptions:
         steps: values in a traversal.
         latents: latents shown a method.
         seed: seed of every random choice.
+        data: another place of a run's images.
     """
 
     rows: int = 50_000
@@ -30,6 +31,7 @@ class FigureOptions:
     steps: int = 11
     latents: int = 16
     seed: int = 0
+    data: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("rows", "steps"):

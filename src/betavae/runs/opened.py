@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,22 +14,26 @@ from numpy.typing import NDArray
 
 from betavae import data as datasets
 from betavae._system.errors import InputError, check_range
+from betavae._system.notes import note_once
 from betavae.config import Config
 from betavae.data.dataset import Dataset
+from betavae.data.kept_images import kept_images
 from betavae.models.latents import Gaussian
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
-from betavae.training.checkpoint import Header, load_model, weights_digest
+from betavae.training.checkpoint import NAME, Header, load_model, weights_digest
 from betavae.training.records import RECORDS, Record, read_records
+from betavae.training.run_data import DataMissing, find_data
 
 LARGEST_SEED = (1 << 63) - 1
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenRun:
     """A run and what it was trained on; its terms are measured when they are first asked for.
 
@@ -114,9 +119,28 @@ class OpenRun:
         return self.distortion + self.beta * float(self.rates.sum())
 
     @property
+    def is_own_data(self) -> bool:
+        """Whether the data set is the one that the run was trained on."""
+        source = self.header.source
+        return source is None or source.fingerprint == self.dataset.fingerprint()
+
+    @property
     def images_seen(self) -> int:
         """Images shown to the model in training."""
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
+
+    @property
+    def loadable(self) -> bool:
+        """Whether the commands find this run by its folder, and its images by their name."""
+        return (self.folder / NAME).is_file() and self.dataset.name == self.header.config.data
+
+    def __repr__(self) -> str:
+        config = self.header.config
+        what = config.method.name if config.method.name != "vae" else str(config.objective)
+        return (
+            f"<{type(self).__name__} {self.folder}: {what}, {config.latents} latents, "
+            f"{self.images_seen:,} images seen, data {self.dataset.name}>"
+        )
 
 
 def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float | None:
@@ -128,28 +152,64 @@ def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape
 
 
 def open_run(
-    folder: Path, *, data: str | None = None, sample: int = SAMPLE, seed: int = 0
+    folder: Path,
+    *,
+    data: str | None = None,
+    sample: int = SAMPLE,
+    seed: int = 0,
+    whole: bool = True,
 ) -> OpenRun:
     """Open a run folder: its model, what it says of itself, and its data set.
 
     Args:
-        folder: a run folder, made by `betavae train`.
-        data: another data set or path; its images must have the run's shape.
+        folder: a run folder, made by `betavae train`, or one that `save_pretrained` or
+            `betavae export` wrote.
+        data: another place of its images, or another data set; they must have the run's shape.
         sample: images that terms are measured on; the whole set where it is smaller.
         seed: seed of their choice and of the posterior's noise.
+        whole: the data set must be there; otherwise the few images that were kept with the run
+            may stand in for it, which is said once.
 
     Raises:
-        InputError: when the folder is no run, or its data is gone or has changed shape.
+        InputError: when the folder is no run, or its data is gone, has changed, or does not fit.
     """
     check_range("seed", seed, 0, LARGEST_SEED)
+    if is_pretrained(folder):
+        return _open_pretrained(folder, data, sample, seed)
     model, header = load_model(folder)
-    dataset = datasets.load(data or header.config.data, **header.config.load_options())
-    if dataset.images.image_shape != header.image_shape:
+    try:
+        dataset = find_data(folder, header, data)
+    except DataMissing as error:
+        kept = None if whole else kept_images(folder)
+        if kept is None:
+            raise
+        note_once([f"{error}; the {len(kept.images)} images kept with the run stand in for them"])
+        dataset = kept
+    return OpenRun(folder, model, header, dataset, sample, seed)
+
+
+def _open_pretrained(folder: Path, data: str | None, sample: int, seed: int) -> OpenRun:
+    """Open a model that came without its images, on those that its data or the user names."""
+    found = read_pretrained(folder)
+    config = found.config
+    try:
+        dataset = datasets.load(data or config.data, **config.load_options())
+    except InputError as error:
+        if data is not None:
+            raise
         raise InputError(
-            f"{folder} was trained on images of shape {header.image_shape}, "
+            f"{folder} holds a model without its images; name some with --data ({error})"
+        ) from None
+    if dataset.images.image_shape != found.image_shape:
+        raise InputError(
+            f"{folder} was trained on images of shape {found.image_shape}, "
             f"{dataset.name} has {dataset.images.image_shape}"
         )
-    return OpenRun(folder, model, header, dataset, sample, seed)
+    # What it was trained on is not in such a folder: its configured length is.
+    rows = len(dataset.images)
+    steps = math.ceil(config.images / min(config.batch, rows))
+    header = Header(config, found.image_shape, rows, steps, 0.0)
+    return OpenRun(folder, found.model, header, dataset, sample, seed)
 
 
 def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:

@@ -38,6 +38,7 @@ class Representation:
         rows: (N,) int64, the rows of the data set these are.
         factor_sizes: the sizes of the factor grid when the rows are all of it in order.
         weights: the digest of the weights that encoded them; empty where they are not a run's.
+        files: the images' file names, empty where they have none.
     """
 
     codes: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Representation:
     rows: NDArray[np.int64]
     factor_sizes: tuple[int, ...] | None = None
     weights: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def mean(self) -> NDArray[np.float32]:
@@ -80,6 +82,7 @@ class Representation:
             factor_names=self.factor_names,
             rows=self.rows[rows],
             weights=self.weights,
+            files=tuple(self.files[row] for row in rows) if self.files else (),
         )
 
     def save(self, path: Path) -> None:
@@ -87,6 +90,8 @@ class Representation:
         arrays: dict[str, NDArray[Any]] = {"mean": self.codes, **self.arrays}
         if self.weights:
             arrays["weights"] = np.array(self.weights)
+        if self.files:
+            arrays["files"] = np.array(self.files)
         if self.factor_names:
             arrays["factor_names"] = np.array(self.factor_names)
         if self.factor_sizes is not None:
@@ -117,6 +122,7 @@ class Representation:
         names = tuple(str(name) for name in arrays.pop("factor_names", ()))
         weights = str(arrays.pop("weights", ""))
         check_current(Path(path), weights)
+        files = tuple(str(name) for name in arrays.pop("files", ()))
         factors = arrays.pop("factors", None)
         grid = None if sizes is None else Factors(names, tuple(int(size) for size in sizes))
         return cls(
@@ -127,6 +133,7 @@ class Representation:
             rows=rows,
             factor_sizes=None if grid is None else grid.sizes,
             weights=weights,
+            files=files,
         )
 
 
@@ -188,4 +195,5 @@ def represent(
         rows=chosen,
         factor_sizes=dataset.grid.sizes if whole and dataset.grid is not None else None,
         weights=weights_digest(model.state_dict()),
+        files=tuple(dataset.files[row] for row in chosen) if dataset.files else (),
     )

@@ -12,10 +12,10 @@ from betavae.data.code_files import load_representation
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.runs.made import check_made
+from betavae.runs.made import check_made, current_weights
 from betavae.runs.opened import LARGEST_SEED, OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
-from betavae.runs.scores import keep_scores
+from betavae.runs.scores import SCORES, keep_scores
 from betavae.training.machine import choose_device
 
 MOST_BINS, MOST_PAIRS = 10_000, 100_000
@@ -100,6 +100,7 @@ def score_run(
     run_folder: Path,
     options: ScoreOptions | None = None,
     *,
+    data: str | None = None,
     rows: int | None = None,
     device: str = "auto",
     progress: bool = True,
@@ -109,6 +110,7 @@ def score_run(
     Args:
         run_folder: the run.
         options: what is computed; the Higgins score if None.
+        data: another place of the run's images, or another data set.
         rows: encode this many random rows instead of all.
         device: where to encode.
         progress: show bars on stderr.
@@ -122,17 +124,20 @@ def score_run(
     """
     options = options or ScoreOptions()
     asked = options.selected()
-    run = open_run(run_folder)
+    run = open_run(run_folder, data=data)
     unlabelled = run.dataset.grid is None and run.dataset.labels is None
     if unlabelled and any(c.named and "factors" in c.needs for c in asked):
         raise InputError(
             f"the data of {run_folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
-    weights = run.weights
+    weights = run.weights if current_weights(run_folder) else ""
     codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
     results = _evaluate(codes, options, progress)
-    return replace(results, said=keep_scores(run_folder, results, weights))
+    if run.is_own_data:
+        return replace(results, said=keep_scores(run_folder, results, weights))
+    other = f"{run.dataset.name} is not what the run was trained on: {SCORES} is left as it is"
+    return replace(results, said=(other,))
 
 
 def score_files(

@@ -188,6 +188,7 @@ def write_traversals(
     run_folder: Path,
     out: Path | None = None,
     *,
+    data: str | None = None,
     seeds: int | Sequence[int] = 3,
     span: float = 3.0,
     steps: int = 11,
@@ -200,6 +201,8 @@ def write_traversals(
         run_folder: the run; of a method without a prior on its codes, latents run over so many
             standard deviations about their means over the data.
         out: folder to write to; the run folder if None.
+        data: another place of the run's images; where they are nowhere, the few that were kept
+            with the run stand in for them.
         seeds: how many seed images to draw from the run's data set, or their row numbers.
         span: latents run over [-span, span].
         steps: values in the PNG; the GIF takes finer ones.
@@ -213,7 +216,7 @@ def write_traversals(
         InputError: when the run, its data or an option cannot be used, or the disk is full.
     """
     sweep(span, steps)
-    run = open_run(run_folder, seed=seed)
+    run = open_run(run_folder, data=data, seed=seed, whole=False)
     scale = run.scale
     latents = leading(scale.amounts) if latents is None else latents
     images = run.dataset.images[seed_rows(run.dataset, seeds, np.random.default_rng(seed))]

@@ -50,7 +50,7 @@ class NamedFigure:
         if self.codes:
             from betavae.runs.code_source import open_source
 
-            given = [open_source(path) for path in paths]
+            given = [open_source(path, data=options.data) for path in paths]
         module, _, name = self.function.partition(":")
         function = getattr(import_module(f"betavae.runs.{module}"), name)
         drawn: Drawn = function(given if self.several else given[0], options)

@@ -20,7 +20,7 @@ from betavae.studies.cells import STUDY, Cell, open_study
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
-from betavae.training import checkpoint
+from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS, warn
@@ -39,7 +39,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     Raises:
         InputError: for fewer than one, or a training whose losses do not compare.
 
-    >>> [config.seed for config in seeds_of(Config(seed=3), 2)]
+    >>> [config.seed for config in seeds_of(Config(beta=4, seed=3), 2)]
     [3, 4]
     """
     if count < 1:
@@ -48,6 +48,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     if count > 1 and name != "beta":
         raise InputError(
             f"seeds are compared by their loss, which only objective beta lets compare; got {name}"
+            f"{'; give a beta' if name == 'settle' else ''}"
         )
     return [config.replaced(seed=config.seed + place) for place in range(count)]
 
@@ -225,7 +226,7 @@ def _keep(best: Path, out: Path) -> None:
     ):
         raise InputError(f"{best} is not trained to its end: something else writes to the folder")
     remove_made(out)
-    for name in (RECORDS, checkpoint.NAME):
+    for name in (RECORDS, config_file.NAME, checkpoint.NAME):
         if (best / name).exists():  # an untrained model has no records
             with write_beside(out / name) as beside:
                 shutil.copyfile(best / name, beside)

@@ -10,19 +10,20 @@ from typing import Any
 
 from betavae._system.errors import InputError
 from betavae.config import Config, gathered, merged
+from betavae.data import kept_images
 from betavae.data.dataset import Dataset
 from betavae.objectives.beta import BetaOptions
 from betavae.runs import latent_names
 from betavae.runs.made import MADE, remove_made
 from betavae.runs.scores import SCORES
 from betavae.studies.restarts import FOLDER, check_no_seeds, forget_seeds
-from betavae.training import checkpoint
+from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS
 
 RUN_FILES = (
-    checkpoint.NAME, RECORDS, SCORES, latent_names.NAME, *MADE,
+    checkpoint.NAME, kept_images.NAME, RECORDS, config_file.NAME, SCORES, latent_names.NAME, *MADE,
     "events.out.tfevents.*.betavae", ".tmp*", "*.part",
 )  # fmt: skip
 """What a run folder may hold, besides its seeds."""

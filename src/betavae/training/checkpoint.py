@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.config import Config
+from betavae.data.source import Source
 from betavae.models.networks import ImageShape
 from betavae.training.build import Model, Own, build_model
 
@@ -40,17 +41,28 @@ class _Said(BaseModel):
     dataset_rows: Count
     steps: Count
     seconds: Annotated[FiniteFloat, Field(ge=0)]
+    source: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself, besides tensors."""
+    """What a checkpoint says of itself, besides tensors.
+
+    Attributes:
+        config: of the run.
+        image_shape: (C, H, W).
+        dataset_rows: images in the data set.
+        steps: taken so far.
+        seconds: of training so far.
+        source: where the images were; None for images that were only ever in memory.
+    """
 
     config: Config
     image_shape: ImageShape
     dataset_rows: int
     steps: int
     seconds: float
+    source: Source | None = None
 
     def to_json(self) -> str:
         """Return the header as JSON, with the format's version."""
@@ -61,6 +73,7 @@ class Header:
             "dataset_rows": self.dataset_rows,
             "steps": self.steps,
             "seconds": self.seconds,
+            "source": None if self.source is None else self.source.to_dict(),
         }
         return json.dumps(fields)
 
@@ -119,6 +132,7 @@ def read_header(folder: Path) -> Header:
     try:
         said = _Said.model_validate(fields)
         config = Config.from_mapping(said.config)
+        source = None if said.source is None else Source.from_dict(said.source)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -132,6 +146,7 @@ def read_header(folder: Path) -> Header:
         dataset_rows=said.dataset_rows,
         steps=said.steps,
         seconds=said.seconds,
+        source=source,
     )
 
 

@@ -18,8 +18,11 @@ from betavae._system.errors import InputError
 from betavae._system.interrupts import stop_signals
 from betavae._system.locks import only_one
 from betavae.config import Config
+from betavae.data.augmentation import varied
 from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
 from betavae.data.dataset import Dataset
+from betavae.data.kept_images import keep_images
+from betavae.data.source import Source
 from betavae.models import linear
 from betavae.models.latents import Latent
 from betavae.objectives.beta import BetaOptions
@@ -27,16 +30,18 @@ from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective
 from betavae.training import checkpoint
 from betavae.training.build import Own, OwnNetwork
+from betavae.training.config_file import write_config
 from betavae.training.distributed import check_batch, connected, device_of, ranks_here, shared
 from betavae.training.learners import Learner, make_learner, restore
 from betavae.training.log import Log
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
 from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_record, warn
+from betavae.training.run_data import find_data
 from betavae.training.session import check_same_run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished training.
 
@@ -53,10 +58,16 @@ class Run:
     records: list[Record]
     learner: Learner | None = None
 
+    def __repr__(self) -> str:
+        seen = f"{self.records[-1].images:,} images seen" if self.records else "no records"
+        terms = self.records[-1].terms.items() if self.records else ()
+        parts = [seen, *(f"{name.replace('_', ' ')} {value:.4g}" for name, value in terms)]
+        return f"<Run {title(self.config)}, {self.config.latents} latents: {', '.join(parts)}>"
+
 
 def train(
     config: Config,
-    dataset: Dataset | None = None,
+    dataset: Dataset | Any | None = None,
     out: Path | str | None = None,
     *,
     resume: bool = False,
@@ -72,7 +83,8 @@ def train(
 
     Args:
         config: everything that decides the result.
-        dataset: the images; loaded as configured if None.
+        dataset: the images, or whatever else `betavae.data.load` takes: a path, a torch Dataset
+            or DataLoader, a Hugging Face set; loaded as configured if None.
         out: run folder for metrics.jsonl and checkpoints; nothing is written if None.
         resume: go on from the folder's checkpoint; on the CPU the weights end bit for bit
             where the uninterrupted run's end.
@@ -101,8 +113,13 @@ def train(
     >>> run.records[-1].images, run.model.latents
     (64, 2)
     """
-    dataset = dataset or datasets.load(config.data, **config.load_options())
     folder = None if out is None else Path(out)
+    if dataset is None and resume and folder is not None:
+        dataset = find_data(folder, checkpoint.read_header(folder))
+    if not isinstance(dataset, Dataset):
+        given = config.data if dataset is None else dataset
+        dataset = datasets.load(given, **config.load_options())
+    source = None if folder is None else Source.of(dataset, folder)
     method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
     if method != "vae":
@@ -126,6 +143,11 @@ def train(
         config = own.named_in(config)
         learner = make_learner(config, dataset, device, own)
         draw = learner.sampler(dataset, batch, config.seed)
+        if config.augment and (
+            ranks.count > 1 or learner.sampler not in (shuffled, independent_pair)
+        ):
+            what = "torchrun" if ranks.count > 1 else "batches drawn by their factors"
+            raise InputError(f"augment does not go with {what}")
         start, seconds = 0, 0.0
         if resume and folder is not None:
             header = checkpoint.read_header(folder)
@@ -136,10 +158,13 @@ def train(
         span = Span(start, total, start * batch, rows, seconds)
         shown = progress and ranks.rank == 0
         bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
-        home = Home(folder, bar=bar, watch=watch)
+        home = Home(folder, bar=bar, watch=watch, source=source)
         learner.model.train()
         if ranks.rank == 0:
             begin()
+            if folder is not None:
+                write_config(folder, config)
+                keep_images(folder, dataset)
         with (
             stop_signals(second_kills=ranks.count == 1) as home.stopping,
             cpu_threads(choose_threads(config)),
@@ -155,7 +180,12 @@ def train(
             elbo = shared(ranks, learner.model, run)
             records = run_loop(
                 learner,
-                lambda index: fetch(dataset, draw(index), device, ranks.part),
+                lambda index: varied(
+                    fetch(dataset, draw(index), device, ranks.part),
+                    config.augment,
+                    config.seed,
+                    index,
+                ),
                 span,
                 home,
                 ranks=ranks,
@@ -189,7 +219,7 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
     rows, device = len(dataset.images), learner.device
     if learner.sampler not in (shuffled, independent_pair):
         raise InputError("images that come a part at a time are only drawn shuffled")
-    order = DataOrder(rows, rows, learner.config.seed)
+    order, first = DataOrder(rows, rows, learner.config.seed), images_seen
     parts = order(number).tensor_split(math.ceil(rows / learner.config.batch))
     others: Sequence[Tensor | None] = [None] * len(parts)
     if learner.sampler is independent_pair:
@@ -198,7 +228,12 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
     with cpu_threads(choose_threads(learner.config)):
         records = run_loop(
             learner,
-            lambda index: fetch(dataset, Rows(parts[index], others[index]), device),
+            lambda index: varied(
+                fetch(dataset, Rows(parts[index], others[index]), device),
+                learner.config.augment,
+                learner.config.seed,
+                first + index,
+            ),
             Span(0, len(parts), images_seen, rows),
             Home(),
         )
@@ -233,8 +268,11 @@ def fit_linear(
             warn("FastICA did not converge; its sources depend on the seed")
     begin()
     if out is not None:
+        write_config(out, config)
         seconds = time.perf_counter() - began
-        header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds)
+        keep_images(out, dataset)
+        source = Source.of(dataset, out)
+        header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds, source)
         checkpoint.save(out, header, model)
     return model
 

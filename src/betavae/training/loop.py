@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from betavae.data.batches import Batch
+from betavae.data.source import Source
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.optimisers import set_learning_rate
 from betavae.objectives.ranks import Ranks
@@ -40,6 +41,7 @@ class Home:
         bar: shows the records, already open.
         watch: see `Watch`.
         stopping: says whether the user asked to stop.
+        source: where the images are, for the checkpoint.
     """
 
     out: Path | None = None
@@ -47,6 +49,7 @@ class Home:
     bar: ProgressBar | None = None
     watch: Watch | None = None
     stopping: Callable[[], bool] = field(default=lambda: False)
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def run_loop(
             home.log.sync()
         if home.out is not None and ranks.rank == 0:  # one process writes
             header = checkpoint.Header(
-                config, learner.image_shape, span.rows, steps, recorder.seconds
+                config, learner.image_shape, span.rows, steps, recorder.seconds, home.source
             )
             checkpoint.save(home.out, header, learner.model, learner.state())
 

@@ -19,11 +19,14 @@ from typing_extensions import Self
 
 from betavae._system.errors import InputError
 from betavae._system.files import file_bytes, write_beside
+from betavae._system.progress import live
 from betavae.objectives.terms import Terms
 
 RECORDS = "metrics.jsonl"
 ACTIVE_NATS = 0.1  # a latent that carries less than this on average counts as inactive
 COLLAPSED_NATS = 0.1
+ROOM, LONGEST_TITLE = 3, 24  # columns of a bar: kept free behind it, and of its title
+LEAST_BAR = 10 + 4 + 7 + 4  # of the bar itself, the percentage, the time left, and blanks between
 FIXED = ("images", "seconds", "images_per_second", "learning_rate", "loss")
 DERIVED = ("rate_per_latent", "beta_norm", "active_latents")
 
@@ -280,17 +283,24 @@ class ProgressBar:
     def __init__(self, total: int, start: int, title: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
-        self._plain = not sys.stderr.isatty()
+        self._plain = not live()
         self._total = total
         self._next_plain = 0.0
+        console = Console(stderr=True)
+        # The terminal writes ^C where the cursor stands, behind the bar: room for it on the line,
+        # or it runs over, and the last bar is drawn below the one before.
+        console.width = max(20, console.width - ROOM)
+        title = title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
+        self._room = console.width - len(title) - LEAST_BAR
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[terms]}"),
-            TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            TextColumn("{task.percentage:>3.0f}%", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[terms]}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
+            console=console,
             disable=self._plain,
         )
         self._task = self._progress.add_task(title, total=total, completed=start, terms="")
@@ -320,13 +330,24 @@ class ProgressBar:
     def move(self, images: int, speed: float, terms: str) -> None:
         """Show where training stands, its terms written out by the caller."""
         if not self._plain:
-            self._progress.update(self._task, completed=images, terms=terms)
+            self._progress.update(self._task, completed=images, terms=shortened(terms, self._room))
             return
         done = images / self._total
         if done >= self._next_plain:
             left = (self._total - images) / max(speed, 1e-9)
             print(f"{self._title}  {done:4.0%}  {terms}  {left:,.0f} s left", file=sys.stderr)
             self._next_plain = math.floor(done * 10 + 1) / 10
+
+
+def shortened(terms: str, room: int) -> str:
+    """Leave the last terms out, which are two blanks apart, until the line fits.
+
+    >>> shortened("distortion 107.4  rate 15.73  active 6", 30)
+    'distortion 107.4  rate 15.73'
+    """
+    while len(terms) > room and terms:
+        terms = terms.rpartition("  ")[0]
+    return terms
 
 
 def warn(line: str) -> None:

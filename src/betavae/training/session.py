@@ -28,6 +28,12 @@ def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) 
     """
     changed = config.differences(header.config)
     rows = len(dataset.images)
+    if header.source is not None and header.dataset_rows == rows:
+        if dataset.fingerprint() != header.source.fingerprint:
+            raise InputError(
+                f"cannot resume on other data: {dataset.name} holds other images than the run saw"
+            )
+        changed = [name for name in changed if name != "data"]  # the same images, elsewhere
     if changed == ["images"]:
         _check_new_length(header, config, min(config.batch, rows))
     elif changed:
