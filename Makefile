@@ -4,7 +4,7 @@ STAMP := .venv/.installed
 # What pins versions: the CPU build of torch. /dev/null pins nothing.
 CONSTRAINTS ?= constraints-cpu.txt
 
-.PHONY: demo test test-fast lint format bench docs docs-test dist release-check clean
+.PHONY: demo test test-fast lint format bench torture docs docs-test dist release-check clean
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -31,6 +31,9 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## every benchmark; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
+
+torture: $(STAMP)  ## kills, mutated files and options, bad arguments, two writers; about an hour
+	$(BIN)/python -m benchmarks.torture
 
 docs: $(STAMP)  ## the documentation site into site/, with Python 3.11 or newer; any warning fails
 	@test -x $(BIN)/zensical || { echo "make docs needs Python 3.11 or newer" >&2; exit 2; }

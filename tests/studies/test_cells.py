@@ -155,7 +155,7 @@ def test_other_versions_studies_and_settings_are_one_line(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="a study of version 9, this betavae has version 1"):
         open_study(tmp_path / "a", "table", {"rows": 5})
     path.write_text("{")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="is damaged"):
         open_study(tmp_path / "a", "table", {"rows": 5})
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis.tex").touch()

@@ -25,6 +25,22 @@ class RankFailed(InputError):
     """What went wrong in one of several processes alone, so that this one has to say it."""
 
 
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    """Refuse a number outside a range, both ends of which are allowed.
+
+    Raises:
+        InputError: says the range.
+
+    >>> check_range("steps", 5, 2, 1001)
+    >>> check_range("steps", 1, 2, 1001)
+    Traceback (most recent call last):
+    ...
+    betavae.InputError: steps must be in 2..1001, got 1
+    """
+    if not least <= value <= most:
+        raise InputError(f"{name} must be in {least}..{most}, got {str(value)[:40]}")
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the choice closest to `word`, else ``""``.
 

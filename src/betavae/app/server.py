@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import webbrowser
@@ -15,13 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from betavae._system.errors import InputError
+from betavae.app.connections import MOST, Patient
 from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
-from betavae.app.guard import Guard, TooLarge, body
+from betavae.app.guard import Guard, TooLarge, TooSlow, body
 from betavae.app.map_view import MapView
 from betavae.config import explain
 from betavae.runs.latent_names import write_names
@@ -76,12 +78,14 @@ class Names(Message):
 Given = TypeVar("Given", bound=Message)
 
 
-def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
+def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = None) -> Starlette:
     """Return the explorer as an ASGI application.
 
     Args:
         explorer: the open runs.
-        host: the name it is served under, besides localhost and addresses in figures.
+        host: the address it is served at; others are not answered under.
+        token: the secret in the page's first address, which a cookie then keeps; anybody who
+            can connect is answered if None.
     """
     rng = np.random.default_rng()
     view = MapView(explorer)
@@ -155,8 +159,13 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
             Route("/api/neighbours", neighbours, methods=["POST"]),
             Route("/api/names", names, methods=["PUT"]),
         ],
-        middleware=[Middleware(Guard, host=host)],
-        exception_handlers={InputError: _refused, TooLarge: _too_large},
+        middleware=[Middleware(Guard, host=host, token=token)],
+        exception_handlers={
+            InputError: _refused,
+            TooLarge: _too_large,
+            TooSlow: _too_slow,
+            ClientDisconnect: _gone,
+        },
     )
 
 
@@ -175,6 +184,14 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _too_large(request: Request, error: Exception) -> Response:
     most = MOST_UPLOAD if request.url.path == "/api/upload" else MOST_JSON
     return JSONResponse({"error": f"larger than {most >> 20} MB, which is the limit"}, 413)
+
+
+async def _too_slow(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "the request took too long"}, 408)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it: the page was left in the middle
 
 
 def serve(
@@ -199,8 +216,17 @@ def serve(
     """
     if not 0 <= port <= 65535:
         raise InputError(f"port must be in 0..65535, got {port}")
-    app = create_app(open_explorer(folders, data=data), host)
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+    token = secrets.token_urlsafe(16)
+    app = create_app(open_explorer(folders, data=data), host, token)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        http=Patient,
+        limit_concurrency=MOST,
+    )
     try:
         listening = listen(host, port)
     except OSError as error:
@@ -208,7 +234,7 @@ def serve(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
         ) from None
     shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    address = f"http://{shown}:{listening.getsockname()[1]}/?token={token}"
     print(f"exploring {' and '.join(map(str, folders))} at {address}; Ctrl-C ends", flush=True)
     if browser:
         webbrowser.open(address)

@@ -79,6 +79,8 @@ def score(
         results = score_run(
             run_folder, options, data=data, rows=rows, device=device or "auto", held_out=held_out
         )
+    if out is not None:  # before anything is printed: a terminal may not take what is printed
+        write_results(out, results)
     print(results)
     for entry in results.entries.values():
         if entry.name == "higgins":  # what this number hangs on, which the table does not show
@@ -88,8 +90,6 @@ def score(
                 f"(L = {found.n_pairs}, {len(found.scores)} classifier seeds, "
                 f"{found.n_test:,} test points)"
             )
-    if out is not None:
-        write_results(out, results)
     places = [] if run_folder is None or data is not None else [run_folder / SCORES]
     for place in places if out is None else [*places, out]:
         print(f"written to {place}")

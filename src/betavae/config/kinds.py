@@ -66,7 +66,9 @@ def member_of(kind: str, value: Any) -> type[Options] | None:
     """Return the class that a table names; the default where it names none."""
     members = KINDS[kind]
     chosen = table(value) if value is not None else {}
-    name = chosen.get("name", name_of(members[0])) if chosen is not None else 0
+    if not isinstance(chosen, Mapping):
+        return None  # refused by the field itself
+    name = chosen.get("name", name_of(members[0]))
     found = [one for one in members if name_of(one) == name]
     return found[0] if found else None
 

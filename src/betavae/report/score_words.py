@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from betavae.metrics.catalogue import METRICS
-from betavae.runs.scores import SCORES, Score, is_number, read_scores
+from betavae.runs.scores import SCORES, Score, is_number, read_scores, stale_scores
 
 HEADLINE = "higgins"
 
@@ -35,6 +35,9 @@ def score_tiles(folder: Path) -> list[Tile]:
         note = f"{SCORES} holds no score; compute it with"
         return [Tile(name, "unreadable", note=note, code=command, wide=True)]
     tiles = [_tile(name, score) for score in scores if score.metric == HEADLINE]
+    if not tiles and any(key.startswith(HEADLINE) for key in stale_scores(folder)):
+        note = f"{SCORES} is of other weights than this run's; renew it with"
+        return [Tile(name, "out of date", note=note, code=command, wide=True)]
     return tiles or [
         Tile(name, "not computed yet", note="Compute it with", code=command, wide=True)
     ]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, check_range
 from betavae.data.dataset import Dataset
 from betavae.models.latents import Latent, Levelled
 from betavae.runs.representation import represent
@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Codes (n, M) in, images (n, C, H, W) in [0, 1] out: how any method draws."""
 
+MOST_STEPS = 1001  # values in a sweep: more cannot be told apart, and take all memory
 SAMPLE = 1024  # images over which codes without a prior are measured
 DRAWN = 64  # of them, from which it is tried what each latent does to the picture
 
@@ -109,13 +110,14 @@ def sweep(span: float, steps: int) -> NDArray[np.float64]:
     """Return `steps` values from -span to span.
 
     Raises:
-        InputError: for fewer than 2 steps or a span that is not a positive number.
+        InputError: for fewer than 2 steps or more than 1001, or a span that is not positive.
 
     >>> sweep(3, 5).tolist()
     [-3.0, -1.5, 0.0, 1.5, 3.0]
     """
     if steps < 2:
         raise InputError(f"steps must be >= 2, got {steps}")
+    check_range("steps", steps, 2, MOST_STEPS)
     if not (span > 0 and math.isfinite(span)):
         raise InputError(f"span must be a number > 0, got {span:g}")
     return np.linspace(-span, span, steps)

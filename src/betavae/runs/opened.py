@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from betavae import data as datasets
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, check_range
 from betavae._system.notes import note_once
 from betavae.config import Config
 from betavae.data.dataset import Dataset
@@ -24,11 +24,12 @@ from betavae.models.vae import VAE
 from betavae.runs.latent_ranges import Scale, measured_scale
 from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
-from betavae.training.checkpoint import NAME, Header, load_model
+from betavae.training.checkpoint import NAME, Header, load_model, weights_digest
 from betavae.training.measuring import measure
 from betavae.training.records import RECORDS, Record, read_records
 from betavae.training.run_data import DataMissing, find_data
 
+LARGEST_SEED = (1 << 63) - 1
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
 
@@ -56,6 +57,11 @@ class OpenRun:
     def sample(self) -> int:
         """How many images terms are measured on."""
         return min(self.most, len(self.dataset.images))
+
+    @cached_property
+    def weights(self) -> str:
+        """The digest of the weights, which what is made from them carries."""
+        return weights_digest(self.model.state_dict())
 
     @cached_property
     def records(self) -> list[Record]:
@@ -175,6 +181,7 @@ def open_run(
     Raises:
         InputError: when the folder is no run, or its data is gone, has changed, or does not fit.
     """
+    check_range("seed", seed, 0, LARGEST_SEED)
     if is_pretrained(folder):
         return _open_pretrained(folder, data, sample, seed)
     model, header = load_model(folder)

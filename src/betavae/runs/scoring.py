@@ -9,18 +9,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, check_range
 from betavae._system.files import write_json
 from betavae.data.code_files import load_representation
 from betavae.metrics._shared.draws import Draws
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.runs.opened import OpenRun, open_run, sample_rows
+from betavae.runs.made import check_made, current_weights
+from betavae.runs.opened import LARGEST_SEED, OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
 from betavae.runs.scores import SCORES, keep_scores
 from betavae.training.fit import training_part
 from betavae.training.machine import choose_device
+
+MOST_BINS, MOST_PAIRS = 10_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class ScoreOptions:
         seed: seed of the metrics, and of the rows where not all are encoded.
 
     Raises:
-        InputError: for pairs without the Higgins score.
+        InputError: for numbers out of their range, or pairs without the Higgins score.
     """
 
     metrics: str | Sequence[str] = "higgins"
@@ -43,6 +46,12 @@ class ScoreOptions:
     n_pairs: int | None = None
     factor_bins: int = 20
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, LARGEST_SEED)
+        check_range("factor_bins", self.factor_bins, 2, MOST_BINS)
+        if self.n_pairs is not None:
+            check_range("pairs", self.n_pairs, 1, MOST_PAIRS)
 
     def selected(self) -> list[Choice]:
         """Return the metrics with their protocols.
@@ -149,12 +158,13 @@ def score_run(
             f"the data of {run_folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
+    weights = run.weights if current_weights(run_folder) else ""
     codes = encode_run(
         run, rows=rows, seed=options.seed, device=device, held_out=held_out, progress=progress
     )
     results = _evaluate(codes, options, progress)
     if run.is_own_data:
-        return replace(results, said=keep_scores(run_folder, results))
+        return replace(results, said=keep_scores(run_folder, results, weights))
     other = f"{run.dataset.name} is not what the run was trained on: {SCORES} is left as it is"
     return replace(results, said=(other,))
 
@@ -181,7 +191,9 @@ def score_files(
     """
     options = options or ScoreOptions("fast")
     options.selected()
-    return _evaluate(load_representation(codes, factors, log_var), options, progress)
+    found = load_representation(codes, factors, log_var)
+    check_made(codes)
+    return _evaluate(found, options, progress)
 
 
 def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results:

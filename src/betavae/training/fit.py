@@ -18,6 +18,7 @@ from torch import Tensor
 from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.interrupts import stop_signals
+from betavae._system.locks import only_one
 from betavae.config import Config
 from betavae.data.augmentation import varied
 from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
@@ -80,6 +81,7 @@ def train(
     progress: bool = True,
     watch: Watch | None = None,
     begin: Callable[[], None] = lambda: None,
+    patience: float = 0.0,
 ) -> Run:
     """Train the configured method, alone or with the processes that torchrun started.
 
@@ -98,9 +100,11 @@ def train(
         progress: show the bar on stderr.
         watch: called with the model after every record; stops early when it returns True.
         begin: called once when nothing is left to check and nothing is written yet.
+        patience: seconds to wait for another process in the folder that is about to end.
 
     Raises:
-        InputError: for a run that cannot start (see the message).
+        InputError: for a run that cannot start (see the message), or whose folder another
+            process uses.
         Diverged: when the loss is no longer finite; the last good checkpoint is kept.
         Interrupted: after Ctrl-C, with the state saved.
 
@@ -127,70 +131,78 @@ def train(
         _check_alone(method, ranks.count)
         if own.any:
             raise InputError(f"objective, network and latent belong to method vae, not to {method}")
-    if method in ("pca", "ica"):
-        model = fit_linear(config, whole, dataset, folder, progress=progress, begin=begin)
-        return Run(model.eval(), config, [])
-    rows = len(dataset.images)
-    batch = min(config.batch, rows)
-    if rows < 2 or (method != "vae" and batch < 2):
-        least = "training" if rows < 2 else f"method {method} with its batches"
-        raise InputError(f"{least} needs at least 2 images, got {min(rows, batch)}")
-    check_batch(ranks, batch)
-    device = device_of(ranks, config.device)
-    if config.bf16 and device.type != "cuda":
-        raise InputError(f"bf16 needs a CUDA device, got {device.type}")
-    keep_heap()
-    config = own.named_in(config)
-    learner = make_learner(config, dataset, device, own)
-    draw = learner.sampler(dataset, batch, config.seed)
-    if config.augment and (ranks.count > 1 or learner.sampler not in (shuffled, independent_pair)):
-        what = "torchrun" if ranks.count > 1 else "batches drawn by their factors"
-        raise InputError(f"augment does not go with {what}")
-    start, seconds = 0, 0.0
-    if resume and folder is not None:
-        header = checkpoint.read_header(folder)
-        check_same_run(header, config, len(dataset.images), whole)
-        restore(learner, folder)
-        start, seconds = header.steps, header.seconds
-    total = math.ceil(config.images / batch)
-    span = Span(start, total, start * batch, rows, seconds)
-    shown = progress and ranks.rank == 0
-    bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
-    home = Home(folder, bar=bar, watch=watch, source=source)
-    if method == "vae" and len(held_out):
-        home.held_out = HeldOut(whole, held_out)
-    learner.model.train()
-    if ranks.rank == 0:
-        begin()
-        if folder is not None:
-            write_config(folder, config)
-            keep_images(folder, whole)
-    with (
-        stop_signals(second_kills=ranks.count == 1) as home.stopping,
-        cpu_threads(choose_threads(config)),
-        connected(ranks, device, config, rows=rows, start=start, out=folder) as agreed,
-        Log(
-            folder if ranks.rank == 0 else None,
-            start * batch if resume else None,
-            tensorboard=config.tensorboard,
-        ) as home.log,
-        bar or nullcontext(),
-    ):
-        run = compiled(elbo_pass, device) if config.compile else elbo_pass
-        elbo = shared(ranks, learner.model, run)
-        records = run_loop(
-            learner,
-            lambda index: varied(
-                fetch(dataset, draw(index), device, ranks.part), config.augment, config.seed, index
-            ),
-            span,
-            home,
-            ranks=ranks,
-            elbo=elbo,
-            agreed=agreed,
-        )
-    _warn_of_collapse(records, ranks.rank)
-    return Run(learner.model.eval(), config, records, learner)
+    with nullcontext() if folder is None or ranks.rank else only_one(folder, patience):
+        if method in ("pca", "ica"):
+            model = fit_linear(config, whole, dataset, folder, progress=progress, begin=begin)
+            return Run(model.eval(), config, [])
+        rows = len(dataset.images)
+        batch = min(config.batch, rows)
+        if rows < 2 or (method != "vae" and batch < 2):
+            least = "training" if rows < 2 else f"method {method} with its batches"
+            raise InputError(f"{least} needs at least 2 images, got {min(rows, batch)}")
+        check_batch(ranks, batch)
+        device = device_of(ranks, config.device)
+        if config.bf16 and device.type != "cuda":
+            raise InputError(f"bf16 needs a CUDA device, got {device.type}")
+        keep_heap()
+        config = own.named_in(config)
+        learner = make_learner(config, dataset, device, own)
+        draw = learner.sampler(dataset, batch, config.seed)
+        if config.augment and (
+            ranks.count > 1 or learner.sampler not in (shuffled, independent_pair)
+        ):
+            what = "torchrun" if ranks.count > 1 else "batches drawn by their factors"
+            raise InputError(f"augment does not go with {what}")
+        start, seconds = 0, 0.0
+        if resume and folder is not None:
+            header = checkpoint.read_header(folder)
+            check_same_run(header, config, len(dataset.images), whole)
+            restore(learner, folder, begun=header.steps > 0)
+            start, seconds = header.steps, header.seconds
+        total = math.ceil(config.images / batch)
+        span = Span(start, total, start * batch, rows, seconds)
+        shown = progress and ranks.rank == 0
+        bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
+        home = Home(folder, bar=bar, watch=watch, source=source)
+        if method == "vae" and len(held_out):
+            home.held_out = HeldOut(whole, held_out)
+        learner.model.train()
+        if ranks.rank == 0:
+            begin()
+            if folder is not None:
+                write_config(folder, config)
+                keep_images(folder, whole)
+        with (
+            stop_signals(second_kills=ranks.count == 1) as home.stopping,
+            cpu_threads(choose_threads(config)),
+            connected(ranks, device, config, rows=rows, start=start, out=folder) as agreed,
+            Log(
+                folder if ranks.rank == 0 else None,
+                start * batch if resume else None,
+                tensorboard=config.tensorboard,
+            ) as home.log,
+            bar or nullcontext(),
+        ):
+            run = compiled(elbo_pass, device) if config.compile else elbo_pass
+            elbo = shared(ranks, learner.model, run)
+            records = run_loop(
+                learner,
+                lambda index: varied(
+                    fetch(dataset, draw(index), device, ranks.part),
+                    config.augment,
+                    config.seed,
+                    index,
+                ),
+                span,
+                home,
+                ranks=ranks,
+                elbo=elbo,
+                agreed=agreed,
+            )
+        if folder is not None and ranks.rank == 0:
+            _check_kept(folder, records[-1].images if records else span.seen, batch)
+        _warn_of_collapse(records, ranks.rank)
+        return Run(learner.model.eval(), config, records, learner)
 
 
 def training_part(config: Config, whole: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
@@ -300,6 +312,16 @@ def _check_alone(method: str, processes: int) -> None:
         raise InputError(
             f"method {method} trains in one process, torchrun started {processes}: "
             "start it without torchrun (only method vae is shared between processes)"
+        )
+
+
+def _check_kept(folder: Path, images: int, batch: int) -> None:
+    """Say so when the folder does not hold what this training has just saved there."""
+    kept = checkpoint.read_header(folder).steps * batch
+    if kept != images:
+        raise InputError(
+            f"{folder} holds a checkpoint at {kept:,} images, this training saved one at "
+            f"{images:,}: something else writes to the folder"
         )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from betavae._system.errors import InputError
+from betavae._system.files import file_bytes, write_beside
 from betavae._system.progress import live
 from betavae.objectives.terms import Terms
 
@@ -103,8 +104,12 @@ class Record:
         missing = [name for name in FIXED if name not in numbers]
         if missing or any(type(value) not in (int, float) for value in numeric):
             raise ValueError(f"a record holds numbers, and {', '.join(FIXED)}")
+        if type(found["images"]) is not int or not 0 <= found["images"] < 1 << 63:
+            raise ValueError("a record counts images")
         terms = {name: float(numbers.pop(name)) for name in list(numbers) if name not in FIXED}
         norm = found.get("beta_norm")
+        if norm is not None and type(norm) not in (int, float):
+            raise ValueError("beta_norm is a number")
         return cls(**numbers, terms=terms, rate_per_latent=rates, beta_norm=norm)
 
 
@@ -241,15 +246,12 @@ def truncate_records(path: Path, images_seen: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["images"] <= images_seen:
-                kept.append(line + "\n")
-        except ValueError:
-            continue
-    beside = path.with_suffix(".part")
-    beside.write_text("".join(kept), encoding="utf-8")
-    beside.replace(path)
+    for line in file_bytes(path).decode("utf-8", "replace").splitlines():
+        record = _record(line)
+        if record is not None and record.images <= images_seen:
+            kept.append(line + "\n")
+    with write_beside(path) as beside:
+        beside.write_text("".join(kept), encoding="utf-8")
 
 
 def read_records(path: Path) -> list[Record]:
@@ -260,7 +262,7 @@ def read_records(path: Path) -> list[Record]:
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = file_bytes(path).decode("utf-8", "replace").splitlines()
     records = [_record(line) for line in lines]
     bad = [number for number, record in enumerate(records, start=1) if record is None]
     if bad and bad[0] < len(lines):
@@ -271,7 +273,7 @@ def read_records(path: Path) -> list[Record]:
 def _record(line: str) -> Record | None:
     try:
         return Record.from_json(line)
-    except ValueError:
+    except (ValueError, OverflowError, RecursionError):
         return None
 
 
