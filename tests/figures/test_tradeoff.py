@@ -29,9 +29,19 @@ def test_the_duality_s_points_are_the_runs() -> None:
     rate = np.array([3.0, 6.0, 9.0])
     gain, slope = -90 / rate, 90 / rate**2
     runs = {"rate": rate, "gain": gain, "multiplier": slope}
-    figure = duality(runs, {"rate": rate, "gain": gain, "slope": slope})
+    secants = [
+        {"rates": [3, 6], "slope": 5.0, "error": 0.5},
+        {"rates": [6, 9], "slope": 1.7, "error": 0},
+    ]
+    figure = duality(runs, secants)
     for axes in figure.axes:
-        np.testing.assert_array_equal(axes.lines[1].get_xdata(), rate)
+        (points,) = [line for line in axes.lines if line.get_marker() == "o"]
+        np.testing.assert_array_equal(points.get_xdata(), rate)
+    flat = [
+        line.get_ydata().tolist() for line in figure.axes[1].lines if len(line.get_xdata()) == 2
+    ]
+    assert [5.0, 5.0] in flat
+    assert [1.7, 1.7] in flat
 
 
 def test_lengths_that_differ_are_refused() -> None:
@@ -41,4 +51,4 @@ def test_lengths_that_differ_are_refused() -> None:
         term_curves({"a": {"images": [1, 2], "distortion": [1, 2], "rate": [1]}})
     short = {"rate": [1, 2], "gain": [1, 2]}
     with pytest.raises(InputError, match="multiplier"):
-        duality({**short, "multiplier": [1]}, {**short, "slope": [1, 2]})
+        duality({**short, "multiplier": [1]}, [])

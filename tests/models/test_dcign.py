@@ -26,6 +26,24 @@ def test_the_gradient_rule_by_hand() -> None:
     torch.testing.assert_close(codes.grad, expected)
 
 
+def test_the_authors_clamp_to_the_first_image_and_pull_to_the_mean() -> None:
+    codes = CODES.clone().requires_grad_()
+    clamped = clamp_inactive(codes, ACTIVE, first=True)
+    assert clamped.tolist() == [[1.0, 2.0, -4.0], [3.0, 2.0, -4.0]]
+    clamped.backward(torch.full((2, 3), 7.0))
+    expected = torch.tensor([[7.0, -2 / 200, -2 / 200], [7.0, 2 / 200, 2 / 200]])
+    torch.testing.assert_close(codes.grad, expected)
+
+
+def test_the_authors_form_has_means_and_log_variances() -> None:
+    model = dcign((1, 32, 32), 6, variational=True).eval()
+    images = torch.rand(3, 1, 32, 32)
+    posterior = model.encode(images)
+    assert posterior.mean.shape == posterior.log_var.shape == (3, 6)
+    torch.testing.assert_close(model.code_means(images), posterior.mean)
+    assert model.decode(posterior.mean).shape == images.shape
+
+
 def test_descent_by_the_rule_makes_inactive_latents_invariant() -> None:
     codes = CODES.clone().requires_grad_()
     for _ in range(200):

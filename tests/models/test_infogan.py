@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.distributions import Normal
+from torch.distributions import Categorical, Normal
 
 from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.batches import Batch, shuffled
-from betavae.models.infogan import INSTANCE_NOISE, InfoGAN, infogan, information
+from betavae.models.infogan import INSTANCE_NOISE, NOISE, InfoGAN, infogan, information
 from betavae.objectives.terms import Step
 from betavae.training.learners import Learner, infogan_step
 
@@ -100,3 +100,45 @@ def test_each_player_moves_its_own_weights_only() -> None:
 def test_other_sizes_are_one_line() -> None:
     with pytest.raises(InputError, match="multiple of 4, got 30x30"):
         infogan((1, 30, 30), 5)
+
+
+def test_categorical_codes_are_one_hot_for_the_generator_and_logits_of_q() -> None:
+    gan = InfoGAN((1, 32, 32), 4, (10, 3)).eval()
+    latents = gan.draw(3000, generator())
+    assert latents.shape == (3000, 4 + NOISE)
+    for k, values in enumerate((10, 3)):
+        counts = latents[:, k].long().bincount(minlength=values)
+        assert torch.equal(latents[:, k], latents[:, k].floor())
+        assert len(counts) == values
+        assert (counts - 3000 / values).abs().max() < 6 * (3000 / values) ** 0.5
+    assert (latents[:, 2:].abs() <= 1).all()
+    entries = gan.entries(latents)
+    assert entries.shape == (3000, 10 + 3 + 2 + NOISE)
+    assert torch.equal(entries[:, :10].argmax(1).float(), latents[:, 0])
+    assert torch.equal(entries[:, :13].sum(1), torch.full((3000,), 2.0))
+    assert torch.equal(entries[:, 13:], latents[:, 2:])
+    means = gan.code_means(torch.rand(5, 1, 32, 32))
+    assert means.shape == (5, 4)
+    assert torch.equal(means[:, :2], means[:, :2].floor())
+    near = torch.tensor([[2.0, 1, 0, 0], [2.4, 0.6, 0, 0], [-9, 1, 0, 0], [0, 1, 0, 0]])
+    images = gan.decode(near)
+    assert torch.equal(images[0], images[1])
+    assert torch.equal(images[2], images[3])
+
+
+def test_information_of_categorical_codes_is_their_cross_entropy() -> None:
+    rng = generator(1)
+    codes = torch.randint(4, (50, 1), generator=rng).double()
+    read = torch.randn(50, 4 + 2, generator=rng, dtype=torch.float64)
+    others = torch.randn(50, 2, generator=rng, dtype=torch.float64)
+    chosen = Categorical(logits=read[:, :4]).log_prob(codes[:, 0]).mean() + math.log(4)
+    expected = chosen + information(others, read[:, 4:])
+    torch.testing.assert_close(information(torch.cat((codes, others), 1), read, (4,)), expected)
+    sure = 100 * nn.functional.one_hot(codes[:, 0].long(), 4).double()
+    assert float(information(codes, sure, (4,))) == pytest.approx(math.log(4))
+
+
+def test_codes_may_all_be_categorical_but_no_more_than_all() -> None:
+    assert infogan((1, 32, 32), 1, (10,)).eval().decode(torch.zeros(2, 1)).shape == (2, 1, 32, 32)
+    with pytest.raises(InputError, match="latents must be >= 2, the number of categorical codes"):
+        infogan((1, 32, 32), 1, (10, 3))

@@ -48,7 +48,7 @@ OUTCOMES: dict[str, tuple[str, dict[str, Any]]] = {
                 {"rate": 3, "distortion": 26, "multiplier": 3, "on_curve": True},
                 {"rate": 4, "distortion": 29, "multiplier": 9, "on_curve": False},
             ],
-            "fit": {"rate": [2, 3], "gain": [-30, -26], "slope": [5, 3]},
+            "secants": [{"rates": [2, 3], "slope": 4.0, "error": 0.2}],
         },
     ),
 }

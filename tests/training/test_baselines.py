@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -27,7 +28,7 @@ from betavae.training.session import Interrupted
 from small_runs import grid_images
 
 
-def config(method: str, **options: object) -> Config:
+def config(method: object, **options: object) -> Config:
     small = {"latents": 5, "images": 96, "batch": 8, "checkpoint_every": 48, "threads": 1}
     return Config.from_mapping({"method": method, **small, **options})
 
@@ -73,6 +74,40 @@ def test_dcign_learns_to_draw_and_scores_and_traverses(
     assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
     with pytest.raises(InputError, match="is a run of method dcign, which has no rates"):
         _ = open_run(tmp_path).rates
+
+
+def test_the_authors_dcign_lowers_its_bound_and_is_scored_in_the_priors_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"name": "dcign", "clamp": "first"}
+    train(config(chosen, images=1600, batch=16), grid_images(), tmp_path, progress=False)
+    lines = [json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    bounds = [line["distortion"] + line["rate"] for line in lines]
+    assert bounds[-1] < 0.8 * bounds[0]
+    assert lines[-1]["rate"] > 0
+    monkeypatch.setattr("betavae.data.load", grid_images)
+    result = score_run(tmp_path, progress=False, device="cpu")["higgins:higgins2017"]
+    assert result.unit == "the prior's"
+    assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
+
+
+def test_infogan_with_categorical_codes_trains_scores_and_traverses_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"name": "infogan", "categorical": [3, 4]}
+    train(config(chosen, images=96, batch=16), grid_images(), tmp_path, progress=False)
+    monkeypatch.setattr("betavae.data.load", grid_images)
+    result = score_run(tmp_path, progress=False, device="cpu")
+    assert 0 <= result["higgins:higgins2017"].score <= 1
+    run = open_run(tmp_path)
+    assert run.header.config.method.categorical == (3, 4)
+    levels = run.scale.levels(np.linspace(-3, 3, 4))
+    assert levels[0].tolist() == [0, 1, 1, 2]
+    assert levels[1].tolist() == [0, 1, 2, 3]
+    assert run.model.code_means(torch.rand(6, *run.header.image_shape)).shape == (6, 5)
+    assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
+    with pytest.raises(InputError, match="greater than or equal to 2"):
+        config({"name": "infogan", "categorical": [1]})
 
 
 @pytest.mark.parametrize("method", ["pca", "ica"])

@@ -10,9 +10,9 @@ from cyclopts import Parameter
 from betavae.cli.apps import app, reproduce_app, study_app
 
 METHODS = (
-    "Rows to run, with commas between: truth, pixels, pca, ica, ica-150, dcign, infogan, "
-    "untrained, vae, vae-falling, beta-vae-constant, beta-vae, and with the paper's own network "
-    "and optimiser untrained-fc, vae-fc, beta-vae-fc. "
+    "Rows to run, with commas between: truth, pixels, pca, ica, ica-150, dcign, dcign-first, "
+    "infogan, untrained, vae, vae-falling, beta-vae-constant, beta-vae, and with the paper's own "
+    "network and optimiser untrained-fc, vae-fc, beta-vae-fc. "
     "[default: what the folder knows, else all]"
 )
 SEVERAL = Parameter(consume_multiple=True)
@@ -47,8 +47,8 @@ def study_dual(
 ) -> None:
     """Check that the multiplier of a rate constraint is the slope of the best log likelihood.
 
-    Trains constrained runs, each from the one before; writes dual.json and dual.png. The same
-    line goes on with a study that was stopped.
+    Trains constrained runs, each from the one before, until the rate is within 0.1 nats of its
+    epsilon; writes dual.json and dual.png. The same line goes on with a study that was stopped.
 
     Example: betavae study dual --out runs/dual --epsilons 18 12 6
 
@@ -56,7 +56,8 @@ def study_dual(
         out: Folder of the study.
         data: What to learn from.
         epsilons: Rates to hold, nats per image. [default: 18 15 12 9 6]
-        images: Length of a run; the first is three times as long.
+        images: Length of a round; the first is three times as long, and there are six an epsilon
+            at most.
         network: Network of all runs.
         seed: Seed of all runs.
     """

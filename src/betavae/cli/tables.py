@@ -270,17 +270,25 @@ def print_ranking(ranking: Ranking) -> None:
 
 
 def print_dual(outcome: Mapping[str, Any]) -> None:
-    """Print the multiplier of each constrained run beside the slope of the fitted curve."""
-    print("  epsilon     rate  distortion  multiplier  dG/d epsilon")
+    """Print each constrained run, and the secants between neighbours beside their multipliers."""
+    print("  epsilon     rate  distortion  multiplier  rounds")
     for row in outcome["runs"]:
+        notes = "" if row["met"] else f"   not within {outcome['tolerance']:g} nats of epsilon"
+        notes += "" if row["on_curve"] else "   beaten by another run"
         print(
             f"{row['epsilon']:9.4g}{row['rate']:9.2f}{row['distortion']:12.2f}"
-            f"{row['multiplier']:12.3g}"
-            + (f"{row['slope']:14.3g}" if row["on_curve"] else "   beaten by another run")
+            f"{row['multiplier']:12.3g}{row['rounds']:8d}{notes}"
+        )
+    print("     rates of a secant    dG/d epsilon           multipliers")
+    for line in outcome["secants"]:
+        low, high = line["multipliers"]
+        print(
+            f"{line['rates'][0]:11.2f} to {line['rates'][1]:6.2f}"
+            f"{line['slope']:11.3g} +- {line['error']:<8.2g}{low:8.3g} to {high:.3g}"
+            + ("" if line["between"] else "   not between them")
         )
     if not outcome["converged"]:
         print("fewer than three runs lie on one curve: train longer (--images)")
-    print(f"multiplier / slope: {outcome['median_multiplier_over_slope']:.2f} (median)")
 
 
 def print_rate_distortion(outcome: Mapping[str, Any]) -> None:

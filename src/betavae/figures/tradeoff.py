@@ -113,17 +113,18 @@ def rate_distortion(
 
 def duality(
     runs: Mapping[str, Any],
-    fit: Mapping[str, Any],
+    secants: Sequence[Mapping[str, Any]],
     *,
     size: tuple[float, float] = (PAGE_WIDTH, 2.5),
     theme: Theme = LIGHT,
 ) -> Figure:
-    """Draw G(epsilon) with its fit, and the fit's slope against the multipliers found.
+    """Draw G(epsilon) as runs found it, and the slopes of its secants with their multipliers.
 
     Args:
         runs: ``rate``, ``gain`` and ``multiplier`` of each run, (K,): nats per image at which it
             ended, G (minus the distortion), and the multiplier that it found.
-        fit: ``rate``, ``gain`` and ``slope``, (T,): where the fit is drawn, the fit, its slope.
+        secants: of each pair of neighbours its two ``rates``, its ``slope`` and the slope's
+            standard ``error``.
         size: width and height in inches.
         theme: colours.
 
@@ -131,36 +132,33 @@ def duality(
         InputError: when an array is empty, not finite, or the lengths differ.
 
     >>> runs = {"rate": [1, 2], "gain": [-9, -7], "multiplier": [3, 1]}
-    >>> len(duality(runs, {"rate": [1, 2], "gain": [-9, -7], "slope": [3, 1]}).axes)
+    >>> len(duality(runs, [{"rates": [1, 2], "slope": 2, "error": 0.1}]).axes)
     2
     """
-    x, line = numbers("rate", runs["rate"], 1), numbers("fitted rate", fit["rate"], 1)
+    x = numbers("rate", runs["rate"], 1)
     points = {name: numbers(name, runs[name], 1) for name in ("gain", "multiplier")}
-    fits = {
-        "gain": numbers("fitted gain", fit["gain"], 1),
-        "multiplier": numbers("fitted slope", fit["slope"], 1),
-    }
     same_length(rate=x, **points)
-    same_length(fitted_rate=line, **fits)
-    labels = {
-        "gain": ("G(ε), fitted to the runs", "−distortion"),
-        "multiplier": ("Its slope, and the multipliers", ""),
-    }
+    order = x.argsort()
     with drawing(theme):
         figure = new_figure(*size)
-        for axes, (name, (title, ylabel)) in zip(
-            figure.subplots(1, 2), labels.items(), strict=True
-        ):
-            slope = name == "multiplier"
-            axes.plot(line, fits[name], color=theme.accent, label="dG/dε" if slope else "fit")
-            axes.plot(
-                x, points[name], "o", color=theme.ink, markersize=4,
-                label="multiplier β" if slope else "runs",
-            )  # fmt: skip
-            axes.set_title(title)
+        left, right = figure.subplots(1, 2)
+        left.plot(x[order], points["gain"][order], color=theme.accent, label="secants")
+        left.plot(x, points["gain"], "o", color=theme.ink, markersize=4, label="runs")
+        left.set_title("G(ε), as the runs found it")
+        left.set_ylabel(f"−distortion, {NATS}")
+        for index, line in enumerate(secants):
+            ends = numbers("rates of a secant", line["rates"], 1)
+            slope, error = float(line["slope"]), float(line["error"])
+            label = "slope of a secant, ± 2 errors" if index == 0 else None
+            right.plot(ends, [slope, slope], color=theme.accent, label=label)
+            right.errorbar(ends.mean(), slope, 2 * error, color=theme.accent, capsize=2)
+        right.plot(
+            x, points["multiplier"], "o", color=theme.ink, markersize=4, label="multiplier β"
+        )
+        right.set_title("Slopes, and the multipliers")
+        right.set_ylabel("nats per nat")
+        for axes in (left, right):
             axes.set_xlabel(f"rate ε, {NATS}")
-            axes.set_ylabel(f"{ylabel}, {NATS}" if ylabel else "nats per nat")
             axes.grid()
             axes.legend(frameon=False, fontsize=7)
-        figure.axes[1].set_ylim(bottom=0)
         return figure

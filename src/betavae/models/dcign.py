@@ -1,4 +1,9 @@
-"""DC-IGN: an autoencoder taught by batches in which one factor moves (Kulkarni et al. 2015)."""
+"""DC-IGN: an autoencoder taught by batches in which one factor moves (Kulkarni et al. 2015).
+
+In two forms. ``mean``: deterministic codes, clamped to their batch mean, as the paper's text says.
+``first``: as in the authors' code, a VAE whose means and log variances are both clamped to those of
+the first image.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from betavae._system.errors import InputError
 from betavae.data.factors import Factors
+from betavae.models.latents import GaussianPosterior
 from betavae.models.methods import FitOptions
 from betavae.models.networks import check_square
 
@@ -18,11 +25,12 @@ INVARIANCE = 0.01  # the authors' weight of the pull of inactive latents to thei
 
 
 class DCIGN(nn.Module):
-    """An encoder to M codes and a mirrored decoder; the codes are deterministic.
+    """An encoder to M codes and a mirrored decoder.
 
     Args:
         image_shape: (C, H, W), H = W a multiple of 8.
         latents: number of codes, M.
+        variational: whether the encoder gives means and log variances, else deterministic codes.
 
     Source: Kulkarni et al. 2015; Higgins et al. 2017, A.1 and Table 1.
 
@@ -31,17 +39,19 @@ class DCIGN(nn.Module):
     torch.Size([2, 1, 32, 32])
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], latents: int) -> None:
+    def __init__(
+        self, image_shape: tuple[int, int, int], latents: int, *, variational: bool = False
+    ) -> None:
         super().__init__()
         channels, side, _ = image_shape
         small, (wide, middle, narrow) = side // 8, CHANNELS
-        self.latents = latents
+        self.latents, self.variational = latents, variational
         self.encoder = nn.Sequential(
             *_shrinking(channels, wide),
             *_shrinking(wide, middle),
             *_shrinking(middle, narrow),
             nn.Flatten(),
-            nn.Linear(narrow * small**2, latents),
+            nn.Linear(narrow * small**2, latents * (2 if variational else 1)),
         )
         self.decoder = nn.Sequential(
             nn.Linear(latents, narrow * small**2),
@@ -53,9 +63,13 @@ class DCIGN(nn.Module):
         )
 
     def code_means(self, images: Tensor) -> Tensor:
-        """Return the codes (B, M) of images (B, C, H, W) in [0, 1]."""
+        """Return the codes, or their means, (B, M) of images (B, C, H, W) in [0, 1]."""
         codes: Tensor = self.encoder(images)
-        return codes
+        return codes[:, : self.latents]
+
+    def encode(self, images: Tensor) -> GaussianPosterior:
+        """Return q(z|x) of images (B, C, H, W) in [0, 1], in the variational form."""
+        return GaussianPosterior(*self.encoder(images).chunk(2, dim=1))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the mean images (B, C, H, W) in [0, 1] of codes (B, M)."""
@@ -96,14 +110,14 @@ class Growing(nn.Conv2d):
         return torch.nn.functional.conv_transpose2d(input, wide, self.bias, stride=2, padding=1)
 
 
-def dcign(image_shape: tuple[int, int, int], latents: int) -> DCIGN:
-    """Build DC-IGN for images (C, H, W).
+def dcign(image_shape: tuple[int, int, int], latents: int, *, variational: bool = False) -> DCIGN:
+    """Build DC-IGN for images (C, H, W); see `DCIGN`.
 
     Raises:
         InputError: when the images are not square with a side that is a multiple of 8.
     """
     check_square("dcign", image_shape, 8)
-    return DCIGN(image_shape, latents)
+    return DCIGN(image_shape, latents, variational=variational)
 
 
 def assigned_latents(grid: Factors, latents: int) -> list[list[int]]:
@@ -137,22 +151,22 @@ class _Clamp(torch.autograd.Function):
     """`clamp_inactive`, with the gradient rule that goes with it."""
 
     @staticmethod
-    def forward(codes: Tensor, active: Tensor) -> Tensor:
-        return torch.where(active, codes, codes.mean(dim=0, keepdim=True))
+    def forward(codes: Tensor, active: Tensor, first: bool) -> Tensor:
+        return torch.where(active, codes, codes[:1] if first else codes.mean(dim=0, keepdim=True))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, bool], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         codes, active = ctx.saved_tensors
         pull = (codes - codes.mean(dim=0, keepdim=True)) * (INVARIANCE / len(codes))
-        return torch.where(active, gradient, pull), None
+        return torch.where(active, gradient, pull), None, None
 
 
-def clamp_inactive(codes: Tensor, active: Tensor) -> Tensor:
-    """Set the latents that may not move in this batch to their batch mean.
+def clamp_inactive(codes: Tensor, active: Tensor, *, first: bool = False) -> Tensor:
+    """Set the latents that may not move in this batch to their batch mean, or the first image's.
 
     Backward, they get ``(z - mean z) / 100`` an image in the place of their gradient, which
     teaches the encoder not to move them; the active ones get their own. The loss being a mean
@@ -161,14 +175,17 @@ def clamp_inactive(codes: Tensor, active: Tensor) -> Tensor:
     Args:
         codes: (B, M).
         active: (M,) bool, the latents of the factor that varies.
+        first: clamp to the first image of the batch, as the authors' code does, which pulls to
+            the mean none the less.
 
-    Source: Kulkarni et al. 2015, Section 3.1.
+    Source: Kulkarni et al. 2015, Section 3.1; SelectiveOutputClamp and SelectiveGradientFilter
+    of their code.
 
     >>> clamp_inactive(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([True, False]))
     tensor([[0., 2.],
             [2., 2.]])
     """
-    clamped: Tensor = _Clamp.apply(codes, active)  # type: ignore[no-untyped-call]
+    clamped: Tensor = _Clamp.apply(codes, active, first)  # type: ignore[no-untyped-call]
     return clamped
 
 
@@ -177,6 +194,11 @@ class DCIGNMethod(FitOptions):
 
     name: Literal["dcign"] = "dcign"
     title = "DC-IGN"
+    clamp: Literal["mean", "first"] = Field(
+        "mean",
+        description="mean: deterministic codes, clamped to the batch mean; first: as in the "
+        "authors' code, a VAE (means, log variances, KL) clamped to the first image.",
+    )
     defaults: ClassVar[Mapping[str, Any]] = {
         "latents": 10,
         "batch": 20,

@@ -140,7 +140,12 @@ def measured_scale(model: Model, dataset: Dataset, *, sample: int = SAMPLE, seed
     """Measure the scale of a model without a prior, on images drawn from its data."""
     count = min(sample, len(dataset.images))
     rows = np.random.default_rng(seed).choice(len(dataset.images), count, replace=False)
-    return scale_of(represent(model, dataset, rows=np.sort(rows)).mean, decoder(model), seed=seed)
+    found = scale_of(represent(model, dataset, rows=np.sort(rows)).mean, decoder(model), seed=seed)
+    sizes: tuple[int, ...] = getattr(model, "categorical", ())  # such codes come first
+    if not sizes:
+        return found
+    books = [np.arange(size, dtype=np.float64) for size in sizes]
+    return replace(found, books=(*books, *([None] * (model.latents - len(books)))))
 
 
 def scale_of(codes: NDArray[np.float32], decode: Decode, *, seed: int = 0) -> Scale:

@@ -16,6 +16,7 @@ from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
+from betavae.models.dcign import DCIGN
 from betavae.models.latents import gaussian_rate
 from betavae.models.vae import VAE
 from betavae.runs.made import check_current
@@ -174,7 +175,7 @@ def represent(
     for start in steps:
         part = slice(start, start + batch)
         images = dataset.images.batch(torch.from_numpy(chosen[part]), device)
-        if not isinstance(model, VAE):
+        if not (isinstance(model, VAE) or (isinstance(model, DCIGN) and model.variational)):
             codes[part] = model.code_means(images).cpu().numpy()
             continue
         posterior = model.encode(images)

@@ -3,96 +3,74 @@
 With ``G(epsilon) = max E[log p(x|z)] subject to rate <= epsilon``, the multiplier that holds the
 constraint is ``beta* = dG / d epsilon`` (Higgins et al. 2017, Eqs. 3 and 12, A.6). Constrained
 runs give both sides: the terms at which each ends are points of G, and each has found a
-multiplier by itself. The slope is taken from a curve fitted to the points alone.
+multiplier by itself. Each epsilon is trained in rounds until its rate is within a tenth of a nat of
+it. The slope is that of the secant between neighbouring points, which for a concave G lies between
+the slopes at its ends, so between the two multipliers.
 
 The equation holds where training has converged. Early runs still gain likelihood at a constant
 rate, and later ones are ahead of them. A run that another one beats, with less rate and less
-distortion, is no point of G: it is left out of the fit, and said to be.
+distortion, is no point of G: it is left out, and said to be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import least_squares
 
 from betavae import data as datasets
 from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.config import Config
+from betavae.models.vae import VAE
+from betavae.runs.opened import SAMPLE, measure, open_run, sample_rows
 from betavae.studies import study_figures
-from betavae.studies.trained import tail, terms_of, trained
+from betavae.studies.trained import tail, trained
 
 EPSILONS = (18.0, 15.0, 12.0, 9.0, 6.0)
+TOLERANCE = 0.1  # nats: a constraint is met when the rate is as near to epsilon
+ROUNDS = 6  # trainings of an epsilon at most
+STEP_SIZE = 2e-3  # of log beta, a step and nat: an excess is gone within a few hundred steps
+BLOCKS = 16  # of the images measured, from which the secants' errors come
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Gain:
-    """A rising curve G with a slope that changes by a constant factor a nat.
-
-    That of a Gaussian source is of this form, ``-D = -exp(-2 R)``.
-
-    Attributes:
-        offset: G where the rate is `centre`.
-        tilt: change of log dG/d epsilon a nat.
-        log_slope: log dG/d epsilon where the rate is `centre`.
-        centre: nats.
-    """
-
-    offset: float
-    tilt: float
-    log_slope: float
-    centre: float
-
-    def slope(self, rate: ArrayLike) -> Floats:
-        """Return dG/d epsilon at rates (K,)."""
-        place = np.asarray(rate, np.float64) - self.centre
-        return np.asarray(np.exp(np.clip(self.log_slope + self.tilt * place, -30, 30)))
-
-    def __call__(self, rate: ArrayLike) -> Floats:
-        """Return G at rates (K,), nats per image."""
-        nodes, weights = np.polynomial.legendre.leggauss(16)
-        ends = np.asarray(rate, np.float64)
-        half = (ends - self.centre) / 2
-        inner = self.centre + half[..., None] * (1 + nodes)
-        return np.asarray(self.offset + half * (self.slope(inner) * weights).sum(-1))
+def block_terms(folder: Path) -> Floats:
+    """Return a run's distortion and rate (2, B), nats per image, on the same blocks for all."""
+    run = open_run(folder)
+    assert isinstance(run.model, VAE)
+    found = []
+    for rows in np.array_split(sample_rows(run.dataset, SAMPLE), BLOCKS):
+        distortion, rates = measure(run.model, run.dataset, rows)
+        found.append((distortion, float(rates.sum())))
+    return np.array(found).T
 
 
-def fit_gain(rate: ArrayLike, gain: ArrayLike) -> Gain:
-    """Fit a rising, smooth curve to points of G by least squares.
+def secant(one: Floats, other: Floats) -> tuple[float, float]:
+    """Return the slope of G between two runs, and its standard error.
+
+    The error is that of the images measured, by leaving out a block of them at a time; both runs
+    are measured on the same ones. What another training would change is not in it.
 
     Args:
-        rate: (K,) nats per image, K >= 3.
-        gain: (K,) minus the distortion, nats per image.
+        one: (2, B) distortion and rate of a run on B blocks of images, as `block_terms` gives.
+        other: the same of another run.
 
-    Raises:
-        InputError: for fewer than three points, or points of one rate.
-
-    >>> x = np.linspace(2, 4, 6)
-    >>> fitted = fit_gain(x, 5 * np.log(x))
-    >>> np.round(fitted.slope([2.5, 3.5]), 1)
-    array([2. , 1.4])
+    >>> secant(np.array([[90.0, 92], [5, 5]]), np.array([[80.0, 82], [7, 7]]))
+    (5.0, 0.0)
     """
-    x, y = np.asarray(rate, np.float64), np.asarray(gain, np.float64)
-    if len(x) < 3 or np.ptp(x) == 0:
-        raise InputError(f"the fit needs three rates that differ, got {x.tolist()}")
-    centre = float(x.mean())
-    first = max(float(np.polyfit(x, y, 1)[0]), 1e-3)
-
-    def curve(parameters: Floats) -> Gain:
-        offset, tilt, log_slope = (float(value) for value in parameters)
-        return Gain(offset, tilt, log_slope, centre)
-
-    start = np.array([y.mean(), 0.0, np.log(first)])
-    found = least_squares(lambda parameters: curve(parameters)(x) - y, start)
-    return curve(found.x)
+    rises = other - one
+    blocks = rises.shape[1]
+    whole = rises.sum(axis=1)
+    left_out = whole[:, None] - rises
+    slopes = -left_out[0] / left_out[1]
+    error = np.sqrt((blocks - 1) / blocks * ((slopes - slopes.mean()) ** 2).sum())
+    return float(-whole[0] / whole[1]), float(error)
 
 
 def unbeaten(rate: ArrayLike, distortion: ArrayLike) -> NDArray[np.bool_]:
@@ -118,13 +96,14 @@ def run_dual(
 ) -> dict[str, Any]:
     """Compare the multipliers of constrained runs, each from the one before, with dG/d epsilon.
 
+    An epsilon whose rate is not within `TOLERANCE` of it is trained on, `ROUNDS` rounds at most.
     Finished runs are not trained again; a broken-off one goes on where it stopped.
 
     Args:
-        out: gets one run folder an epsilon, dual.json and dual.png.
+        out: gets a run folder for each round of an epsilon, dual.json and dual.png.
         data: what to learn from.
         epsilons: rates to hold, nats per image; trained from the largest down.
-        images: length of each run; the first is three times as long.
+        images: length of each round; the first is three times as long.
         network: of all runs.
         batch: of all runs.
         seed: of all runs.
@@ -138,20 +117,31 @@ def run_dual(
     if len(set(epsilons)) < 3:
         raise InputError(f"the study needs at least three epsilons, got {list(epsilons)}")
     base = Config.from_mapping(
-        {"data": data, "images": images, "network": network, "batch": batch, "seed": seed}
-    )
+        {
+            "data": data, "images": images, "network": network, "batch": batch, "seed": seed,
+            # So that each round ends where it has settled.
+            "learning_rate_schedule": "linear", "learning_rate_decay": max(1, images // 2),
+        }
+    )  # fmt: skip
     dataset = datasets.load(data)
-    rows: list[dict[str, float]] = []
+    rows: list[dict[str, Any]] = []
+    terms: list[Floats] = []
     before: Path | None = None
+    multiplier = 1.0
     for epsilon in sorted(set(epsilons), reverse=True):
-        held = {"name": "constrained", "epsilon": epsilon}
-        if before is not None:
-            held["initial"] = rows[-1]["multiplier"]
-        start: dict[str, Any] = {"images": 3 * images} if before is None else {"init": str(before)}
-        folder = out / f"epsilon-{epsilon:g}"
-        records = tail(trained(base.replaced(objective=held, **start), dataset, folder))
-        distortion, rate = terms_of(folder)
-        logs = [np.log(record.terms["multiplier"]) for record in records]
+        for number in range(ROUNDS):
+            held = {"name": "constrained", "epsilon": epsilon, "step_size": STEP_SIZE}
+            held["initial"] = multiplier
+            start = {"images": 3 * images} if before is None else {"init": str(before)}
+            folder = out / (f"epsilon-{epsilon:g}" + (f"-{number + 1}" if number else ""))
+            records = trained(base.replaced(objective=held, **start), dataset, folder)
+            logs = [np.log(record.terms["multiplier"]) for record in tail(records)]
+            before, multiplier = folder, round(float(np.exp(logs[-1])), 6)
+            found = block_terms(folder)
+            distortion, rate = (float(value) for value in found.mean(axis=1))
+            if abs(rate - epsilon) <= TOLERANCE:
+                break
+        terms.append(found)
         rows.append(
             {
                 "epsilon": epsilon,
@@ -159,29 +149,42 @@ def run_dual(
                 "distortion": distortion,
                 "multiplier": round(float(np.exp(np.mean(logs))), 6),
                 "multiplier_drift": round(float(np.exp(logs[-1] - logs[0])), 6),
+                "rounds": number + 1,
+                "met": abs(rate - epsilon) <= TOLERANCE,
             }
         )
-        before = folder
     rates, distortions = (np.array([row[key] for row in rows]) for key in ("rate", "distortion"))
     on_curve = unbeaten(rates, distortions)
     converged = int(on_curve.sum()) >= 3
     if not converged:
         on_curve[:] = True
-    fitted = fit_gain(rates[on_curve], -distortions[on_curve])
-    for row, slope, used in zip(rows, fitted.slope(rates), on_curve, strict=True):
-        row |= {"slope": float(slope), "on_curve": bool(used)}
-    ratios = [row["multiplier"] / row["slope"] for row in rows if row["on_curve"]]
-    ends = np.array([row["rate"] for row in rows if row["on_curve"]])
-    line = np.linspace(ends.min(), ends.max(), 51)
-    fit = {"rate": line, "gain": fitted(line), "slope": fitted.slope(line)}
+    for row, used in zip(rows, on_curve, strict=True):
+        row["on_curve"] = bool(used)
+    points = sorted(np.flatnonzero(on_curve), key=lambda k: float(rates[k]))
     outcome = {
         "runs": rows,
-        "fit": {key: values.tolist() for key, values in fit.items()},
+        "secants": [between(rows, terms, low, high) for low, high in pairwise(points)],
+        "tolerance": TOLERANCE,
+        "met": all(row["met"] for row in rows),
         "converged": converged,
-        "median_multiplier_over_slope": float(np.median(ratios)),
-        "images_per_run": images,
+        "images_per_round": images,
         "seed": seed,
     }
     write_json(out / "dual.json", outcome)
     figures.save(study_figures.dual(outcome), out / "dual.png")
     return outcome
+
+
+def between(
+    rows: Sequence[dict[str, Any]], terms: Sequence[Floats], low: int, high: int
+) -> dict[str, Any]:
+    """Describe the secant between two runs, given by their places, and their multipliers."""
+    slope, error = secant(terms[low], terms[high])
+    multipliers = sorted(rows[k]["multiplier"] for k in (low, high))
+    return {
+        "rates": [rows[low]["rate"], rows[high]["rate"]],
+        "slope": slope,
+        "error": error,
+        "multipliers": multipliers,
+        "between": multipliers[0] - 2 * error <= slope <= multipliers[1] + 2 * error,
+    }

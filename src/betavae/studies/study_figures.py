@@ -57,14 +57,14 @@ def draw_study(path: Path, study: str, draw: Callable[[Outcome], Figure]) -> Dra
 
 
 def dual(outcome: Outcome) -> Figure:
-    """Draw G(epsilon) with the runs on it, and its slope with their multipliers."""
+    """Draw the runs' rates and distortions, and the secants' slopes with their multipliers."""
     runs = [run for run in outcome["runs"] if run["on_curve"]]
     points = {
         "rate": [run["rate"] for run in runs],
         "gain": [-run["distortion"] for run in runs],
         "multiplier": [run["multiplier"] for run in runs],
     }
-    return figures.duality(points, outcome["fit"])
+    return figures.duality(points, outcome["secants"])
 
 
 def rate_distortion(outcome: Outcome) -> Figure:

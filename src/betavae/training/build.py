@@ -96,10 +96,10 @@ def build_model(config: Config, image_shape: ImageShape, own: Own | None = None)
             of the user's own that was not given.
     """
     name = config.method.name
-    if name == "infogan":
-        return infogan(image_shape, config.latents)
-    if name == "dcign":
-        return dcign(image_shape, config.latents)
+    if config.method.name == "infogan":
+        return infogan(image_shape, config.latents, config.method.categorical)
+    if config.method.name == "dcign":
+        return dcign(image_shape, config.latents, variational=config.method.clamp == "first")
     if name in ("pca", "ica"):
         return Affine.empty(image_shape, config.latents)
     own = own or Own()

@@ -18,6 +18,7 @@ from betavae.data.batches import Batch, Sampler, one_factor, shuffled
 from betavae.data.dataset import Dataset
 from betavae.models.dcign import DCIGN, assigned_latents, clamp_inactive
 from betavae.models.infogan import InfoGAN, information
+from betavae.models.latents import GaussianPosterior
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.objectives.optimisers import Optimiser, set_learning_rate
@@ -264,18 +265,18 @@ def infogan_step(learner: Learner, batch: Batch, when: Step) -> Terms:
     real = batch.images * 2 - 1
     latents = gan.draw(len(real), generator)
     codes = latents[:, : gan.latents]
-    fake = gan.generator(latents)
+    fake = gan.generator(gan.entries(latents))
     move = partial(_move, learner.optimiser)
 
     on_real, _ = gan.judge(real, generator)
     with gan.generated():
-        on_fake, means = gan.judge(fake.detach(), generator)
+        on_fake, read = gan.judge(fake.detach(), generator)
     critic = softplus(-on_real).mean() + softplus(on_fake).mean()
-    move(critic - information(codes, means), list(gan.critic_parameters()))
+    move(critic - information(codes, read, gan.categorical), list(gan.critic_parameters()))
 
     with gan.generated():
-        judged, means = gan.judge(fake, generator)
-    fooling, told = softplus(-judged).mean(), information(codes, means)
+        judged, read = gan.judge(fake, generator)
+    fooling, told = softplus(-judged).mean(), information(codes, read, gan.categorical)
     move(fooling - told, list(gan.generator.parameters()))
     right = ((on_real > 0).float().mean() + (on_fake < 0).float().mean()) / 2
     values = {
@@ -320,22 +321,33 @@ def dcign_learner(config: Config, dataset: Dataset, device: torch.device) -> Lea
 def dcign_step(active: Tensor, learner: Learner, batch: Batch, when: Step) -> Terms:
     """Take one step of DC-IGN: latents of factors that do not vary are clamped.
 
-    The loss is the cross-entropy summed over pixels, mean over the batch.
+    The loss is the cross-entropy summed over pixels, mean over the batch; in the authors' form the
+    KL of the clamped posterior is added. Their code takes the two backward one after the other, so
+    that inactive latents are pulled twice; here they are pulled once.
 
     Args:
         active: (K, M) bool, the latents of each factor.
         learner: DC-IGN's.
         batch: in which one factor varies, or a plain one.
-        when: not used.
+        when: the source of noise, in the authors' form.
     """
     model = learner.model
     assert isinstance(model, DCIGN)
-    codes = model.encoder(batch.images)
-    shown = codes if batch.changed is None else clamp_inactive(codes, active[batch.changed])
-    logits = model.decoder(shown)
-    total = binary_cross_entropy_with_logits(logits, batch.images, reduction="sum")
-    distortion = total / len(batch)
+    heads = model.encoder(batch.images).split(model.latents, dim=1)
+    if batch.changed is not None:
+        moving = active[batch.changed]
+        heads = [clamp_inactive(head, moving, first=model.variational) for head in heads]
+    values: dict[str, Tensor] = {}
+    shown = heads[0]
+    if model.variational:
+        posterior = GaussianPosterior(*heads)
+        noise = torch.randn(shown.shape, generator=when.generator, device=shown.device)
+        shown = posterior.sample(noise)
+        values["rate"] = posterior.rate_per_latent().sum()
+    total = binary_cross_entropy_with_logits(model.decoder(shown), batch.images, reduction="sum")
+    values["distortion"] = total / len(batch)
+    loss = torch.stack(list(values.values())).sum()
     learner.optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(distortion)
+    torch.autograd.backward(loss)
     learner.optimiser.step()
-    return Terms(distortion, {"distortion": distortion})
+    return Terms(loss, values)
