@@ -113,7 +113,9 @@ class InfoGAN(nn.Module):
     def code_means(self, images: Tensor) -> Tensor:
         """Return Q's means (B, M) for images (B, C, H, W) in [0, 1]; the likeliest categories."""
         read: Tensor = self.recogniser(self.features(images * 2 - 1))
-        *logits, means = read.split((*self.categorical, read.shape[1] - sum(self.categorical)), 1)
+        *logits, means = torch.split(
+            read, [*self.categorical, read.shape[1] - sum(self.categorical)], dim=1
+        )
         chosen = [part.argmax(dim=1, keepdim=True).to(means.dtype) for part in logits]
         return torch.cat((*chosen, means), dim=1)
 
@@ -190,7 +192,7 @@ def information(codes: Tensor, read: Tensor, categorical: Sequence[int] = ()) ->
     >>> round(float(information(torch.zeros(4, 1), torch.zeros(4, 1))), 4)
     -0.2258
     """
-    *logits, means = read.split((*categorical, read.shape[1] - sum(categorical)), dim=1)
+    *logits, means = torch.split(read, [*categorical, read.shape[1] - sum(categorical)], dim=1)
     others = codes[:, len(categorical) :]
     log_density = -0.5 * (others - means).square() - 0.5 * math.log(2 * math.pi)
     bound = log_density.sum(dim=1).mean() + others.shape[1] * math.log(2)
