@@ -25,6 +25,7 @@ from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.estimator import OWN
+from betavae.metrics import factor_table, higgins_score
 from betavae.training.fit import train
 
 
@@ -75,6 +76,22 @@ def test_fit_transform_inverse_score_sample(images: np.ndarray) -> None:
     assert vae.sample(5, random_state=1).shape == (5, 1, 32, 32)
     np.testing.assert_array_equal(vae.sample(5, random_state=1), vae.sample(5, random_state=1))
     np.testing.assert_array_equal(vae.sample(5), vae.sample(5, random_state=0))
+
+
+def test_score_counts_codes_in_the_priors_unit_and_knows_names() -> None:
+    """An untrained model's codes vary by thousandths; blown up to a unit they used to score."""
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (600, 5))
+    images = np.zeros((600, 32, 32), np.float32)
+    for k in range(5):
+        images[np.arange(600), 6 * k, 6 * factors[:, k]] = 1
+    vae = BetaVAE(images=0, latents=3).fit(images)
+    codes = vae.transform(images)
+    own = higgins_score(codes, factors, unit="prior").score
+    assert vae.score(images, factors) == own
+    named = factor_table(factors, ("shape", "scale", "orientation", "posX", "posY"))
+    assert vae.score(images, named) == higgins_score(codes, named, unit="prior").score
+    assert higgins_score(codes, named).about.left_out == ("shape (resampled freely)",)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from tables import rotation
 from betavae._system.errors import InputError
 from betavae.data import shapes2d
 from betavae.metrics import Draws, FactorTable, factor_table, higgins_score
+from betavae.metrics._shared.halves import group_factors
+from betavae.metrics.higgins import draw_features
 
 N = 20_000
 NAMES = shapes2d.FACTORS.names
@@ -181,3 +184,17 @@ def test_rows_that_allow_no_pair_are_told() -> None:
 def test_an_unknown_protocol_is_named(factors: np.ndarray) -> None:
     with pytest.raises(InputError, match="higgins2017"):
         higgins_score(scaled(factors), factors, protocol="higgins2016")
+
+
+def test_raw_pixels_at_200_pairs_take_no_more_memory_than_at_5() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (500, 4096)).astype(np.uint8)
+    groups = group_factors(rng.integers(0, 3, (500, 2)))
+    peaks = {}
+    for pairs in (5, 200):
+        tracemalloc.start()
+        features, _ = draw_features(pixels, groups, 60, pairs, np.random.default_rng(1))
+        peaks[pairs] = tracemalloc.get_traced_memory()[1] - features.nbytes
+        tracemalloc.stop()
+    # Some points' pixels at a time, never those of all sixty: 98 MB.
+    assert peaks[200] < 30e6

@@ -86,7 +86,7 @@ def test_the_authors_dcign_lowers_its_bound_and_is_scored_in_the_priors_unit(
     assert bounds[-1] < 0.8 * bounds[0]
     assert lines[-1]["rate"] > 0
     monkeypatch.setattr("betavae.data.load", grid_images)
-    result = score_run(tmp_path, progress=False, device="cpu")["higgins:higgins2017"]
+    result = score_run(tmp_path, progress=False, device="cpu")["higgins:higgins2017"].result
     assert result.unit == "the prior's"
     assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
 
@@ -106,7 +106,7 @@ def test_infogan_with_categorical_codes_trains_scores_and_traverses_its_values(
     assert levels[1].tolist() == [0, 1, 2, 3]
     assert run.model.code_means(torch.rand(6, *run.header.image_shape)).shape == (6, 5)
     assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
-    with pytest.raises(InputError, match="greater than or equal to 2"):
+    with pytest.raises(InputError, match=r"categorical\.0 must be >= 2, got 1"):
         config({"name": "infogan", "categorical": [1]})
 
 

@@ -40,7 +40,7 @@ STRICT = ConfigDict(extra="forbid")
 
 def _plain(annotation: Any) -> Any:
     """Return an option's type without its ranges, or None: an option may be left out."""
-    if get_origin(annotation) is Literal or annotation in (int, float, str, bool):
+    if get_origin(annotation) in (Literal, tuple) or annotation in (int, float, str, bool):
         return _or_none(annotation)
     return annotation
 

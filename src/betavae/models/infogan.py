@@ -195,7 +195,7 @@ def information(codes: Tensor, read: Tensor, categorical: Sequence[int] = ()) ->
     *logits, means = torch.split(read, [*categorical, read.shape[1] - sum(categorical)], dim=1)
     others = codes[:, len(categorical) :]
     log_density = -0.5 * (others - means).square() - 0.5 * math.log(2 * math.pi)
-    bound = log_density.sum(dim=1).mean() + others.shape[1] * math.log(2)
+    bound: Tensor = log_density.sum(dim=1).mean() + others.shape[1] * math.log(2)
     for k, (part, values) in enumerate(zip(logits, categorical, strict=True)):
         bound = bound + math.log(values) - cross_entropy(part, codes[:, k].long())
     return bound
@@ -208,8 +208,8 @@ class InfoGANMethod(FitOptions):
     title = "InfoGAN"
     categorical: tuple[Annotated[int, Field(ge=2, le=1000)], ...] = Field(
         (),
-        description="Number of values of each categorical code, out of --latents; the others are "
-        "continuous.",
+        description="Number of values of a categorical code, given once for each such code; the "
+        "rest of --latents are continuous.",
     )
     defaults: ClassVar[Mapping[str, Any]] = {
         "latents": 5,

@@ -45,7 +45,7 @@ def block_terms(folder: Path) -> Floats:
     """Return a run's distortion and rate (2, B), nats per image, on the same blocks for all."""
     run = open_run(folder)
     assert isinstance(run.model, VAE)
-    found = []
+    found: list[tuple[float, float]] = []
     for rows in np.array_split(sample_rows(run.dataset, SAMPLE), BLOCKS):
         distortion, rates = measure(run.model, run.dataset, rows)
         found.append((distortion, float(rates.sum())))
