@@ -1,19 +1,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# What pins versions: the CPU build of torch. /dev/null pins nothing.
+CONSTRAINTS ?= constraints-cpu.txt
 
-.PHONY: demo test lint format bench docs docs-test clean
+.PHONY: demo test test-fast lint format bench torture docs docs-test dist release-check clean
 
-$(STAMP): pyproject.toml constraints-cpu.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints-cpu.txt -e '.[all,dev,docs]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[all,dev,docs]'
 	touch $@
 
-demo: $(STAMP)  ## the main job on real input: train, score and report, about five minutes on two cores
+demo: $(STAMP)  ## the main job on real input: train, score and report
 	$(BIN)/betavae demo
 
 test: $(STAMP)  ## the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+test-fast: $(STAMP)  ## all but the tests marked slow or browser: under a minute on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow and not browser'
 
 lint: $(STAMP)  ## style, types
 	$(BIN)/ruff check .
@@ -27,12 +32,28 @@ format: $(STAMP)
 bench: $(STAMP)  ## every benchmark; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
+torture: $(STAMP)  ## kills, mutated files and options, bad arguments, two writers; about an hour
+	$(BIN)/python -m benchmarks.torture
+
 docs: $(STAMP)  ## the documentation site into site/, with Python 3.11 or newer; any warning fails
 	@test -x $(BIN)/zensical || { echo "make docs needs Python 3.11 or newer" >&2; exit 2; }
 	NO_COLOR=1 $(BIN)/zensical build --clean --strict
+	@echo "look at it with: make docs-serve (its search and its menus need a server)"
 
-docs-test: $(STAMP)  ## every code block and shell line of README.md and docs/; see docs/testing.md
+docs-serve: $(STAMP)  ## the documentation site on http://localhost:8000, made anew as its pages change
+	@test -x $(BIN)/zensical || { echo "make docs-serve needs Python 3.11 or newer" >&2; exit 2; }
+	$(BIN)/zensical serve --dev-addr localhost:8000
+
+docs-test: $(STAMP)  ## every code block and shell line of the documents, every example; see docs/testing.md
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/run_documents.py
 
+dist: $(STAMP)  ## sdist and wheel into dist/; installs the wheel without extras in a new environment and tries it
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python scripts/try_wheel.py $(PYTHON) $(CONSTRAINTS)
+
+release-check: $(STAMP)  ## whether this commit can be released: what make dist made, version, changelog, clean tree
+	$(BIN)/python scripts/release_check.py
+
 clean:
-	rm -rf .venv
+	rm -rf .venv dist site

@@ -38,7 +38,7 @@ BAR_SECONDS = 600.0
 EVERY = 5_000
 
 CONSTANT: dict[str, Any] = {"beta": 4.0, "images": 150_000}
-# The newest preset first; the others are the steps that led to it (docs/preset.md).
+# The newest preset first; the others are the steps that led to it (docs/findings/preset.md).
 PRESETS: dict[str, dict[str, Any]] = {
     "patch, batch 8, beta 24 -> 4, decay": BETA_VAE,
     "the same, best of 5 seeds by loss": {**BETA_VAE, "restarts": 5},

@@ -1,4 +1,4 @@
-"""Few labels: codes of the demo's models against raw pixels and PCA, on the 2D shapes.
+"""Few labels: codes of a beta-VAE and a VAE against raw pixels and PCA, on the 2D shapes.
 
 The introduction of Higgins et al. 2017 says what codes are for: learning a task from few examples,
 and carrying it over to combinations never seen. So from n labelled images a ridge regression and
@@ -7,7 +7,8 @@ the shape; R2 (accuracy for the shape) is measured on other images. "Unseen half
 from one half of the picture (posY for posX and scale, posX for posY), the test from the other.
 Codes, and PCA, are learned without labels, from images of everywhere.
 
-Run: betavae demo; python benchmarks/transfer.py [--runs runs/demo] [--out FILE]
+Run: python benchmarks/transfer.py [--runs runs/plain] [--out FILE], after the two trainings in
+docs/gallery.md.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def learner(kind: str, target: str) -> BaseEstimator:
 def features(runs: Path, dataset: Dataset, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """Return every representation of `rows`, by name."""
     pixels = dataset.images[rows].numpy().reshape(len(rows), -1)
-    untrained = train(Config(images=0, seed=0), dataset, progress=False).model
+    untrained = train(Config(beta=1, images=0, seed=0), dataset, progress=False).model
     models: dict[str, Model] = {
         "beta-VAE": open_run(runs / "beta4").model,
         "VAE": open_run(runs / "beta1").model,
@@ -85,7 +86,7 @@ def scores(
     return out
 
 
-def main(runs: Path = Path("runs/demo")) -> dict[str, Any]:
+def main(runs: Path = Path("runs/plain")) -> dict[str, Any]:
     """Measure everything and print a table."""
     dataset = open_run(runs / "beta4").dataset
     rows = np.sort(np.random.default_rng(0).choice(len(dataset.images), ROWS, replace=False))
@@ -150,7 +151,7 @@ def print_table(results: list[dict[str, Any]]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs/demo"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/plain"))
     parser.add_argument("--out", type=Path, default=Path("docs/estimator/transfer.json"))
     arguments = parser.parse_args()
     write_json(arguments.out, main(arguments.runs))

@@ -1,16 +1,18 @@
-"""Finds the code of a document, and what its comments say about running it (docs/testing.md)."""
+"""Finds the code of a document or an example, and how to run it in short (docs/testing.md)."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from dataclasses import dataclass, field
+from typing import cast
 
 SHELL = {"sh", "bash", "shell", "console"}
 PYTHON = {"python", "py", "pycon"}
 SILENT = {"text", "toml", "json", "html", "csv", "math"}  # languages that are shown, never run
 COMMANDS = ("betavae", "python", "pip", "make", "torchrun", "ray", "sbatch", "srun")
 FENCE = re.compile(r"^(\s*)(```+|~~~+)\s*(\w*)")
+QUICK_LINE = "# quick:"  # in an example
 COMMENT = re.compile(r"<!--\s*(quick|not run|file|setup)\b:?(.*?)-->", re.DOTALL)
 
 
@@ -94,6 +96,25 @@ def blocks(text: str, page: str) -> list[Block]:
     if said.line:
         raise BadDocument(f"{page}:{said.line}: no block of code follows this comment")
     return found
+
+
+def example(text: str, name: str) -> Block:
+    r"""Return an example, a file of Python, with what its ``# quick: OLD -> NEW`` lines replace.
+
+    Raises:
+        BadDocument: for such a line without an arrow, or with text that is not in the code.
+
+    >>> example("# quick: N = 900 -> N = 9\nN = 900\n", "a.py").code.splitlines()[1]
+    'N = 9'
+    """
+    said = _Said()
+    lines = [line.rstrip() for line in text.splitlines()]
+    for number, line in enumerate(lines, start=1):
+        if line.startswith(QUICK_LINE):
+            _hear(said, [], "quick", line.removeprefix(QUICK_LINE), name, number)
+            lines[number - 1] = ""
+    block = _block(name, 1, "python", "\n".join(lines), said)
+    return cast("Block", block)
 
 
 def _end(lines: list[str], start: int, fence: str, page: str) -> int:

@@ -1,6 +1,6 @@
-"""Runs the code of the documents: every Python block and every shell line (docs/testing.md).
+"""Runs the code of the documents and the examples (docs/testing.md).
 
-Run: python scripts/run_documents.py [PAGE ...]
+Run: python scripts/run_documents.py [PAGE or EXAMPLE ...]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from documents import BadDocument, Block, blocks
+from documents import BadDocument, Block, blocks, example
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = (3, 2, 4, 8, 8)  # sizes of the 2D shapes that the documents see: 1,536 images
@@ -46,14 +46,15 @@ UNTIL = {"explore": "http://"}  # commands that serve: stopped once they print t
 def main() -> int:
     """Run all pages, or those named; print what ran, what did not and why; 1 on failure."""
     named = [Path(name).resolve() for name in sys.argv[1:]]
-    pages = named or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = named or every_page()
     began = time.perf_counter()
     import_what_pages_need()
     run = left = failed = 0
     for page in pages:
         name = str(page.relative_to(ROOT)) if page.is_relative_to(ROOT) else str(page)
         try:
-            found = blocks(page.read_text(encoding="utf-8"), name)
+            text = page.read_text(encoding="utf-8")
+            found = [example(text, name)] if page.suffix == ".py" else blocks(text, name)
         except BadDocument as error:
             print(f"FAILED {error}", flush=True)
             failed += 1
@@ -74,6 +75,15 @@ def main() -> int:
     seconds = time.perf_counter() - began
     print(f"total: {run} run, {left} not run, {failed} pages failed, {seconds:.0f} s")
     return 1 if failed else 0
+
+
+def every_page() -> list[Path]:
+    """Return the pages at the root and in docs/, and the examples."""
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "examples").glob("*.py")),
+    ]
 
 
 def import_what_pages_need() -> None:
@@ -151,7 +161,8 @@ def run_page(page: Path, found: list[Block]) -> dict[str, Any]:
             for line, code in block.commands:
                 error = failure(page, block, line, code, namespace)
                 if error:
-                    return {"run": run, "left": left, "error": f"line {line}: {code}\n{error}"}
+                    where = f"line {line}: {code.splitlines()[0]}"
+                    return {"run": run, "left": left, "error": f"{where}\n{error}"}
                 run += not block.hidden
         os.chdir("/")
     return {"run": run, "left": left, "error": ""}

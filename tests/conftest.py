@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-import betavae.data
 from betavae.data import shapes2d
 from betavae.data.images import ImageStore
 from command_line import run_quietly
-from small_runs import load_synthetic, train_small
+from small_runs import find_synthetic, train_small
 
 # The machine may be busy: a slow example is no failure.
 settings.register_profile("betavae", deadline=None, max_examples=50)
@@ -63,7 +62,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_run(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the run folder, with its data set where `betavae.data.load` finds it."""
-    monkeypatch.setattr(betavae.data, "load", load_synthetic)
+    find_synthetic(monkeypatch)
     return Path(shutil.copytree(trained_run, tmp_path / "small run"))
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+import betavae.data
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 from betavae.data.images import ImageStore
+from betavae.training import run_data
 from betavae.training.fit import train
 
 
@@ -35,6 +38,12 @@ def synthetic(rows: int = 240, side: int = 32, channels: int = 1) -> Dataset:
 def load_synthetic(name: str, **options: object) -> Dataset:
     """Stand in for `betavae.data.load`."""
     return synthetic()
+
+
+def find_synthetic(patch: pytest.MonkeyPatch) -> None:
+    """Let `betavae.data.load`, and who looks for a run's images, find the synthetic ones."""
+    patch.setattr(betavae.data, "load", load_synthetic)
+    patch.setattr(run_data, "_place", lambda folder, header: header.config.data)
 
 
 GRID = Factors(("shape", "posX", "posY"), (2, 6, 6))

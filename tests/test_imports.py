@@ -36,6 +36,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_through_others() -> None:
     """Imports for typing count too."""
     names = {

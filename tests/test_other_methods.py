@@ -25,6 +25,8 @@ from betavae.studies.named_figures import draw_figure
 from betavae.training.fit import train
 from small_runs import grid_images
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("infogan", "dcign", "pca", "ica")
 DRAWN = ("traversals", "responses", "reconstructions", "information", "importance")
 FEW = FigureOptions(rows=72, steps=3, seeds=1)

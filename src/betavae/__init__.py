@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from betavae._system.lazy import lazy
+from betavae._system.lazy import lazy as _lazy
 
 if TYPE_CHECKING:
     from betavae._system.errors import InputError as InputError
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from betavae.estimator import BetaVAE as BetaVAE
     from betavae.estimator import from_pretrained as from_pretrained
     from betavae.metrics import evaluate as evaluate
-    from betavae.runs.opened import open_run as open_run
+    from betavae.report.shown_run import open_run as open_run
     from betavae.training.fit import train as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "BetaVAE", "Config", "InputError", "__version__", "evaluate", "from_pretrained", "load",
     "open_run", "train",
@@ -32,7 +32,7 @@ _HOMES = {
     "evaluate": "metrics",
     "from_pretrained": "estimator",
     "load": "data",
-    "open_run": "runs.opened",
+    "open_run": "report.shown_run",
     "train": "training.fit",
 }
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+__getattr__, __dir__ = _lazy(__name__, _HOMES)

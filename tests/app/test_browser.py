@@ -264,7 +264,7 @@ def test_the_traversal_is_saved_as_files(page: Any, two_runs: Explorer) -> None:
         wait(lambda path=path: path.exists() and path.stat().st_size > 0)
         with Image.open(io.BytesIO(path.read_bytes())) as picture:
             picture.load()
-            assert picture.size == ((11 * 128 + 10 * 8, 128) if kind == "png" else (128, 128))
+            assert picture.size == ((11 * 128 + 10 * 8, 128 + 18) if kind == "png" else (128, 128))
 
 
 def test_the_reports_strips_turn_without_a_server(

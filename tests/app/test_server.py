@@ -153,7 +153,9 @@ def test_bodies_without_a_length_are_counted_while_they_come() -> None:
 def test_names_are_kept_with_the_run(client: TestClient, small_run: Path) -> None:
     said = client.put("/api/names", json={"run": 0, "names": {"2": "  height ", "0": "β/\n<b>"}})
     assert said.json() == {"names": {"0": "β/ <b>", "2": "height"}}
-    assert json.loads((small_run / "latent_names.json").read_text(encoding="utf-8")) == {
+    kept = json.loads((small_run / "latent_names.json").read_text(encoding="utf-8"))
+    assert kept.pop("weights")
+    assert kept == {
         "0": "β/ <b>",
         "2": "height",
     }
@@ -202,7 +204,7 @@ def test_infinite_numbers_are_refused(client: TestClient) -> None:
         ("127.0.0.1:8600", None, True),
         ("localhost:8600", "http://localhost:8600", True),
         ("[::1]:8600", "http://[::1]:8600", True),
-        ("192.168.1.5:8600", None, True),
+        ("192.168.1.5:8600", None, False),
         ("workstation:8600", None, False),
         ("attacker.example", None, False),
         ("127.0.0.1.attacker.example:8600", None, False),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from betavae._system.errors import InputError
-from betavae.data.augmentation import augment
+from betavae import Config, InputError, train
+from betavae.data.augmentation import augment, varied
+from betavae.data.batches import Batch
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -52,3 +54,23 @@ def test_it_is_decided_by_the_generator_alone(dtype: torch.dtype) -> None:
 def test_unknown_kinds_are_one_line() -> None:
     with pytest.raises(InputError, match="augment must be some of flip, crop, got 'rotate'"):
         augment(IMAGES, generator(), ["flip", "rotate"])
+
+
+def test_a_step_is_varied_alike_whenever_it_is_taken() -> None:
+    batch = Batch(IMAGES, torch.arange(64), other=IMAGES)
+    first, again = (varied(batch, "flip,crop", 3, 5) for _ in range(2))
+    assert torch.equal(first.images, again.images)
+    assert not torch.equal(first.images, first.other)  # each image in its own way
+    assert not torch.equal(first.images, varied(batch, "flip,crop", 3, 6).images)
+    assert varied(batch, None, 3, 5) is batch
+
+
+def test_training_takes_anybodys_data_and_augments_it() -> None:
+    images = (np.random.default_rng(0).random((32, 16, 16)) * 255).astype(np.uint8)
+    plain, flipped = (
+        train(Config(beta=4, latents=2, images=64, augment=augment), images, progress=False)
+        for augment in (None, "flip")
+    )
+    assert plain.records[-1].loss != flipped.records[-1].loss
+    with pytest.raises(InputError, match="augment must be 'flip', 'crop' or 'flip,crop'"):
+        Config.from_mapping({"augment": "spin"})

@@ -165,6 +165,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMES, "faces"])
 def test_every_set_prepares_and_trains_by_its_name(
     name: str,
@@ -238,6 +239,7 @@ def test_pages_let_go_keep_what_was_written(tmp_path: Path) -> None:
     cache.let_go(np.zeros(3, np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
 def test_a_set_is_written_in_little_memory(
     folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch

@@ -67,6 +67,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     assert left_behind(own_cache) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_too_small_is_one_line(folder: Path, own_cache: Path) -> None:
     """A limit on file sizes stands in for it, in a process of its own."""
     resource = pytest.importorskip("resource")
@@ -122,6 +123,7 @@ def test_a_source_that_changes_meanwhile_is_one_line_and_leaves_nothing(
     assert left_behind(own_cache) == []
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_a_clean_restart(folder: Path, own_cache: Path) -> None:
     """The part of a killed process is swept away by the next preparation, no other's is."""
     path = originals.morphable_model(folder)
@@ -142,6 +144,7 @@ def test_kill_9_leaves_a_clean_restart(folder: Path, own_cache: Path) -> None:
     assert sorted(left_behind(own_cache)) == [other.name, "faces-64.safetensors"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing(folder: Path, own_cache: Path) -> None:
     path = originals.morphable_model(folder)
     command = [sys.executable, "-m", "betavae", "data", "prepare", "faces", "--from", str(path)]

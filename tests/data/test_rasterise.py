@@ -84,6 +84,7 @@ def test_weights_give_back_the_place_of_the_pixel() -> None:
     np.testing.assert_allclose(at[:, 1], line + 0.5, atol=1 / 256)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1), at_once=st.sampled_from([1, 7, 1 << 21]))
 def test_a_mesh_has_no_gaps_and_pieces_change_nothing(seed: int, at_once: int) -> None:
     """A wobbly sheet of many tiny triangles covers a whole square, however it is cut up."""

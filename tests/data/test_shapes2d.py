@@ -125,6 +125,7 @@ def slow(factors: list[int]) -> np.ndarray:
     )
 
 
+@pytest.mark.slow
 def test_a_slow_exact_oracle_agrees() -> None:
     factors = FACTORS.sample(24, np.random.default_rng(7))
     factors[:, 0] = np.arange(24) % 3
@@ -143,6 +144,7 @@ TIES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_oracle_agrees_on_exact_ties() -> None:
     for row, image in zip(TIES, shapes2d.render(TIES), strict=True):
         np.testing.assert_array_equal(slow(row), image, err_msg=str(row))

@@ -31,6 +31,7 @@ def damaged_chair(content: bytes) -> dict[str, bytes]:
     return members
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -58,6 +59,7 @@ def test_palette_pictures_become_rgb(folder: Path) -> None:
     assert np.abs(data - np.array([200, 10, 10])[:, None, None]).max() < 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [0.001, 0.3, 0.7])
 @pytest.mark.parametrize(("name", "write"), WRITERS)
 def test_truncated_files_are_one_line(
@@ -90,6 +92,7 @@ def test_attribute_lists_must_fit(folder: Path) -> None:
     assert "must be text in UTF-8" in line("celeba", path)
 
 
+@pytest.mark.slow
 def test_a_wrong_mat_is_one_line(folder: Path) -> None:
     members, _ = originals.cars3d_members()
     car = "data/cars/car_002_mesh.mat"
@@ -180,6 +183,7 @@ def test_idx_headers_that_lie_are_one_line(folder: Path) -> None:
     assert "but not what belongs to it" in line("mnist", folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../escaped.png", "/etc/x.png", "a/../../x.png", "C:\\x.png"])
 @pytest.mark.parametrize("write", [write_tar, write_zip])
 def test_members_that_point_outside_are_refused(

@@ -82,6 +82,7 @@ def test_ranks_can_be_told_apart_in_grey_and_from_the_paper(
     assert np.abs(greys - luminance(theme.paper)).min() > 0.3
 
 
+@pytest.mark.slow
 def test_drawing_leaves_matplotlib_as_it_was() -> None:
     import matplotlib
 

@@ -139,6 +139,7 @@ def test_blocks_of_different_shape_are_refused() -> None:
         traversals_compared({}, range(4))
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_bytes_in_every_format() -> None:
     for kind in ("png", "svg", "pdf"):
         one, two = (to_bytes(size_and_beta(*sweep(), theme=LIGHT), kind) for _ in range(2))

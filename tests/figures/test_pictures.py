@@ -64,6 +64,7 @@ def test_reconstructions_stand_right_of_their_inputs() -> None:
     assert sheet[0, -1].tolist() == [255, 255, 255, 255]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_figures_are_saved_whole_and_the_same_every_time(tmp_path: Path, suffix: str) -> None:
     figure = figures.traversal(blocks(), VALUES, list("abcd"))
@@ -91,6 +92,7 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         figures.save(figures.rate_per_latent([1.0]), tmp_path / "file" / "a.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
 def test_the_animation_goes_there_and_back_for_ever(
     tmp_path: Path, channels: int, mode: str

@@ -61,6 +61,7 @@ def test_cells_without_rows_are_empty_and_can_be_drawn() -> None:
     to_bytes(response_sheet(found), "png")
 
 
+@pytest.mark.slow
 def test_any_factors_will_do() -> None:
     rng = np.random.default_rng(1)
     factors = rng.integers(0, 3, (50, 6))

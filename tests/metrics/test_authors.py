@@ -34,6 +34,7 @@ CODES: dict[str, Floats] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["identity", "noise beside"])
 def test_explicitness_is_ridgeway_and_mozers(name: str) -> None:
     """One against the rest, C = 1e10, probabilities divided by their sum, area on the same rows."""
@@ -49,6 +50,7 @@ def test_explicitness_is_ridgeway_and_mozers(name: str) -> None:
     assert np.isnan(result.test_score)
 
 
+@pytest.mark.slow
 def test_explicitness_of_the_2d_shapes_own_factors() -> None:
     """Value against rest without the shares gave .785; the authors' code gives .929 here."""
     identity, rotated = (
@@ -149,6 +151,7 @@ def test_mcc_gives_each_factor_a_latent_of_its_own() -> None:
     assert result.score == pytest.approx(np.sqrt(0.5) / 2, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ordered", [True, False])
 def test_a_forest_cut_at_a_depth_is_a_forest_of_that_depth(ordered: bool) -> None:
     x, y = CODES["rotated"][:, :4], FACTORS[:, 1]
@@ -173,6 +176,7 @@ def test_explicitness_over_capacity_by_hand() -> None:
     assert explicitness(np.linspace(1, 0, 2), 1.0, (1, 2)) == 0
 
 
+@pytest.mark.slow
 def test_dci_es_of_plain_and_of_hidden_codes() -> None:
     factors = grid(6, 6, repeat=40)
     options = {"draws": Draws(800, 400)}

@@ -32,6 +32,7 @@ def test_an_exact_gaussian() -> None:
     assert terms.standard_error < 0.05
 
 
+@pytest.mark.slow
 def test_a_tiny_set_by_sums_over_every_row() -> None:
     mean, log_var = noisy_codes(grid(3, 4), spare=1)
     deviation = np.exp(log_var / 2)

@@ -43,6 +43,7 @@ OPTIONS: dict[str, Any] = {
 WHOLE = Codes(MEAN, FACTORS, LOG_VAR, ("shape", "scale", "x"))
 
 
+@pytest.mark.slow
 def test_all_metrics_with_all_protocols() -> None:
     results = evaluate(WHOLE, metrics="all", options=OPTIONS, rng=3)
     every = {name for name in evaluate_names() if ":" in name}
@@ -68,6 +69,7 @@ def test_all_metrics_with_all_protocols() -> None:
     assert without == {"dci:locatello2019", "dci:fast", "dci_es:eastwood2023"}
 
 
+@pytest.mark.slow
 def test_fast_leaves_out_what_takes_a_minute() -> None:
     results = evaluate(WHOLE, metrics="fast", options=OPTIONS)
     assert "dci:locatello2019" not in results.entries
@@ -112,6 +114,7 @@ def test_anything_with_the_four_attributes_will_do() -> None:
     assert evaluate(source, metrics=["mig"]).factor_names == ("a", "b", "c")
 
 
+@pytest.mark.slow
 def test_without_labels_or_posteriors_groups_shrink() -> None:
     unlabelled = evaluate(Codes(MEAN, log_var=LOG_VAR), options=OPTIONS)
     assert set(unlabelled.entries) == {
@@ -203,6 +206,7 @@ def test_names_are_lazy_and_complete() -> None:
         _ = metrics.nothing
 
 
+@pytest.mark.slow
 def test_protocols() -> None:
     chosen = evaluate(WHOLE, metrics=choose(["mig", "sap"], {"mig": "chen2018"}))
     assert list(chosen.entries) == ["mig:chen2018", "sap:locatello2019"]

@@ -78,6 +78,7 @@ def brute_mig(mean: Floats, log_var: Floats, factors: Ints) -> float:
     return float(np.mean(gaps))
 
 
+@pytest.mark.slow
 def test_chen2018_is_the_brute_force_sum_on_a_tiny_set() -> None:
     factors = grid(3, 4)
     mean, log_var = noisy_codes(factors, spare=1)
@@ -109,6 +110,7 @@ def test_chen2018_sees_the_noise_that_means_hide() -> None:
     assert float(mig_score(clean, factors)) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_large_sets_are_summed_in_batches_of_values() -> None:
     """40 values of a factor with all 64 variances do not fit in one batch."""
     rng = np.random.default_rng(0)

@@ -33,6 +33,7 @@ def scaled(factors: np.ndarray) -> np.ndarray:
     return (factors - factors.mean(0)) / factors.std(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["higgins2017", "locatello2019"])
 def test_the_factors_themselves_score_1(factors: np.ndarray, protocol: str) -> None:
     result = higgins_score(scaled(factors), named(factors), protocol=protocol, draws=ONE)
@@ -61,6 +62,7 @@ def test_one_factor_may_go_unnoticed_but_not_two(factors: np.ndarray) -> None:
     assert confusion[3, 3] > 0.99
 
 
+@pytest.mark.slow
 def test_order_sign_and_dead_latents_change_little(factors: np.ndarray) -> None:
     rng = np.random.default_rng(2)
     codes = scaled(factors)[:, 1:] + rng.normal(size=(N, 4))
@@ -131,6 +133,7 @@ def test_in_the_priors_unit_a_collapsed_code_scores_chance(factors: np.ndarray) 
         higgins_score(codes, factors, unit=0)
 
 
+@pytest.mark.slow
 def test_five_factors_of_anybody_all_count(factors: np.ndarray) -> None:
     result = higgins_score(scaled(factors), factors, draws=ONE)
     assert result.factor_columns == (0, 1, 2, 3, 4)
@@ -141,6 +144,7 @@ def test_five_factors_of_anybody_all_count(factors: np.ndarray) -> None:
     assert len(higgins_score(factors, factor_table(factors, other), draws=ONE).factor_columns) == 5
 
 
+@pytest.mark.slow
 def test_adagrad_stops_short_of_the_optimum(factors: np.ndarray) -> None:
     codes = scaled(factors)[:, 1:] @ rotation(4, 1)
     options: dict[str, Any] = {"draws": ONE}
@@ -151,6 +155,7 @@ def test_adagrad_stops_short_of_the_optimum(factors: np.ndarray) -> None:
     assert steps.score < best.score + 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [12, 40, 100])
 @pytest.mark.parametrize("protocol", ["higgins2017", "locatello2019"])
 def test_noise_on_few_rows_is_not_recognised(n: int, protocol: str) -> None:

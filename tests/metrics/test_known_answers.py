@@ -160,6 +160,7 @@ def test_the_interval_holds_the_score(name: str) -> None:
         assert 0 <= low <= result.score <= high <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 def test_float32_and_integers_are_fine(name: str) -> None:
     codes, _ = noisy_codes(FACTORS)
@@ -202,6 +203,7 @@ def test_explicitness_of_identity_and_random_codes() -> None:
 FAST = ["mig", "jemmig", "sap kumar", "modularity", "irs", "factor_vae exact"]
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -226,6 +228,7 @@ def test_scores_stay_in_range(seed: int, latents: int, sizes: list[int], kind: s
         assert result.interval[0] <= result.interval[1], name
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_invariance_to_order_of_latents_and_factors(seed: int) -> None:

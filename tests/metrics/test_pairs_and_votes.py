@@ -110,6 +110,7 @@ def test_higgins_by_protocol() -> None:
     assert higgins_score(codes, factors, factor_columns=[0, 2], **options).factor_columns == (0, 2)
 
 
+@pytest.mark.slow
 def test_exact_votes_are_what_sampled_votes_tend_to() -> None:
     factors = grid(4, 5, 6, repeat=2)
     codes, _ = noisy_codes(factors)

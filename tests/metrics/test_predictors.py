@@ -26,6 +26,7 @@ def rows() -> tuple[Floats, Ints]:
     return noisy_codes(factors)[0][order], factors[order]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", [0, 1, 2])
 def test_boosted_trees_are_scikit_learns(rows: tuple[Floats, Ints], column: int) -> None:
     codes, y = rows[0], rows[1][:, column]
@@ -109,6 +110,7 @@ def test_one_vs_rest_is_one_logistic_regression_a_class(rows: tuple[Floats, Ints
         np.testing.assert_allclose(own, model.predict_proba(x)[:, 1], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_area_under_curve_is_scikit_learns_with_delongs_variance() -> None:
     rng = np.random.default_rng(0)
     scores, labels = rng.normal(size=(300, 3)).round(1), rng.integers(3, size=300)
@@ -169,6 +171,7 @@ def test_the_converged_classifier_is_scikit_learns(rows: tuple[Floats, Ints], co
     assert (other.predict(wide) == fit.predict(x)).mean() > 0.995
 
 
+@pytest.mark.slow
 def test_minibatches_go_where_whole_batches_go(rows: tuple[Floats, Ints]) -> None:
     x, y = rows[0] + 0.5 * np.random.default_rng(0).normal(size=rows[0].shape), rows[1][:, 2]
     fit = train_softmax(x, y, 6, rng=np.random.default_rng(0))
@@ -178,6 +181,7 @@ def test_minibatches_go_where_whole_batches_go(rows: tuple[Floats, Ints]) -> Non
     assert abs(own - best) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "steps", "least"), [(1, 10_000, 0.995), (0, 60_000, 0.95)])
 def test_separable_classes_are_separated(
     rows: tuple[Floats, Ints], column: int, steps: int, least: float
@@ -195,6 +199,7 @@ def test_fewer_points_than_a_batch() -> None:
     assert (fit.predict(x) == np.repeat([0, 1], 5)).all()
 
 
+@pytest.mark.slow
 def test_a_constant_feature_does_no_harm() -> None:
     rng = np.random.default_rng(0)
     x = np.stack([np.repeat([0.0, 1.0], 50), np.full(100, 7.0)], axis=1)

@@ -37,6 +37,7 @@ def test_is_torchs_transposed_convolution(
         torch.testing.assert_close(mine.grad, other.grad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", [1, 3, 5])
 def test_gradients(outputs: int) -> None:
     ours, _ = twins(2, outputs)
@@ -112,6 +113,7 @@ def test_bf16_autocast() -> None:
     assert ours.weight.grad is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", [1, 5])
 def test_exports(outputs: int) -> None:
     ours = Doubling(2, outputs).eval()

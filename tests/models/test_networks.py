@@ -43,6 +43,7 @@ def test_burgess() -> None:
     assert layers(decoder)[:3] == [(256, 10), (256, 256), (512, 256)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
     "size", [(16, 16), (32, 32), (48, 80), (64, 64), (96, 96), (128, 128), (144, 16), (240, 48)]

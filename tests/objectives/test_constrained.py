@@ -66,6 +66,7 @@ def test_dual_ascent_follows_the_moving_average_and_is_clipped() -> None:
             assert found == pytest.approx(limit, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [0.5, 1.0])
 def test_training_ends_at_the_rate_asked_for(epsilon: float) -> None:
     x = (images(16) > 0.5).double()
@@ -77,6 +78,7 @@ def test_training_ends_at_the_rate_asked_for(epsilon: float) -> None:
     assert 0.1 < float(terms.values["beta"]) < 10
 
 
+@pytest.mark.slow
 def test_the_mirrored_form_ends_at_the_distortion_asked_for() -> None:
     x = (images(16) > 0.5).double()
     objective = constrained(9.0, hold="distortion", step_size=0.01)

@@ -52,6 +52,7 @@ def test_dip_i_leaves_the_variances_alone_and_ii_does_not() -> None:
     assert not covariance(mean, log_var, "i").requires_grad
 
 
+@pytest.mark.slow
 def test_dip_drives_the_codes_covariance_to_the_identity() -> None:
     x = (images(32) > 0.5).double()
     model = tiny_vae()

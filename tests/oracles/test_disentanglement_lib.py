@@ -32,7 +32,7 @@ from betavae.metrics import (
 from betavae.metrics.dci import weighted_purity
 
 # Its code is of 2018 and warns about much of today's numpy and scikit-learn.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 SIZES = (3, 4, 6, 5)
 FACTORS = grid(*SIZES, repeat=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from betavae.metrics import evaluate
 from betavae.report.score_words import headline, metric_rows, score_tiles
 from betavae.report.write import write_report
 from betavae.runs.scores import keep_scores, read_scores
+from betavae.training.checkpoint import digest_of_run
 from html_page import page
 
 
@@ -24,7 +26,7 @@ def test_scores_stand_with_their_deviation_and_protocol(plain_run: Path) -> None
         "higgins:higgins2017": {"score": 0.98712, "details": details, "something": "new"},
         "higgins:locatello2019": {"score": 0.5},
     }
-    (plain_run / "score.json").write_text(json.dumps(scores))
+    write_current(plain_run, scores)
     text = page(write_report(plain_run)).text
     assert "98.7 ± 0.2 %" in text
     assert "Protocol higgins2017, L = 20, 3 classifier seeds, 5,000 test points." in text
@@ -32,6 +34,13 @@ def test_scores_stand_with_their_deviation_and_protocol(plain_run: Path) -> None
     assert "0.432 0.400 to 0.450" in text
     assert "0.700" in text
     assert text.index("98.7") < text.index("0.432")
+
+
+def write_current(run: Path, scores: dict[str, Any]) -> None:
+    """Write scores that are of the run's weights."""
+    weights = digest_of_run(run)
+    entries = {key: {**entry, "weights": weights} for key, entry in scores.items()}
+    (run / "score.json").write_text(json.dumps(entries))
 
 
 @pytest.mark.parametrize(
@@ -55,12 +64,13 @@ def test_scores_of_many_metrics_become_a_table(plain_run: Path) -> None:
         "mig:chen2018": {"score": 0.25, "interval": None, "better": "higher", "details": {}},
         "gaussian_tc:gaussian": {"score": 1.5, "interval": [1.4, 1.6], "better": "lower"},
     }  # fmt: skip
-    (plain_run / "score.json").write_text(json.dumps(scores))
+    write_current(plain_run, scores)
     text = page(write_report(plain_run)).text
     assert "90.0 ± 1.0 %" in text
     assert "Protocol higgins2017, L = 20, 2 classifier seeds, 5,000 test points." in text
-    assert "mig chen2018 higher 0.250" in text
-    assert "gaussian_tc gaussian lower 1.500 1.400 to 1.600" in text
+    assert "mig Mutual information gap. chen2018 higher 0.250" in text
+    assert "gaussian lower 1.500 1.400 to 1.600" in text
+    assert "L = 20, 2 seeds" in text
 
 
 def test_the_best_of_several_runs_is_marked(tmp_path: Path) -> None:

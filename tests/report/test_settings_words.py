@@ -46,7 +46,8 @@ def test_the_command_line_gives_the_configuration_back(config: Config) -> None:
 
 def test_the_table_marks_only_what_differs_from_the_defaults() -> None:
     lines = settings(Config(beta=4, batch=16, beta_schedule="linear"))
-    assert [line.name for line in lines if line.changed] == ["beta_schedule", "batch"]
+    assert [line.name for line in lines if line.changed] == ["objective", "beta_schedule", "batch"]
+    assert not any(line.changed for line in settings(Config(images=Config().images)))
     shown = {line.name: line.value for line in lines}
     assert shown["beta"] == "4"
     assert {line.name: line.value for line in settings(Config(beta_norm=0.1))}["beta"] == "–"

@@ -139,6 +139,7 @@ def test_pictures_are_written_for_paper_and_screen(small_run: Path) -> None:
         assert moving.n_frames == 40
 
 
+@pytest.mark.slow
 def test_pictures_go_where_asked_and_come_out_the_same(small_run: Path, tmp_path: Path) -> None:
     first = write_traversals(small_run, tmp_path / "a", seeds=[3, 4], latents=[0, 2], seed=5)
     again = write_traversals(small_run, tmp_path / "b", seeds=[3, 4], latents=[0, 2], seed=5)

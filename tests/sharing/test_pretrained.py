@@ -18,8 +18,13 @@ from safetensors.torch import load_file, save_file
 
 from betavae import BetaVAE
 from betavae._system.errors import InputError
-from betavae.sharing.pretrained import read_pretrained
+from betavae.config import Config
+from betavae.models.networks import NETWORKS
+from betavae.models.vae import VAE
+from betavae.runs.pretrained_folder import Pretrained, read_pretrained
+from betavae.sharing.pretrained import write_pretrained
 from betavae.sharing.runs import export_run
+from betavae.training.build import build_model
 from command_line import fails, run_quietly
 from small_runs import synthetic
 
@@ -257,3 +262,14 @@ def test_without_the_hub_s_library_one_line(
     with pytest.raises(InputError, match=r"pip install 'betavae\[hub\]'"):
         BetaVAE.from_pretrained("me/shapes")
     BetaVAE.from_pretrained(fitted.save_pretrained(tmp_path))  # folders need no hub
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_comes_back(network: str, tmp_path: Path) -> None:
+    config = Config(network=network, latents=2, beta=1)
+    model = build_model(config, (1, 32, 32)).eval()
+    assert isinstance(model, VAE)
+    write_pretrained(tmp_path, Pretrained(model, config, (1, 32, 32)))
+    again = read_pretrained(tmp_path).model
+    codes = torch.ones(1, 2)
+    torch.testing.assert_close(again.decode(codes), model.decode(codes), rtol=0, atol=1e-6)

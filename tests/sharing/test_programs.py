@@ -30,6 +30,7 @@ def made(network: str) -> tuple[VAE, tuple[int, int, int]]:
         return build_model(config, shape).eval(), shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_onnxruntime_gives_what_torch_gives(network: str, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
@@ -51,6 +52,7 @@ def test_onnxruntime_gives_what_torch_gives(network: str, tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["decoder.onnx", "encoder.onnx"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_torch_export_gives_what_the_model_gives(network: str, tmp_path: Path) -> None:
     model, shape = made(network)
@@ -67,6 +69,7 @@ def test_torch_export_gives_what_the_model_gives(network: str, tmp_path: Path) -
             torch.testing.assert_close(decoder(means), model.decode(means))
 
 
+@pytest.mark.slow
 def test_a_run_as_onnx(small_run: Path, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     model, header = load_model(small_run)
@@ -79,6 +82,7 @@ def test_a_run_as_onnx(small_run: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(mean, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_the_exporter_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(InputError, match=r"pip install 'betavae\[onnx\]'"):

@@ -7,7 +7,15 @@ import pytest
 
 from betavae._system.errors import InputError
 from betavae.cli import run
+from betavae.config import Config
 from betavae.studies import demo
+
+
+def test_both_models_share_everything_but_the_objective() -> None:
+    recipe, control = (Config.from_mapping(options) for *_, options, _ in demo.MODELS)
+    assert recipe == Config()
+    assert recipe.differences(control) == ["objective"]
+    assert control.objective == Config(beta=1).objective
 
 
 @pytest.mark.slow
@@ -15,16 +23,18 @@ from betavae.studies import demo
 def test_the_demo_runs_from_end_to_end_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models = tuple((name, place, {**o, "images": 8000}, p) for name, place, o, p in demo.MODELS)
-    monkeypatch.setattr(demo, "MODELS", models)
+    monkeypatch.setattr(demo, "QUICK_IMAGES", 3200)
     run(["demo", "--out", str(tmp_path), "--quick"])
     outcome = json.loads((tmp_path / "demo.json").read_text())
-    assert [row["model"] for row in outcome["runs"]] == ["beta-VAE", "VAE"]
-    for place in ("beta4", "beta1"):
+    assert [row["model"] for row in outcome["runs"]] == ["settle", "VAE"]
+    for place in ("settle", "vae"):
         made = {path.name for path in (tmp_path / place).iterdir()}
         assert made >= {"report.html", "traversal.png", "traversal.gif", "score.json"}
+    for row in outcome["runs"]:
+        assert 0.2 < row["shape"] <= 1
+        assert row["orientation"] <= 1
     shown = capsys.readouterr().out
-    assert "24 to 4" in shown
+    assert "1 to 4" in shown
     assert "the scores mean nothing" in shown
     again = demo.run_demo(tmp_path, quick=True)
     assert [row["score"] for row in again["runs"]] == [row["score"] for row in outcome["runs"]]

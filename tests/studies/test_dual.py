@@ -72,6 +72,7 @@ def test_the_studies_need_points(tmp_path: Path) -> None:
         run_rate_distortion(tmp_path, betas=(3,))
 
 
+@pytest.mark.slow
 def test_dual_runs_from_the_command_line_and_finds_its_runs_done(
     squares: str,
     tmp_path: Path,
@@ -99,6 +100,7 @@ def test_dual_runs_from_the_command_line_and_finds_its_runs_done(
     assert (tmp_path / "epsilon-1" / "checkpoint.safetensors").stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_rate_distortion_runs_from_the_command_line(squares: str, tmp_path: Path) -> None:
     line = ["study", "rate-distortion", "--data", squares, "--images", "1280"]
     run([*line, "--betas", "0.1", "--betas", "30", "--out", str(tmp_path)])

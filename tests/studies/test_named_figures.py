@@ -61,6 +61,7 @@ def test_every_name_has_a_line_of_help() -> None:
 OF_STUDIES = ("size-and-beta", "table", "rate-distortion", "dual")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_STUDIES])
 def test_every_figure_is_drawn_with_its_numbers(small_run: Path, tmp_path: Path, name: str) -> None:
     kind = {"curves": "pdf", "responses": "svg"}.get(name, "png")
@@ -140,6 +141,7 @@ def test_pca_is_drawn_like_any_other_method() -> None:
     assert max(errors) < 0.2
 
 
+@pytest.mark.slow
 def test_names_that_people_gave_stand_in_the_traversals(small_run: Path, tmp_path: Path) -> None:
     write_names(small_run, {0: "how $wide"}, 4)
     draw_figure("traversals", [small_run], tmp_path / "f.svg", FEW)

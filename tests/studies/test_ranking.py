@@ -51,11 +51,12 @@ def objective_by_hand(folder: Path, beta: float) -> float:
     return float(lost + beta * rate)
 
 
+@pytest.mark.slow
 def test_the_objective_ranks_seeds_of_one_setting(runs: list[Path]) -> None:
     ranking = rank_runs(runs, rows=144, pairs=5)
     by_hand = [objective_by_hand(path, 4.0) for path in runs[:3]]
     assert ranking.objective[:3] == pytest.approx(by_hand, rel=1e-2)
-    assert ranking.objective[3] == pytest.approx(objective_by_hand(runs[3], 1.0), rel=1e-2)
+    assert np.isnan(ranking.objective[3])  # of another beta, alone: nothing to compare it with
     assert np.isnan(ranking.objective[4])  # a PCA has none
     assert ranking.labelled is not None
     expected = spearmanr(ranking.labelled[:3], -ranking.objective[:3]).statistic

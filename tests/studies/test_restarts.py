@@ -20,7 +20,9 @@ from betavae.training.session import Diverged
 from command_line import fails, run_quietly
 from small_runs import grid_images
 
-OPTIONS: dict[str, Any] = {"latents": 3, "images": 320, "batch": 32}
+pytestmark = pytest.mark.slow
+
+OPTIONS: dict[str, Any] = {"beta": 4.0, "latents": 3, "images": 320, "batch": 32}
 
 
 @pytest.fixture
@@ -108,7 +110,8 @@ def test_command(squares: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["--restarts", "0"], "restarts must be >= 1, got 0"),
         (["--restarts", "2", "--objective", "tcvae"], "got tcvae"),
         (["--restarts", "2", "--method", "pca"], "got pca"),
-        (["--restarts", "2", "--jobs", "0"], "jobs must be >= 1, got 0"),
+        (["--restarts", "2"], "got settle; give a beta"),
+        (["--restarts", "2", "--beta", "4", "--jobs", "0"], "jobs must be >= 1, got 0"),
     ],
 )
 def test_bad_input(

@@ -54,6 +54,7 @@ OUTCOMES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OUTCOMES)
 @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
 def test_a_study_is_drawn_from_its_folder_or_its_file(tmp_path: Path, name: str, kind: str) -> None:

@@ -59,6 +59,7 @@ def test_a_set_that_lacks_what_the_protocol_needs_is_one_line(
         Protocol.of("bars", grid)
 
 
+@pytest.mark.slow
 def test_the_table_of_another_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,6 +58,7 @@ def test_terms_of_two_parts_are_not_mixed() -> None:
     assert (found.loss, found.terms) == (15.0, {"other": 15.0})
 
 
+@pytest.mark.slow
 def test_a_run_of_two_parts_is_reported_and_drawn(two_parts: Path, tmp_path: Path) -> None:
     # A record of the first part, which a longer run has.
     path = two_parts / "metrics.jsonl"
@@ -82,7 +83,12 @@ def test_titles_name_the_weight() -> None:
     from betavae.config import Config
 
     assert title(Config(beta_norm=0.1)) == "patch beta norm0.1"
-    assert [title(Config()), title(Config(beta=6, beta_schedule="linear"))] == [
+    assert [
+        title(Config()),
+        title(Config(beta=4)),
+        title(Config(beta=6, beta_schedule="linear")),
+    ] == [
+        "place settle",
         "patch beta 4",
         "patch beta 6",
     ]

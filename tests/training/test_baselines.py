@@ -33,6 +33,7 @@ def config(method: object, **options: object) -> Config:
     return Config.from_mapping({"method": method, **small, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["infogan", "dcign"])
 def test_an_interrupted_training_resumes_to_the_same_bits(
     tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
@@ -60,6 +61,7 @@ def test_an_interrupted_training_resumes_to_the_same_bits(
     assert [json.loads(line)["images"] for line in lines][-1] == 96
 
 
+@pytest.mark.slow
 def test_dcign_learns_to_draw_and_scores_and_traverses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

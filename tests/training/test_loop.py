@@ -26,7 +26,7 @@ from betavae.training.learners import Learner, vae_step
 from betavae.training.records import Record, read_records
 from betavae.training.session import Diverged, Interrupted
 
-QUICK = Config(images=640, batch=32, checkpoint_every=160, latents=3)
+QUICK = Config(beta=4, images=640, batch=32, checkpoint_every=160, latents=3)
 
 
 def squares(n: int = 96) -> Dataset:
@@ -75,6 +75,7 @@ def test_every_epoch_shows_every_image_once() -> None:
     assert not torch.equal(order(0, second=True), order(0))
 
 
+@pytest.mark.slow
 def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
     run = train(QUICK.replaced(images=6400, beta=0.1), squares(), tmp_path, progress=False)
     records = read_records(tmp_path / "metrics.jsonl")
@@ -84,6 +85,7 @@ def test_distortion_falls_and_records_are_written(tmp_path: Path) -> None:
     assert records[-1].beta_norm == pytest.approx(0.1 * 3 / 1024)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", ["adam", "adagrad", "muon"])
 @pytest.mark.parametrize("network", ["patch", "fc"])
 def test_an_interrupted_run_resumes_to_the_same_bits(
@@ -111,6 +113,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     assert_same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective", ["constrained", {"name": "factor", "gamma": 2.0}, "tcvae", "infovae", "capacity"]
 )
@@ -246,6 +249,7 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     assert all(value.isfinite().all() for value in weights(tmp_path).values())
 
 
+@pytest.mark.slow
 def test_collapse_is_one_warning_line(capsys: pytest.CaptureFixture[str]) -> None:
     train(QUICK.replaced(images=6400, beta=1e6), squares(), progress=False)
     lines = capsys.readouterr().err.strip().splitlines()

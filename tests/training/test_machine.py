@@ -77,6 +77,7 @@ def test_auto_takes_cuda_then_mps_then_the_cpu(monkeypatch: pytest.MonkeyPatch) 
         choose_device("cuda")
 
 
+@pytest.mark.slow
 def test_the_step_is_compiled_and_trains_to_the_same_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -41,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     pictures(folder / "photos")
     monkeypatch.chdir(folder)
-    config = Config(data="photos", latents=2, images=64, batch=8, network="patch")
+    config = Config(data="photos", beta=4, latents=2, images=64, batch=8)
     train(config, out=Path("runs/a"), progress=False)
     return folder
 
@@ -66,7 +66,7 @@ def test_other_images_under_the_same_name_are_refused(project: Path) -> None:
     run = open_run(Path("runs/a"), data="photos")  # on purpose
     assert not run.is_own_data
     with pytest.raises(InputError, match="holds other images"):
-        train(Config(data="photos", latents=2, images=128, batch=8), out=Path("runs/a"),
+        train(Config(data="photos", beta=4, latents=2, images=128, batch=8), out=Path("runs/a"),
               resume=True, progress=False)  # fmt: skip
 
 

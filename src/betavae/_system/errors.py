@@ -25,6 +25,22 @@ class RankFailed(InputError):
     """What went wrong in one of several processes alone, so that this one has to say it."""
 
 
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    """Refuse a number outside a range, both ends of which are allowed.
+
+    Raises:
+        InputError: says the range.
+
+    >>> check_range("steps", 5, 2, 1001)
+    >>> check_range("steps", 1, 2, 1001)
+    Traceback (most recent call last):
+    ...
+    betavae.InputError: steps must be in 2..1001, got 1
+    """
+    if not least <= value <= most:
+        raise InputError(f"{name} must be in {least}..{most}, got {str(value)[:40]}")
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the choice closest to `word`, else ``""``.
 
@@ -33,5 +49,20 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["learning_rate", "batch"])
     ''
     """
-    close = difflib.get_close_matches(word, list(choices), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    close = closest(word, choices)
+    return f"; did you mean '{close}'?" if close else ""
+
+
+def closest(word: str, choices: Iterable[str]) -> str:
+    """Return the choice closest to `word`, of equally close ones the one that begins like it.
+
+    >>> closest("--bata", ["--data", "--beta"]), closest("zzz", ["--beta"])
+    ('--beta', '')
+    """
+    near = difflib.get_close_matches(word, list(choices), n=5)
+
+    def alike(choice: str) -> tuple[float, bool]:
+        ratio = difflib.SequenceMatcher(None, choice, word).ratio()
+        return round(ratio, 6), choice.lstrip("-")[:1] == word.lstrip("-")[:1]
+
+    return max(near, key=alike, default="")

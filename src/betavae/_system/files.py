@@ -16,21 +16,75 @@ from betavae._system.errors import InputError
 def write_beside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, moved onto it only when the block succeeds.
 
+    The file gets the modes that the user's umask gives to new files, and is on the disk when the
+    block has ended. What a killed process left in the folder is removed first.
+
     Raises:
         InputError: when the folder cannot be made or written, or the disk is full.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        beside.touch()
+        modes = beside.stat().st_mode & 0o777
         yield beside
+        beside.chmod(modes)  # some libraries write a private file in its place
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         beside.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with suppress(OSError):  # the folder itself may be what is missing
             beside.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, so that a renamed file survives a power failure."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):  # some network folders cannot
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left of files that they were writing."""
+    for part in folder.glob(".*.part"):
+        process = part.name.removesuffix(".part").rsplit(".", 1)[-1]
+        if process.isdigit() and not process_runs(int(process)):
+            with suppress(OSError):
+                part.unlink()
+
+
+def process_runs(process: int) -> bool:
+    """Say whether a process of this machine is still there."""
+    if process == os.getpid() or os.name == "nt":  # there, signal 0 would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def file_bytes(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        InputError: when it cannot be read, which says nothing about what is in it.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def write_json(path: Path, content: Any, *, allow_nan: bool = True) -> None:
@@ -57,9 +111,9 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: when the file cannot be read, or holds something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+        found = json.loads(file_bytes(path).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path} must hold a JSON object, got a {type(found).__name__}")
     return found

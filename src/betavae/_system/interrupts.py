@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that work answers where nothing is torn."""
+"""Signals that ask to stop, as a question that work answers where nothing is torn."""
 
 from __future__ import annotations
 
@@ -7,35 +7,45 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+ASKING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Ctrl-C, what ends a process politely, and a terminal that is closed."""
+KILLING = (signal.SIGINT, signal.SIGTERM)  # the second time; a closed terminal may say so twice
+
 
 @contextmanager
-def stop_signals(
-    on_ask: Callable[[], None] | None = None, *, second_kills: bool = True
-) -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into a flag, so that no step is torn; a second one kills.
+def stop_signals(*, second_kills: bool = True) -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into a flag; a second Ctrl-C or SIGTERM kills.
+
+    The handler only assigns: one that took a lock, such as an Event's, would wait for ever when
+    a second signal came while it held it. A signal that the process ignores stays ignored, as
+    SIGHUP under nohup.
 
     Args:
-        on_ask: called when the signal comes, in the signal's handler.
         second_kills: no for processes that torchrun minds: a terminal's Ctrl-C may reach them
             twice, directly and through it, and it kills what does not end by itself.
     """
-    asked = threading.Event()
+    asked = False
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield lambda: asked
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: handler
+        for number in ASKING
+        if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
+    }
 
     def ask(number: int, frame: object) -> None:
-        asked.set()
-        if on_ask is not None:
-            on_ask()
-        if second_kills:
+        nonlocal asked
+        asked = True
+        if second_kills and number in KILLING:
             signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, ask)
     try:
-        yield asked.is_set
+        yield lambda: asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Literal
+
+from betavae._system.errors import InputError
 
 AFTER = 1.0  # seconds before the bar is shown: short work shows none
+
+
+def live() -> bool:
+    """Say whether a bar can move: stderr is a terminal, or this is a notebook."""
+    return sys.stderr.isatty() or in_notebook()
+
+
+def in_notebook() -> bool:
+    """Say whether this runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def wanted(verbose: bool | Literal["auto"]) -> bool:
+    """Say whether to show progress; "auto" does where a bar can move.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if verbose == "auto":
+        return live()
+    if not isinstance(verbose, bool):
+        raise InputError(f"verbose must be True, False or 'auto', got {verbose!r}")
+    return verbose
 
 
 @contextmanager

@@ -6,28 +6,33 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from betavae._system.errors import InputError
+from betavae.data.dataset import Dataset
 from betavae.data.readers.pictures import decode as decode_file
+from betavae.data.shapes2d import SHAPES
 from betavae.figures.animation import gif_bytes
 from betavae.figures.arrays import by_rate, mosaic, rgb_bytes
 from betavae.models.likelihoods import NO_LIKELIHOOD
 from betavae.report.words import title
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import decoder
-from betavae.runs.opened import OpenRun, open_run
+from betavae.runs.opened import OpenRun, open_run, sample_rows
 from betavae.training.records import ACTIVE_NATS
 
 SPAN = 3.0  # how far sliders go, in standard deviations
 MOST_FRAMES = 121
+SEEN = 256  # images that an upload is compared with
+LABEL = 18  # pixels of the line below an exported strip
 EXPORT_SIDE = 128  # pixels that small images are scaled up to in exports
 
 
@@ -72,10 +77,13 @@ class Explorer:
         if not 0 <= row < len(dataset.images):
             raise InputError(f"row must be in 0..{len(dataset.images) - 1}, got {row}")
         factors = dataset.factors(np.array([row]))
-        known: dict[str, int] = {}
+        known: dict[str, int | str] = {}
         if factors is not None:
-            known = dict(zip(dataset.factor_names, map(int, factors[0]), strict=True))
-        return {"row": row, "factors": known, **self._encoded(dataset.images[[row]])}
+            for name, value in zip(dataset.factor_names, map(int, factors[0]), strict=True):
+                known[name] = value_name(dataset, name, value)
+        file = dataset.files[row] if dataset.files else ""
+        found = self._encoded(dataset.images[[row]])
+        return {"row": row, "factors": known, "file": file, "unlike": "", **found}
 
     def upload(self, content: bytes, *, invert: bool = False) -> dict[str, Any]:
         """Encode an image file, cropped to its centre square and resized; it is not kept.
@@ -86,7 +94,30 @@ class Explorer:
         channels, height, _ = self.runs[0].dataset.images.image_shape
         pixels = decode_file(Upload(content), channels, height)
         image = torch.from_numpy(pixels.astype(np.float32) / 255)[None]
-        return {"row": None, "factors": {}, **self._encoded(1 - image if invert else image)}
+        image = 1 - image if invert else image
+        found = self._encoded(image)
+        return {"row": None, "factors": {}, "file": "", "unlike": self._unlike(image), **found}
+
+    @torch.inference_mode()
+    def _unlike(self, image: Tensor) -> str:
+        """Say that an image is unlike those of the data set, where it is drawn worse than all."""
+        run = self.runs[0]
+        error = float((run.model.decode(run.model.code_means(image)) - image).square().mean())
+        if error <= self._worst:
+            return ""
+        return (
+            f"Unlike the images of {run.dataset.name}: the model draws it worse than any of "
+            f"{SEEN} that were tried, so its values may mean nothing."
+        )
+
+    @cached_property
+    def _worst(self) -> float:
+        """The largest mean squared error among some images of the data set."""
+        run = self.runs[0]
+        images = run.dataset.images[sample_rows(run.dataset, SEEN)]
+        with torch.inference_mode():
+            drawn = run.model.decode(run.model.code_means(images))
+        return float((drawn - images).square().mean(dim=(1, 2, 3)).max())
 
     @torch.inference_mode()
     def _encoded(self, image: Tensor) -> dict[str, Any]:
@@ -103,13 +134,16 @@ class Explorer:
         """Return what a run draws of a code, as PNG."""
         return png(self.images(run, [code])[0])
 
-    def film(self, run: int, codes: Sequence[Sequence[float]], kind: str) -> bytes:
+    def film(
+        self, run: int, codes: Sequence[Sequence[float]], kind: str, labels: Sequence[str] = ()
+    ) -> bytes:
         """Return what a run draws of several codes: a strip as PNG, or a loop there and back.
 
         Args:
             run: which run.
             codes: 2 or more codes, at most `MOST_FRAMES`.
             kind: "png" or "gif".
+            labels: what stands below the pictures of a strip, one each, or nothing.
 
         Raises:
             InputError: for codes or a kind that cannot be used.
@@ -125,7 +159,10 @@ class Explorer:
             return gif_bytes([_picture(image) for image in large])
         file = io.BytesIO()
         sheet = mosaic(large[None], gap=2 * scale, fill="#ffffff")
-        Image.fromarray(sheet).convert("RGB").save(file, "PNG", optimize=True)
+        strip = Image.fromarray(sheet).convert("RGB")
+        if len(labels) == len(codes):
+            strip = labelled(strip, labels, side=large.shape[-1], gap=2 * scale)
+        strip.save(file, "PNG", optimize=True)
         return file.getvalue()
 
     def images(self, run: int, codes: Sequence[Sequence[float]]) -> NDArray[np.float32]:
@@ -167,6 +204,29 @@ def open_explorer(folders: Sequence[Path], *, data: str | None = None) -> Explor
     return Explorer(runs)
 
 
+def value_name(dataset: Dataset, factor: str, value: int) -> int | str:
+    """Return what a value of a factor is called; the number where it has no name."""
+    names = dataset.value_names.get(factor, ())
+    if dataset.name == "shapes2d" and factor == "shape":
+        names = SHAPES
+    return names[value] if 0 <= value < len(names) else value
+
+
+def labelled(strip: Image.Image, labels: Sequence[str], *, side: int, gap: int) -> Image.Image:
+    """Return a strip of pictures with a label below each.
+
+    >>> labelled(Image.new("RGB", (40, 16)), ["-1", "1"], side=16, gap=8).size
+    (40, 34)
+    """
+    sheet = Image.new("RGB", (strip.width, strip.height + LABEL), "white")
+    sheet.paste(strip)
+    pen = ImageDraw.Draw(sheet)
+    for place, label in enumerate(labels):
+        middle = place * (side + gap) + side / 2
+        pen.text((middle, strip.height + LABEL / 2), label, fill="#1b1f24", anchor="mm")
+    return sheet
+
+
 def _described(run: OpenRun) -> dict[str, Any]:
     names = read_names(run.folder)
     scale = run.scale
@@ -176,6 +236,8 @@ def _described(run: OpenRun) -> dict[str, Any]:
         facts += f"; {NO_LIKELIHOOD}" if run.is_no_likelihood else ""
     return {
         "title": title(run),
+        "folder": str(run.folder),
+        "prior": scale.prior,
         "facts": f"{run.folder} · {facts}",
         "unit": "" if scale.prior else "σ",
         "idle": f"under {ACTIVE_NATS:g} nats" if scale.prior else "without effect on the picture",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import webbrowser
@@ -15,13 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from betavae._system.errors import InputError
+from betavae.app.connections import MOST, Patient
 from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
-from betavae.app.guard import Guard, TooLarge, body
+from betavae.app.guard import Guard, TooLarge, TooSlow, body
+from betavae.app.map_view import MapView
 from betavae.config import explain
 from betavae.runs.latent_names import write_names
 
@@ -33,6 +36,7 @@ FILES = {
     "/": "index.html",
     "/explore.js": "explore.js",
     "/runs.js": "runs.js",
+    "/map.js": "map.js",
     "/explore.css": "explore.css",
     "/icon.svg": "icon.svg",
 }
@@ -59,6 +63,9 @@ class Film(Message):
     run: int
     codes: Annotated[list[Code], Field(min_length=2, max_length=MOST_FRAMES)]
     kind: Literal["png", "gif"]
+    labels: Annotated[
+        list[Annotated[str, Field(max_length=20)]], Field(max_length=MOST_FRAMES)
+    ] = []
 
 
 class Names(Message):
@@ -71,18 +78,21 @@ class Names(Message):
 Given = TypeVar("Given", bound=Message)
 
 
-def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
+def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = None) -> Starlette:
     """Return the explorer as an ASGI application.
 
     Args:
         explorer: the open runs.
-        host: the name it is served under, besides localhost and addresses in figures.
+        host: the address it is served at; others are not answered under.
+        token: the secret in the page's first address, which a cookie then keeps; anybody who
+            can connect is answered if None.
     """
     rng = np.random.default_rng()
+    view = MapView(explorer)
     uploading = threading.Lock()  # one at a time: a decoded photograph takes 200 MB
 
     async def session(request: Request) -> Response:
-        return JSONResponse(explorer.session())
+        return JSONResponse(await run_in_threadpool(explorer.session))  # it measures
 
     async def image(request: Request) -> Response:
         given = request.query_params.get("row", "")
@@ -110,8 +120,21 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
 
     async def film(request: Request) -> Response:
         asked = await _read(request, Film)
-        content = await run_in_threadpool(explorer.film, asked.run, asked.codes, asked.kind)
+        content = await run_in_threadpool(
+            explorer.film, asked.run, asked.codes, asked.kind, asked.labels
+        )
         return Response(content, media_type=f"image/{asked.kind}")
+
+    async def map_of_images(request: Request) -> Response:
+        given = request.query_params.get("run", "")
+        if given not in ("0", "1"):
+            raise InputError(f"run must be 0 or 1, got '{given[:40]}'")
+        return JSONResponse(await run_in_threadpool(view.session, int(given)))
+
+    async def neighbours(request: Request) -> Response:
+        asked = await _read(request, Decode)
+        found = await run_in_threadpool(view.nearest, asked.run, asked.code)
+        return JSONResponse({"images": found})
 
     async def names(request: Request) -> Response:
         asked = await _read(request, Names)
@@ -132,10 +155,17 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1") -> Starlette:
             Route("/api/upload", upload, methods=["POST"]),
             Route("/api/decode", decode, methods=["POST"]),
             Route("/api/film", film, methods=["POST"]),
+            Route("/api/map", map_of_images),
+            Route("/api/neighbours", neighbours, methods=["POST"]),
             Route("/api/names", names, methods=["PUT"]),
         ],
-        middleware=[Middleware(Guard, host=host)],
-        exception_handlers={InputError: _refused, TooLarge: _too_large},
+        middleware=[Middleware(Guard, host=host, token=token)],
+        exception_handlers={
+            InputError: _refused,
+            TooLarge: _too_large,
+            TooSlow: _too_slow,
+            ClientDisconnect: _gone,
+        },
     )
 
 
@@ -154,6 +184,14 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _too_large(request: Request, error: Exception) -> Response:
     most = MOST_UPLOAD if request.url.path == "/api/upload" else MOST_JSON
     return JSONResponse({"error": f"larger than {most >> 20} MB, which is the limit"}, 413)
+
+
+async def _too_slow(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "the request took too long"}, 408)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it: the page was left in the middle
 
 
 def serve(
@@ -178,8 +216,17 @@ def serve(
     """
     if not 0 <= port <= 65535:
         raise InputError(f"port must be in 0..65535, got {port}")
-    app = create_app(open_explorer(folders, data=data), host)
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+    token = secrets.token_urlsafe(16)
+    app = create_app(open_explorer(folders, data=data), host, token)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        http=Patient,
+        limit_concurrency=MOST,
+    )
     try:
         listening = listen(host, port)
     except OSError as error:
@@ -187,7 +234,7 @@ def serve(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
         ) from None
     shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    address = f"http://{shown}:{listening.getsockname()[1]}/?token={token}"
     print(f"exploring {' and '.join(map(str, folders))} at {address}; Ctrl-C ends", flush=True)
     if browser:
         webbrowser.open(address)

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 import betavae
+from betavae._system.errors import InputError
 
 app = App(
     name="betavae",
@@ -27,4 +28,28 @@ app.command(study_app)
 reproduce_app = App(name="reproduce", help="Run the paper's experiments and compare.")
 app.command(reproduce_app)
 
+app.register_install_completion_command(
+    help="Make the shell complete betavae's commands and options (bash, zsh or fish)."
+)
+
 RunFolder = Annotated[Path, Parameter(help="A run folder, made by `betavae train`.")]
+Named = Annotated[
+    str | None,
+    Parameter(name="--pretrained", help="A model that comes with betavae, in place of a run."),
+]
+
+
+def run_or_pretrained(run_folder: Path | None, pretrained: str | None) -> Path:
+    """Return the run folder that was given, or one of the model that was named.
+
+    Raises:
+        InputError: for both or neither, or a name that is not there.
+    """
+    from betavae.sharing.shipped import shipped_run
+
+    if (run_folder is None) == (pretrained is None):
+        raise InputError(
+            "give a run folder or --pretrained, got "
+            + ("neither" if pretrained is None else "both")
+        )
+    return shipped_run(pretrained) if pretrained is not None else Path(run_folder or "")

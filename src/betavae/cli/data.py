@@ -24,14 +24,18 @@ def data_list() -> None:
     """
     from betavae.data import prepared, shapes2d
     from betavae.data.sets import SETS
+    from betavae.data.sets.made import MADE
 
-    state = "prepared" if shapes2d.cache_path().exists() else "rendered on first use"
-    print(f"{'shapes2d':15} 737,280 binary 64x64 ({state})")
+    for name, (holds, _) in MADE.items():
+        state = "made as it is drawn"
+        if name == "shapes2d":
+            state = "prepared" if shapes2d.cache_path().exists() else "rendered on first use"
+        print(f"{name:17} {holds} ({state})")
     for name, recipe in SETS.items():
         sizes = ", ".join(map(str, prepared.find(name)))
         state = f"prepared, size {sizes}" if sizes else f"see: betavae data info {name}"
-        print(f"{name:15} {recipe.images} ({state})")
-    print(f"{'PATH':15} a folder, .zip or .tar of images, or a .npy, .npz, .h5, .pt or .mat file")
+        print(f"{name:17} {recipe.images} ({state})")
+    print(f"{'PATH':17} a folder, .zip or .tar of images, or a .npy, .npz, .h5, .pt or .mat file")
 
 
 @data_app.command(name="info")
@@ -86,7 +90,8 @@ def _show(dataset: Dataset) -> None:
     channels, height, width = dataset.images.image_shape
     kind = "binary, 8 pixels a byte" if dataset.images.packed else "uint8"
     print(f"{dataset.name}: {len(dataset.images):,} images, {channels} x {height} x {width}")
-    print(f"stored {kind}: {dataset.images.nbytes / 1e6:,.1f} MB")
+    megabytes = dataset.images.nbytes / 1e6
+    print(f"stored {kind}: {megabytes:,.1f} MB" if megabytes else "made as they are drawn")
     if dataset.grid is not None:
         sizes = zip(dataset.grid.names, dataset.grid.sizes, strict=True)
         print("factors, a full grid: " + ", ".join(f"{name} {count}" for name, count in sizes))

@@ -7,10 +7,10 @@ import sys
 from inspect import cleandoc
 from typing import NoReturn
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnknownOptionError
 from pydantic import ValidationError
 
-from betavae._system.errors import InputError, RankFailed
+from betavae._system.errors import InputError, RankFailed, closest
 from betavae._system.launch import check_command, launched
 from betavae.cli.apps import app
 
@@ -28,6 +28,8 @@ def run(arguments: list[str] | None = None) -> None:
         _fail(f"rank {rank}: {error}" if rank else str(error), 2)
     except InputError as error:
         _fail_once(str(error), 2)
+    except UnknownOptionError as error:
+        _fail_once(_unknown(error), 2)
     except CycloptsError as error:
         cause = error.__cause__
         if isinstance(cause, ValidationError):
@@ -51,6 +53,14 @@ def _prepared(words: list[str]) -> list[str]:
 
     app["train"].help = cleandoc(train.__doc__ or "").partition("\nArgs:")[0]
     return spelled_out(words)
+
+
+def _unknown(error: UnknownOptionError) -> str:
+    """Say that there is no such option, and name the closest one."""
+    given = (error.token.keyword or error.token.value).partition("=")[0]
+    names = [name for argument in error.argument_collection for name in argument.names]
+    near = closest(given, names)
+    return f"Unknown option: {given}." + (f" Did you mean {near}?" if near else "")
 
 
 def _fail_once(message: str, code: int) -> NoReturn:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from betavae._system.errors import InputError
 from betavae.cli.apps import RunFolder, app
@@ -25,6 +28,7 @@ def score(
     rows: int | None = None,
     seed: int = 0,
     device: str | None = None,
+    held_out: bool = False,
 ) -> None:
     """Score a run's codes, or anybody's, with metrics of disentanglement.
 
@@ -47,6 +51,7 @@ def score(
         rows: Encode this many random rows of the run's data instead of all.
         seed: Seed of rows and metrics.
         device: Where to encode a run's data: auto, cpu, cuda or mps. [default: auto]
+        held_out: Score only images that the run's training never saw (--hold-out).
     """
     from betavae.runs.scores import SCORES
     from betavae.runs.scoring import ScoreOptions, score_files, score_run, write_results
@@ -65,11 +70,17 @@ def score(
     options = ScoreOptions(
         metrics or ("fast" if run_folder is None else "higgins"), protocol, pairs, factor_bins, seed
     )
+    if held_out and run_folder is None:
+        raise InputError("--held-out does not go with --codes")
     if codes is not None:
         results = score_files(codes, factors, log_var, options)
     else:
         assert run_folder is not None
-        results = score_run(run_folder, options, data=data, rows=rows, device=device or "auto")
+        results = score_run(
+            run_folder, options, data=data, rows=rows, device=device or "auto", held_out=held_out
+        )
+    if out is not None:  # before anything is printed: a terminal may not take what is printed
+        write_results(out, results)
     print(results)
     for entry in results.entries.values():
         if entry.name == "higgins":  # what this number hangs on, which the table does not show
@@ -79,8 +90,6 @@ def score(
                 f"(L = {found.n_pairs}, {len(found.scores)} classifier seeds, "
                 f"{found.n_test:,} test points)"
             )
-    if out is not None:
-        write_results(out, results)
     places = [] if run_folder is None or data is not None else [run_folder / SCORES]
     for place in places if out is None else [*places, out]:
         print(f"written to {place}")
@@ -115,6 +124,50 @@ def encode(
     codes = encode_run(run_folder, data=data, device=device)
     write_codes(codes, path)
     print(f"{len(codes.mean):,} images, {codes.mean.shape[1]} latents: written to {path}")
+
+
+@app.command
+def neighbours(
+    run_folder: RunFolder,
+    picture: Path,
+    /,
+    *,
+    k: Annotated[int, Parameter(name=("-k", "--k"))] = 10,
+    data: str | None = None,
+) -> None:
+    """List the images of a run's data nearest to a picture, by their codes.
+
+    The distance counts each active latent in its own deviations over the images.
+
+    Example: betavae neighbours runs/b4 picture.png -k 10
+
+    Args:
+        picture: A picture, cropped to its centre square and resized.
+        k: How many.
+        data: Where the run's images are, if no longer where they were.
+    """
+    from betavae.cli.tables import print_neighbours
+    from betavae.runs.neighbours import neighbours_of_picture
+
+    print_neighbours(*neighbours_of_picture(run_folder, picture, k, data=data))
+
+
+@app.command(name="runs")
+def list_of_runs(folder: Path = Path("runs"), /, *, sort: str = "run") -> None:
+    """List the runs in a folder: settings that differ, length, score, state.
+
+    Distortion and rate are those of the last line of metrics.jsonl, nats an image.
+
+    Example: betavae runs runs --sort score
+
+    Args:
+        folder: The folder that holds run folders, at any depth.
+        sort: Column to sort by: run, state, images, score, distortion, rate, or a setting.
+    """
+    from betavae.cli.tables import print_runs
+    from betavae.runs.listing import in_order, list_runs
+
+    print_runs(in_order(list_runs(folder), sort), folder)
 
 
 @app.command(name="choose")

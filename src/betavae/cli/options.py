@@ -9,11 +9,31 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
+from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from betavae.config import KINDS, Config, bare_options, name_of
+
+# What --help shows together, the common ones first.
+COMMON = Group("Common options", sort_key=0)
+DATA = Group("Data", sort_key=1)
+NETWORK = Group("Network", sort_key=2)
+OBJECTIVE = Group("Objective", sort_key=3)
+OPTIMISER = Group("Optimiser", sort_key=4)
+RUN = Group("Run", sort_key=5)
+FIRST = ("objective", "beta", "latents", "network", "images", "seed")
+GROUP_OF = {
+    "data": DATA,
+    "size": DATA,
+    "method": NETWORK,
+    "latent": NETWORK,
+    "likelihood": NETWORK,
+    "objective": OBJECTIVE,
+    "optimiser": OPTIMISER,
+    "batch": OPTIMISER,
+}
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -37,17 +57,22 @@ def _help(description: str | None, default: object) -> str:
     return f"{text} [default: {default}]"
 
 
-def _inner(kind: str) -> type[BaseModel]:
-    """Return the options of a kind: its name, and every member's that has no bare name."""
+def _inner(kind: str, group: Group) -> type[BaseModel]:
+    """Return the options of a kind: its name, and every member's that has no bare name.
+
+    The name is shown in `group`, the rest in the kind's own.
+    """
     members = KINDS[kind]
     names = [name_of(member) for member in members]
+    usual = {"objective": "settle", "optimiser": "muon with settle, else adam"}.get(kind, names[0])
     description = Config.model_fields[kind].description
     fields: dict[str, Any] = {
         "name": (
-            str | None,  # checked by the configuration, which knows what was meant
+            # Checked by the configuration, which knows what was meant.
+            Annotated[str | None, Parameter(group=group)],
             Field(
                 None,
-                description=f"{description} [default: {names[0]}] [choices: {', '.join(names)}]",
+                description=f"{description} [default: {usual}] [choices: {', '.join(names)}]",
             ),
         )
     }
@@ -60,7 +85,8 @@ def _inner(kind: str) -> type[BaseModel]:
                 text = _help(field.description, field.default)
                 texts.setdefault(key, []).append(f"{name}: {text}")
     for key, found in types.items():
-        annotation = reduce(or_, found)
+        either: Any = reduce(or_, found)
+        annotation: Any = Annotated[either, Parameter(group=GROUP_OF.get(kind, RUN))]
         fields[key] = (annotation, Field(None, description=" ".join(texts[key])))
     return create_model(f"{kind.capitalize()}Arguments", __config__=STRICT, **fields)
 
@@ -68,18 +94,23 @@ def _inner(kind: str) -> type[BaseModel]:
 def _arguments() -> type[BaseModel]:
     fields: dict[str, Any] = {}
     bare = bare_options()
+
+    def add(name: str, annotation: Any, group: Group, text: str | None = None) -> None:
+        shown = Annotated[annotation, Parameter(group=group)]
+        fields[name] = (shown, Field(None, description=text))
+
     for name, field in Config.model_fields.items():
+        group = COMMON if name in FIRST else GROUP_OF.get(name, RUN)
         if name not in KINDS:
-            text = _help(field.description, field.default)
-            fields[name] = (_plain(field.annotation), Field(None, description=text))
+            add(name, _plain(field.annotation), group, _help(field.description, field.default))
             continue
-        fields[name] = (_or_none(_inner(name)), Field(None))
+        add(name, _or_none(_inner(name, group)), group)
         for key, kinds in bare.items():
             if name not in kinds:
                 continue
             owner = kinds[name][0].model_fields[key]
-            text = _help(owner.description, owner.default)
-            fields[key] = (_plain(owner.annotation), Field(None, description=text))
+            inner = COMMON if key in FIRST else GROUP_OF.get(name, RUN)
+            add(key, _plain(owner.annotation), inner, _help(owner.description, owner.default))
     return create_model("Arguments", __config__=STRICT, **fields)
 
 

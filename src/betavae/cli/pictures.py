@@ -8,15 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from betavae._system.errors import InputError
-from betavae.cli.apps import RunFolder, app
+from betavae.cli.apps import Named, RunFolder, app, run_or_pretrained
 from betavae.studies.named_figures import listing
 
 
 @app.command
 def traverse(
-    run_folder: RunFolder,
+    run_folder: RunFolder | None = None,
     /,
     *,
+    pretrained: Named = None,
     out: Path | None = None,
     span: float = 3.0,
     steps: int = 11,
@@ -25,6 +26,7 @@ def traverse(
     """Draw what each latent does, over +-SPAN, as PNG and GIF.
 
     Example: betavae traverse runs/b4 --span 3
+    Example: betavae traverse --pretrained shapes2d-settle --out pictures
 
     Args:
         out: Folder for the pictures. [default: the run folder]
@@ -34,6 +36,7 @@ def traverse(
     """
     from betavae.runs.traversals import write_traversals
 
+    run_folder = run_or_pretrained(run_folder, pretrained)
     for path in write_traversals(run_folder, out=out, data=data, span=span, steps=steps):
         print(path)
 
@@ -90,7 +93,13 @@ app.command(
 
 
 @app.command
-def report(*runs: RunFolder, out: Path | None = None, data: str | None = None) -> None:
+def report(
+    *runs: RunFolder,
+    pretrained: Named = None,
+    out: Path | None = None,
+    data: str | None = None,
+    open_it: Annotated[bool, Parameter(name="--open")] = False,
+) -> None:
     """Write one self-contained HTML file: scores, responses, traversals to turn, curves, rates.
 
     Several runs are put side by side.
@@ -101,28 +110,39 @@ def report(*runs: RunFolder, out: Path | None = None, data: str | None = None) -
     Args:
         out: The file to write. [default: report.html in the run, or beside several runs]
         data: Where the runs' images are, if no longer where they were.
+        open_it: Open the report in the browser.
     """
+    import webbrowser
+
     from betavae.report.write import write_report
 
-    print(write_report(runs, out=out, data=data))
+    named = [] if pretrained is None and runs else [run_or_pretrained(None, pretrained)]
+    path = write_report([*runs, *named], out=out, data=data)
+    print(path)
+    if open_it and not webbrowser.open(path.resolve().as_uri()):
+        raise InputError(f"no browser to open {path} with; open the file by hand")
 
 
 @app.command
 def explore(
-    run_folder: RunFolder,
+    run_folder: RunFolder | None = None,
     other: Annotated[Path | None, Parameter(help="A second run to compare with.")] = None,
     /,
     *,
+    pretrained: Named = None,
     data: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8600,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+    export: Path | None = None,
 ) -> None:
     """Turn a run's latents by hand in the browser; needs the extra `app`.
 
     The page is served to this machine only, and loads nothing from elsewhere.
 
     Example: betavae explore runs/b4
+    Example: betavae explore --pretrained shapes2d-settle
+    Example: betavae explore runs/b4 --export page.html
     Example: betavae explore runs/b4 runs/b1 --port 9000 --no-browser
 
     Args:
@@ -130,7 +150,17 @@ def explore(
         host: Address to listen on; other than loopback, others on the network can look too.
         port: Port to listen on; 0 takes a free one.
         browser: Open the page in the browser.
+        export: Write the explorer as this one HTML file instead: it runs the decoder in the
+            browser, without a server or a network.
     """
+    first = run_or_pretrained(run_folder, pretrained)
+    if export is not None:
+        from betavae.app.static_page import export_page
+
+        if other is not None:
+            raise InputError("--export takes one run")
+        print(export_page(first, export, data=data))
+        return
     try:
         from betavae.app.server import serve
     except ModuleNotFoundError as error:
@@ -138,9 +168,39 @@ def explore(
             f"explore needs the package {error.name}; install it with: pip install 'betavae[app]'"
         ) from None
     serve(
-        [run_folder] if other is None else [run_folder, other],
+        [first] if other is None else [first, other],
         data=data,
         host=host,
         port=port,
         browser=browser,
     )
+
+
+@app.command
+def watch(
+    run_folder: RunFolder,
+    /,
+    *,
+    data: str | None = None,
+    port: int = 8601,
+    browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+) -> None:
+    """Show the report of a running training in the browser, made anew as it goes on.
+
+    The page is served to this machine only, and loads nothing from elsewhere; needs the extra
+    `app`. A new checkpoint (--checkpoint-every) makes the report anew.
+
+    Example: betavae watch runs/b4
+
+    Args:
+        data: Where the run's images are, if no longer where they were.
+        port: Port to listen on; 0 takes a free one.
+        browser: Open the page in the browser.
+    """
+    try:
+        from betavae.app.watch import watch as serve_report
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"watch needs the package {error.name}; install it with: pip install 'betavae[app]'"
+        ) from None
+    serve_report(run_folder, data=data, port=port, browser=browser)

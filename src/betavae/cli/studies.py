@@ -20,7 +20,7 @@ SEVERAL = Parameter(consume_multiple=True)
 
 @app.command
 def demo(*, out: Path = Path("runs/demo"), seed: int = 0, quick: bool = False) -> None:
-    """Train beta = 4 and the beta = 1 control on the 2D shapes, score both, write reports.
+    """Train the default recipe and a beta = 1 control on the 2D shapes, score both, write reports.
 
     Example: betavae demo --out runs/demo
 
@@ -214,4 +214,67 @@ def reproduce_latent_size(
     outcome = run_latent_size(out, sweep, engine=Engine(engine, jobs, ray_address))
     print_sweep(outcome)
     for path in (*write_sweep_figures(outcome, out), out / "sweep.json"):
+        print(path)
+
+
+@app.command(name="benchmark")
+def benchmark(
+    *,
+    data: str = "shapes2d,scenes3d",
+    methods: str = "beta,tcvae,factor",
+    seeds: int | None = None,
+    images: int = 200_000,
+    metrics: str | None = None,
+    held_out: int | None = None,
+    labels: int = 0,
+    latents: int | None = None,
+    protocol: Literal["hsu2023"] | None = None,
+    out: Path = Path("runs/benchmark"),
+    quick: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Train methods on data sets over seeds, score them on held-out images, write one page.
+
+    Every method has a grid of three settings (betavae/studies/benchmark_methods.toml), all trained
+    for the same length; one is chosen, without labels or with as many as you say. The same line
+    goes on with a benchmark that was stopped. Writes benchmark.json and benchmark.html.
+
+    Example: betavae benchmark --data shapes2d,scenes3d --methods beta,tcvae,factor --seeds 3
+
+    Args:
+        data: Data sets with known factors, with commas between.
+        methods: Out of beta, tcvae, factor, adagvae, qlae, joint, with commas between.
+        seeds: Runs of every setting. [default: 3]
+        images: Length of every training, in images.
+        metrics: What is scored. [default: infomec,dci:fast,mig,factor_vae,higgins,psnr]
+        held_out: Images that no training sees, on which all is scored. [default: 10000]
+        labels: Choose settings by MIG on so many labelled images; 0: without labels, by UDR.
+        latents: Latents of every model. [default: 10; hsu2023: twice the factors]
+        protocol: hsu2023: latents twice the factors, 10,000 held-out images, 3 seeds, InfoMEC.
+        out: Folder of the study.
+        quick: One setting a method, 2 seeds, 640 images: the scores mean nothing.
+        engine: Where cells run: processes of this machine, or Ray (pip install betavae[ray]).
+        ray_address: HOST:PORT of a running Ray cluster. [default: start one here]
+        jobs: Trainings at a time. [default: one a GPU, else one a core]
+    """
+    from betavae.cli.tables import print_benchmark
+    from betavae.studies.benchmark import run_benchmark
+    from betavae.studies.benchmark_page import write_benchmark_page
+    from betavae.studies.benchmark_plan import planned
+    from betavae.studies.engines import Engine
+
+    given = {
+        "seeds": seeds, "metrics": metrics, "held_out": held_out, "latents": latents
+    }  # fmt: skip
+    plan = planned(
+        [name.strip() for name in data.split(",")],
+        [name.strip() for name in methods.split(",")],
+        images=images, labels=labels, quick=quick, protocol=protocol,
+        **{name: value for name, value in given.items() if value is not None},
+    )  # fmt: skip
+    outcome = run_benchmark(out, plan, engine=Engine(engine, jobs, ray_address))
+    print_benchmark(outcome)
+    for path in (out / "benchmark.json", write_benchmark_page(outcome, out)):
         print(path)

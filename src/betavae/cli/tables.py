@@ -7,65 +7,110 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from betavae.runs.listing import Listed
+    from betavae.runs.neighbours import Neighbour
+    from betavae.runs.opened import OpenRun
     from betavae.studies.ranking import Ranking
 
 
+WIDTH = 80  # columns of what goes into a file or a pipe
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Console:
-    """Print a table, the first column to the left; return where it was printed, for more lines."""
+    """Print a table, the first column to the left; return where it was printed, for more lines.
+
+    A table that is too wide goes on below, with its first column again.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place else "left")
-    for row in rows:
-        table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else 110, soft_wrap=True, highlight=False)
-    console.print(table, soft_wrap=False)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, soft_wrap=True, highlight=False)
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    for part, places in enumerate(column_parts(widths, console.width)):
+        table = Table(title=None if part else title, title_justify="left")
+        for place in places:
+            table.add_column(columns[place], justify="right" if place else "left")
+        for row in rows:
+            table.add_row(*(row[place] for place in places))
+        console.print(table, soft_wrap=False)
     return console
+
+
+def column_parts(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Share columns out over tables that fit, each with the first column, in order.
+
+    Args:
+        widths: of the cells.
+        room: columns of the terminal; each cell takes 3 more, the table 1.
+
+    >>> column_parts([10, 20, 20, 20], 60), column_parts([10, 20, 20, 20], 90)
+    ([[0, 1, 2], [0, 3]], [[0, 1, 2, 3]])
+    """
+    parts, used = [[0]], 1 + 3 + widths[0]
+    for place, width in enumerate(widths[1:], start=1):
+        if used + width + 3 > room and len(parts[-1]) > 1:
+            parts.append([0])
+            used = 1 + 3 + widths[0]
+        parts[-1].append(place)
+        used += width + 3
+    return parts
 
 
 def print_demo(outcome: Mapping[str, Any], out: Path) -> None:
     """Print both models of the demo."""
     first = outcome["runs"][0]
     console = print_table(
-        f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed",
+        f"2D shapes, {first['protocol']}, L = {first['n_pairs']}, one seed, "
+        f"{first['images']:,} images each; MIG, shape and orientation on 20,000",
         (
             "model",
             "beta",
             "score %",
             "paper %",
+            "MIG",
+            "shape",
+            "orientation",
             "distortion",
             "rate",
             "active",
-            "images",
             "train s",
         ),
         [
             (
                 row["model"],
-                f"{row['beta']:g}"
-                if row["beta_start"] == row["beta"]
-                else f"{row['beta_start']:g} to {row['beta']:g}",
+                row["how"],
                 f"{100 * row['score']:.2f} +- {100 * row['deviation']:.2f}",
                 row["paper_percent"],
+                f"{row['mig']:.3f}",
+                f"{row['shape']:.3f}",
+                f"{row['orientation']:.3f}",
                 f"{row['distortion']:.1f}",
                 f"{row['rate']:.2f}",
                 f"{row['active_latents']}",
-                f"{row['images']:,}",
                 f"{row['training_seconds']:,.0f}",
             )
             for row in outcome["runs"]
         ],
+    )
+    console.print(
+        "shape: share of images whose shape five neighbours tell from the codes\n"
+        "orientation: R^2 of the hearts' angle"
     )
     if outcome["quick"]:
         console.print("quick: a tenth of the length, the scores mean nothing")
     for row in outcome["runs"]:
         console.print(f"report: {row['report']}")
     console.print(f"numbers: {out / 'demo.json'}")
+    first = Path(outcome["runs"][0]["report"])
+    console.print(
+        f"next: open {first} in a browser, or turn the latents with\n"
+        f"  betavae explore {first.parent}"
+    )
 
 
 def print_methods(outcome: Mapping[str, Any]) -> None:
@@ -146,11 +191,60 @@ def print_sweep(outcome: Mapping[str, Any]) -> None:
         console.print(f"scaled down: {outcome['rows']:,} random images scored, not all 737,280")
 
 
+def print_runs(runs: Sequence[Listed], folder: Path) -> None:
+    """Print runs: what differs between them, how far they are, what they scored."""
+    from betavae.runs.listing import differing
+
+    def nats(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f}"
+
+    names = differing(runs)
+    print_table(
+        f"{len(runs)} run{'s' if len(runs) != 1 else ''} in {folder}",
+        ("run", "state", "images", "score %", "distortion", "rate", *names),
+        [
+            (
+                str(run.folder.relative_to(folder)),
+                run.state,
+                f"{run.images:,}"
+                if run.state == "finished"
+                else f"{run.images:,} of {run.length:,}",
+                "-" if run.score is None else f"{100 * run.score:.2f}",
+                nats(run.distortion),
+                nats(run.rate),
+                *(run.settings.get(name, "-") for name in names),
+            )
+            for run in runs
+        ],
+    )
+
+
+def print_neighbours(run: OpenRun, found: Sequence[Neighbour]) -> None:
+    """Print the images nearest to a picture, with their files and factors where known."""
+    dataset = run.dataset
+    rows = np.array([one.row for one in found])
+    factors = dataset.factors(rows)
+    files = ["file"] if dataset.files else []
+    print_table(
+        f"Nearest images of {dataset.name}",
+        ("row", "distance", *files, *(dataset.factor_names if factors is not None else ())),
+        [
+            (
+                f"{one.row}",
+                f"{one.distance:.3f}",
+                *([dataset.files[one.row]] if files else []),
+                *(() if factors is None else map(str, factors[place])),
+            )
+            for place, one in enumerate(found)
+        ],
+    )
+
+
 def print_ranking(ranking: Ranking) -> None:
     """Print runs from best to worst, and how far the rankings without labels agree."""
     console = print_table(
         f"Runs from best to worst, on {ranking.rows:,} images",
-        ("run", "metric %", "UDR", "ModelCentrality", "objective"),
+        ("run", "metric %", "UDR", "ModelCentrality", "loss, nats"),
         [
             (
                 row["run"],
@@ -162,12 +256,16 @@ def print_ranking(ranking: Ranking) -> None:
             for row in ranking.to_dict()["runs"]
         ],
     )
+    console.print(
+        "higher is better, of the loss lower; the loss is given where runs differ in their\n"
+        "seed alone, as it does not compare different settings"
+    )
     found = ranking.agreement
     if not found:
         return
     words = f"UDR {found['udr']:+.2f}, ModelCentrality {found['model_centrality']:+.2f}"
     if "objective" in found:
-        words += f", objective {found['objective']:+.2f} (among seeds)"
+        words += f", loss {found['objective']:+.2f} (among seeds)"
     console.print(f"rank correlation (Spearman) with the metric: {words}")
 
 
@@ -201,3 +299,17 @@ def print_rate_distortion(outcome: Mapping[str, Any]) -> None:
             f"{one['beta']:9.4g}{one['distortion']:11.1f} /{one['rate']:5.1f}"
             f"{two['distortion']:11.1f} /{two['rate']:5.1f}"
         )
+
+
+def print_benchmark(outcome: dict[str, Any]) -> None:
+    """Print each data set's table: a line a method, the mean over seeds and half its interval."""
+    from betavae.studies.benchmark_page import chosen_by, lead, number
+
+    print(lead(outcome["settings"]))
+    print(chosen_by(outcome["settings"]))
+    for data in outcome["settings"]["data"]:
+        print(f"\n{data}")
+        for row in outcome["rows"]:
+            if row["data"] == data:
+                shown = (f"{name} {number(score)}" for name, score in row["scores"].items())
+                print(f"  {row['title']}: {', '.join(shown)}; {row['train_seconds']:,.0f} s")

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from betavae._system.errors import InputError
 from betavae._system.launch import launched
-from betavae.cli.options import Arguments, given
+from betavae.cli.options import COMMON, RUN, Arguments, given
+
+if TYPE_CHECKING:
+    from betavae.training.records import Record
 
 
 def train(
     data: str | None = None,
     /,
     *,
-    out: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    restarts: int = 1,
-    jobs: int | None = None,
-    report: bool = False,
-    toml: Path | None = None,
+    out: Annotated[Path | None, Parameter(group=COMMON)] = None,
+    resume: Annotated[bool, Parameter(group=COMMON)] = False,
+    overwrite: Annotated[bool, Parameter(group=RUN)] = False,
+    restarts: Annotated[int, Parameter(group=RUN)] = 1,
+    jobs: Annotated[int | None, Parameter(group=RUN)] = None,
+    report: Annotated[bool, Parameter(group=COMMON)] = False,
+    toml: Annotated[Path | None, Parameter(group=RUN)] = None,
     options: Annotated[Arguments | None, Parameter(name="*")] = None,  # type: ignore[valid-type]
 ) -> None:
     """Train a model on DATA: shapes2d, a prepared set, a .npy or .npz file, or a folder of images.
@@ -35,9 +39,12 @@ def train(
     `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
     `--network my_module:my_function` takes a network of your own (docs/networks.md).
 
+    Without --objective or --beta it trains the recipe of all five factors (objective settle).
+
+    Example: betavae train shapes2d --out runs/five
     Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
     Example: betavae train my_images/ --size 64 --report
-    Example: betavae train shapes2d --restarts 5 --out runs/best-of-5
+    Example: betavae train shapes2d --beta 4 --restarts 5 --out runs/best-of-5
 
     Args:
         data: What to learn from. [default: shapes2d]
@@ -51,7 +58,6 @@ def train(
         toml: Read options from this file; options on the command line win.
     """
     from betavae import data as datasets
-    from betavae.models.likelihoods import NO_LIKELIHOOD
     from betavae.studies.restarts import train_restarts
     from betavae.studies.training_runs import plan_training, train_folder
     from betavae.training.build import Own, imported_network
@@ -68,7 +74,6 @@ def train(
     own = Own(network=imported_network(network)) if ":" in network else None
     if restarts != 1:
         _print_seeds(train_restarts(settings, folder, restarts, jobs=jobs, overwrite=overwrite))
-        dataset = datasets.load(settings.data, **settings.load_options())
     else:
         if planned.resume and data is None:
             dataset = find_data(folder, read_header(folder))
@@ -78,13 +83,7 @@ def train(
     if launched().rank > 0:
         return
     if settings.method.name == "vae" and (records := read_records(folder / RECORDS)):
-        last = records[-1]
-        print(
-            f"{last.images:,} images in {last.seconds:,.0f} s: distortion {last.distortion:.1f}, "
-            f"rate {last.rate:.2f} nats an image, {last.active_latents} active latents"
-        )
-        if settings.likelihood.name == "bernoulli" and not dataset.images.binary:
-            print(NO_LIKELIHOOD)
+        _print_end(folder, records[-1])
     if not report:
         print(f"saved in {folder}; next: betavae score {folder}, betavae report {folder}")
         return
@@ -95,6 +94,28 @@ def train(
     codes = folder / representation.NAME
     encode_run(folder, device=settings.device).save(codes)
     print(f"codes: {codes}\nreport: {write_report([folder])}")
+
+
+def _print_end(folder: Path, last: Record) -> None:
+    """Print what a training came to, measured as the report and the demo measure it."""
+    from betavae.models.likelihoods import NO_LIKELIHOOD
+    from betavae.runs.opened import open_run
+
+    line = f"{last.images:,} images in {last.seconds:,.0f} s"
+    try:
+        run = open_run(folder)
+    except InputError:  # a network given by hand: the last record must do
+        print(f"{line}: distortion {last.distortion:.1f}, rate {last.rate:.2f} nats an image")
+        return
+    if run.distortion is None:
+        print(line)
+        return
+    print(
+        f"{line}: distortion {run.distortion:.1f}, rate {run.rates.sum():.2f} nats an image, "
+        f"{run.scale.active.sum()} active latents (means over {run.sample:,} images)"
+    )
+    if run.is_no_likelihood:
+        print(NO_LIKELIHOOD)
 
 
 def _print_seeds(seeds: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -10,9 +11,16 @@ from betavae._system.errors import did_you_mean
 from betavae._system.options import Options
 from betavae.config.kinds import KINDS, bare_options, member_of, name_of
 
+LONGEST = 80  # characters of a value that is shown
+
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Turn pydantic's first complaint about a `model` into one line: what, expected, got."""
+    line = " ".join(_explained(error, model).split())
+    return re.sub(rf"([^' ]{{{LONGEST}}})[^' ]+", r"\1...", line)
+
+
+def _explained(error: ValidationError, model: type[BaseModel]) -> str:
     first, *others = error.errors(include_url=False)
     parts = [str(part) for part in first["loc"]]
     kind = parts[0] if parts and parts[0] in KINDS else None
@@ -52,7 +60,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _names(kind: str) -> list[str]:

@@ -9,6 +9,7 @@ from betavae._system.errors import InputError
 from betavae._system.options import Options
 from betavae.models.dcign import DCIGNMethod
 from betavae.models.infogan import InfoGANMethod
+from betavae.models.joint import JointLatent
 from betavae.models.latents import CustomLatent, GaussianLatent, PointLatent
 from betavae.models.likelihoods import (
     BernoulliPixels,
@@ -17,11 +18,12 @@ from betavae.models.likelihoods import (
 )
 from betavae.models.linear import ICAMethod, PCAMethod
 from betavae.models.methods import VAEMethod
+from betavae.models.quantised import QuantisedLatent
 from betavae.objectives import AnyObjective
 from betavae.objectives.optimisers import Adagrad, Adam, Muon
 
 AnyMethod = VAEMethod | InfoGANMethod | DCIGNMethod | PCAMethod | ICAMethod
-AnyLatent = GaussianLatent | PointLatent | CustomLatent
+AnyLatent = GaussianLatent | PointLatent | QuantisedLatent | JointLatent | CustomLatent
 AnyLikelihood = BernoulliPixels | ContinuousBernoulliPixels | GaussianPixels
 AnyOptimiser = Adam | Adagrad | Muon
 KINDS: dict[str, tuple[type[Options], ...]] = {
@@ -64,7 +66,9 @@ def member_of(kind: str, value: Any) -> type[Options] | None:
     """Return the class that a table names; the default where it names none."""
     members = KINDS[kind]
     chosen = table(value) if value is not None else {}
-    name = chosen.get("name", name_of(members[0])) if chosen is not None else 0
+    if not isinstance(chosen, Mapping):
+        return None  # refused by the field itself
+    name = chosen.get("name", name_of(members[0]))
     found = [one for one in members if name_of(one) == name]
     return found[0] if found else None
 

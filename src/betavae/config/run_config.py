@@ -33,7 +33,9 @@ from betavae.config.kinds import (
     named,
     plain,
 )
+from betavae.config.recipe import IMAGES, recipe
 from betavae.data.load_options import LoadOptions
+from betavae.data.splits import SplitOptions
 from betavae.models.latents import GaussianLatent
 from betavae.models.likelihoods import BernoulliPixels
 from betavae.models.methods import ALWAYS, VAEMethod
@@ -54,6 +56,9 @@ class Config(BaseModel):
     chosen by name (`objective`, `optimiser`, ...) is a name, or a table of the name and its
     options; options of the objective beta, of the optimisers and of the likelihoods also have
     bare names: ``beta=4`` is ``objective={"name": "beta", "beta": 4}``.
+
+    Where no objective is chosen it is settle, which brings its own network, optimiser, batch and
+    length (`betavae.config.recipe`); the defaults below are those of every other objective.
 
     >>> Config(beta=4, latents=10).objective.beta
     4.0
@@ -90,6 +95,20 @@ class Config(BaseModel):
     skip_bad: bool = Field(
         False, description="Leave damaged files out, with a note, instead of refusing the set."
     )
+    hold_out: float | None = Field(
+        None,
+        gt=0,
+        description="Images that training never sees: a share below 1, or how many.",
+    )
+    correlate: str | None = Field(
+        None, description="A:B:SIGMA, two factors that go together in training (docs/splits.md)."
+    )
+    without: str | None = Field(
+        None, description="Combinations left out of training, as in shape=heart,scale>3."
+    )
+    split_seed: int = Field(
+        0, ge=0, lt=1 << 63, description="Seed of what is held out, or left out by correlate."
+    )
 
     method: Annotated[AnyMethod, Field(discriminator="name")] = Field(
         VAEMethod(), description="What is fitted; the others are the paper's baselines."
@@ -97,7 +116,7 @@ class Config(BaseModel):
     network: str = Field(
         "patch",
         description=f"{', '.join(NETWORKS)}, or MODULE:FUNCTION of your own; fc and conv are the "
-        "paper's Table 1 (docs/networks.md).",
+        "paper's Table 1 (docs/networks.md). [default: place with settle, else patch]",
     )
     latents: int = Field(10, ge=1, le=100_000, description="Number of latents, M.")
     latent: Annotated[AnyLatent, Field(discriminator="name")] = Field(
@@ -113,12 +132,23 @@ class Config(BaseModel):
         Adam(), description="Optimiser."
     )
 
-    batch: int = Field(8, ge=1, le=10_000_000, description="Images a step.")
+    batch: int = Field(
+        8,
+        ge=1,
+        le=10_000_000,
+        description="Images a step. [default: 64 with settle, else 8]",
+    )
     images: int = Field(
         200_000,
         ge=0,
         le=10**15,
-        description="Length of training, in images; 0 leaves a VAE untrained.",
+        description="Length of training, in images; 0 leaves a VAE untrained. "
+        f"[default: {IMAGES} with settle, else 200000]",
+    )
+    augment: Literal["flip", "crop", "flip,crop"] | None = Field(
+        None,
+        description="Mild changes of training images, for small sets: mirrored, shifted by up to a "
+        "sixteenth, or both.",
     )
     seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of weights, data order and noise.")
     init: str | None = Field(
@@ -177,14 +207,18 @@ class Config(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _gather(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Put bare options where they belong, and fill in the method's own defaults."""
+        """Put bare options where they belong, and fill in the method's or the recipe's defaults."""
         if not isinstance(values, Mapping):
             return handler(values)
         tables = gathered(values)
         method = member_of("method", tables.get("method"))
-        defaults: Mapping[str, Any] = getattr(method, "defaults", {})
+        defaults = recipe(tables) if method is VAEMethod else getattr(method, "defaults", {})
         config = handler(named(merged(defaults, tables)))
         config.model_fields_set.difference_update(defaults.keys() - tables.keys())
+        if "optimiser" in defaults and "name" not in tables.get("optimiser", {"name": None}):
+            config.optimiser.model_fields_set.difference_update(
+                defaults["optimiser"].keys() - tables["optimiser"].keys()
+            )
         takes = getattr(config.method, "takes", None)
         if takes is not None:
             for name in sorted(config.model_fields_set - {*ALWAYS, *takes}):
@@ -227,13 +261,21 @@ class Config(BaseModel):
         """Return how the data set is taken in, as `betavae.data.load` takes it."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(LoadOptions)}
 
+    def split_options(self) -> SplitOptions:
+        """Return what is kept from training."""
+        return SplitOptions(self.hold_out, self.correlate, self.without, self.split_seed)
+
     def given(self) -> dict[str, Any]:
         """Return the options that were set, without defaults, as `from_mapping` takes them."""
-        return {
+        found = {
             name: plain(getattr(self, name))
             for name in type(self).model_fields
             if name in self.model_fields_set
         }
+        known = self.optimiser.model_fields_set
+        if "optimiser" in found and "name" not in known:  # the recipe named it, or its method
+            found["optimiser"] = {key: getattr(self.optimiser, key) for key in known}
+        return found
 
     def replaced(self, **changes: Any) -> Config:
         """Return a validated copy with `changes`; fields set so far stay marked as set.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from betavae._system.errors import InputError
@@ -10,6 +11,8 @@ from betavae._system.errors import InputError
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from betavae.data.batches import Batch
 
 KINDS = ("flip", "crop")
 SHIFT = 1 / 16  # of the side, at most, in each direction
@@ -59,3 +62,25 @@ def augment(images: Tensor, generator: torch.Generator, kinds: Collection[str]) 
     rows, columns = rows.to(images.device), columns.to(images.device)
     picked = images.movedim(1, -1)[which, rows[:, :, None], columns[:, None, :]]
     return picked.movedim(-1, 1).contiguous()
+
+
+def varied(batch: Batch, kinds: str | None, seed: int, step: int) -> Batch:
+    """Return the batch of a training step with its images changed, the same for the same step.
+
+    Args:
+        batch: what the step would see.
+        kinds: some of `KINDS`, parted by commas; nothing changes without one.
+        seed: of the run.
+        step: number of the step.
+    """
+    if not kinds:
+        return batch
+    import numpy as np
+    import torch
+
+    mixed = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
+    generator = torch.Generator().manual_seed(mixed)
+    chosen = kinds.split(",")
+    images = augment(batch.images, generator, chosen)
+    other = None if batch.other is None else augment(batch.other, generator, chosen)
+    return replace(batch, images=images, other=other)

@@ -20,6 +20,7 @@ from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 
+TRIES = 100  # of drawing pairs within a part of a grid
 SECOND = 1 << 31  # epochs from here on are those of second batches
 
 
@@ -184,7 +185,7 @@ def changed_factors(k: int | None = None) -> Sampler:
         raise InputError(f"changed factors must be >= 1, got {k}")
 
     def sampler(dataset: Dataset, batch: int, seed: int) -> Draw:
-        grid = _grid(dataset, "pairs that differ in a few factors")
+        grid, rows = _grid_rows(dataset, "pairs that differ in a few factors")
         sizes = np.array(grid.sizes)
         able = np.flatnonzero(sizes > 1)
         most = len(able) - 1
@@ -194,19 +195,40 @@ def changed_factors(k: int | None = None) -> Sampler:
                 f"{dataset.name} that vary, got {k or 1}"
             )
 
-        def draw(step: int) -> Rows:
-            rng = np.random.default_rng((seed, step))
-            first = grid.sample(batch, rng)
-            counts = np.full(batch, k) if k is not None else rng.integers(1, most + 1, batch)
-            ranks = rng.random((batch, len(able))).argsort(axis=1).argsort(axis=1)
+        def pairs(
+            count: int, rng: np.random.Generator
+        ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+            first = grid.sample(count, rng)
+            if rows is not None:
+                first = grid.classes(rng.choice(rows, count))
+            counts = np.full(count, k) if k is not None else rng.integers(1, most + 1, count)
+            ranks = rng.random((count, len(able))).argsort(axis=1).argsort(axis=1)
             changed = np.zeros(first.shape, bool)
             changed[:, able] = ranks < counts[:, None]
             # A step of 1 to size - 1 around the circle of values: every other value, equally often.
             moves = rng.integers(1, np.maximum(sizes, 2), first.shape)
             second = np.where(changed, (first + moves) % sizes, first)
+            return grid.index(first), grid.index(second), changed
+
+        def draw(step: int) -> Rows:
+            rng = np.random.default_rng((seed, step))
+            first, second, changed = pairs(batch, rng)
+            if rows is not None:  # of a part of the grid: draw pairs that leave it anew
+                for _ in range(TRIES):
+                    near = np.minimum(np.searchsorted(rows, second), len(rows) - 1)
+                    outside = np.flatnonzero(rows[near] != second)
+                    if not len(outside):
+                        break
+                    first[outside], second[outside], changed[outside] = pairs(len(outside), rng)
+                else:
+                    raise InputError(
+                        f"the part of {dataset.name} that is trained on holds too few pairs that "
+                        "differ in a few factors"
+                    )
+                first, second = np.searchsorted(rows, first), np.searchsorted(rows, second)
             return Rows(
-                torch.from_numpy(grid.index(first)),
-                torch.from_numpy(grid.index(second)),
+                torch.from_numpy(first),
+                torch.from_numpy(second),
                 changed=torch.from_numpy(changed),
             )
 
@@ -251,6 +273,11 @@ def labelled(share: float) -> Sampler:
         return draw
 
     return sampler
+
+
+def _grid_rows(dataset: Dataset, what: str) -> tuple[Factors, NDArray[np.int64] | None]:
+    """Return a set's grid, and the rows of it that a part of it holds; None for all."""
+    return dataset.whole if dataset.whole is not None else (_grid(dataset, what), None)
 
 
 def _grid(dataset: Dataset, what: str) -> Factors:

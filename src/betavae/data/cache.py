@@ -17,7 +17,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,7 +153,6 @@ def keep(
     Raises:
         InputError: when the cache folder cannot be written or has no room.
     """
-    _sweep(path)
     tensors = {name: values.astype("<i4") for name, values in (others or {}).items()}
     length = len(_encode({}, shape, tensors)) + room
     length += -(8 + length) % ALIGN
@@ -193,27 +191,6 @@ def _encode(
         start, end = end, end + math.prod(dims) * width
         tensors[name] = {"dtype": dtype, "shape": list(dims), "data_offsets": [start, end]}
     return json.dumps(tensors).encode()
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a killed process left beside `path`."""
-    for part in path.parent.glob(f".{path.name}.*.part"):
-        process = part.name.removesuffix(".part").rsplit(".", 1)[-1]
-        if process.isdigit() and not _runs(int(process)):
-            with suppress(OSError):
-                part.unlink()
-
-
-def _runs(process: int) -> bool:
-    if process == os.getpid() or os.name == "nt":  # there, signal 0 would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def let_go(out: NDArray[np.uint8]) -> None:

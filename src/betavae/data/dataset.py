@@ -37,7 +37,7 @@ class Fingerprint:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Images and their factors, row for row.
 
@@ -50,6 +50,10 @@ class Dataset:
         value_names: by factor, the names of its classes, for factors whose values are words.
         files: the images' file names, relative to their folder or archive; empty for arrays.
         notes: what was assumed or left out when it was read, a line each.
+        whole: of a part of a full grid, that grid and the part's rows in it, rising.
+
+    >>> Dataset("dark", ImageStore.from_uint8(np.zeros((5, 1, 32, 32), np.uint8)))
+    <Dataset 'dark': 5 images of 1 x 32 x 32, uint8, 5.1 kB; factors: none>
     """
 
     name: str
@@ -60,6 +64,15 @@ class Dataset:
     value_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    whole: tuple[Factors, NDArray[np.int64]] | None = None
+
+    def __repr__(self) -> str:
+        sizes: dict[str, int] = {}
+        if self.grid is not None:
+            sizes = dict(zip(self.grid.names, self.grid.sizes, strict=True))
+        named = [f"{name} {sizes[name]}" if sizes else name for name in self.factor_names]
+        factors = ", ".join(named) or "none"
+        return f"<Dataset {self.name!r}: {self.images.summary}; factors: {factors}>"
 
     def factors(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Return the factors of `rows`, (n, K), or None when the set has none."""
@@ -82,7 +95,7 @@ class Dataset:
         rows = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
         # In order, so that pages of a mapped file are read once; a binary image is the same
         # packed or not.
-        pixels: NDArray[Any] = np.ascontiguousarray(self.images.data[rows])
+        pixels = self.images.stored(rows)
         if self.images.packed:
             pixels = np.unpackbits(pixels, axis=1) * np.uint8(255)
         digest = hashlib.sha256(pixels.tobytes()).hexdigest()

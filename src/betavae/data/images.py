@@ -112,6 +112,30 @@ class ImageStore:
         """Bytes of the stored form."""
         return int(self.data.nbytes)
 
+    @property
+    def summary(self) -> str:
+        """How many images of which shape, how they are stored, and in how much memory."""
+        shape = " x ".join(map(str, self.image_shape))
+        kind = "binary" if self.packed else str(self.data.dtype)
+        size, unit = float(self.nbytes), "B"
+        for larger in ("kB", "MB", "GB", "TB"):
+            if size < 1000:
+                break
+            size, unit = size / 1000, larger
+        return f"{len(self):,} images of {shape}, {kind}, {size:.3g} {unit}"
+
+    def __repr__(self) -> str:
+        return f"<ImageStore: {self.summary}>"
+
+    def stored(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return rows (n,) in their stored form, (n, ...) as `data`."""
+        return np.ascontiguousarray(self.data[rows])
+
+    def ever_set(self) -> NDArray[np.bool_]:
+        """Return which pixels (C*H*W,) differ from 0 in any image."""
+        ever = np.bitwise_or.reduce(self.data, axis=0).reshape(-1)
+        return (np.unpackbits(ever) if self.packed else ever).astype(bool)
+
     def batch(self, rows: Tensor, device: torch.device | str = "cpu") -> Tensor:
         """Return images `rows` as floats in [0, 1], (n, C, H, W), on `device`.
 

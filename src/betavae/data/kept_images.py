@@ -26,10 +26,10 @@ def keep_images(folder: Path, dataset: Dataset) -> None:
         InputError: when the folder cannot be written.
     """
     store = dataset.images
-    each = store.data[:1].nbytes
+    each = store.stored(np.zeros(1, np.int64)).nbytes
     count = max(1, min(len(store), MOST, LARGEST // each))
     rows = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64))
-    tensors = {"images": np.ascontiguousarray(store.data[rows]), "rows": rows}
+    tensors = {"images": store.stored(rows), "rows": rows}
     factors = dataset.factors(rows)
     if factors is not None:
         tensors["factors"] = np.ascontiguousarray(factors)

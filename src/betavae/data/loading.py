@@ -21,6 +21,7 @@ from betavae.data.readers.members import Member
 from betavae.data.readers.numpy_files import Archive, open_npy
 from betavae.data.readers.pictures import Crop
 from betavae.data.sets import SETS, known_file, mpi3d
+from betavae.data.sets.made import MADE, is_made, make
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
@@ -39,7 +40,8 @@ def load(
     What was assumed or left out stands in the data set's `notes`, and is printed once on stderr.
 
     Args:
-        name: ``shapes2d``; a set prepared before (see `betavae.data.prepare`); or the path of
+        name: ``shapes2d``, ``scenes3d`` or another set that is made here (see `betavae data list`);
+            a set prepared before (see `betavae.data.prepare`); or the path of
             a folder, .zip or .tar of pictures (PNG, JPEG, TIFF, BMP, GIF, WebP, PPM), in natural
             order of their names, grey when all are, else RGB; a table ``factors.csv`` in it gives
             their factors, and tables beside it that name every picture do;
@@ -65,7 +67,7 @@ def load(
     options = LoadOptions(size, crop, pad, folders_as, skip_bad)
     if not isinstance(name, (str, os.PathLike)):
         dataset = from_dataset(name, options=options)
-    elif name == "shapes2d" or name in SETS:
+    elif is_made(str(name)) or name in SETS:
         dataset = _named(str(name), options)
     else:
         dataset = _from_path(str(name), options)
@@ -78,11 +80,11 @@ def _named(name: str, options: LoadOptions) -> Dataset:
         raise InputError(
             f"{name} is prepared: it takes a size only; crop is an option of `data prepare`"
         )
-    if name != "shapes2d":
+    if not is_made(name):
         return prepare.load(name, options.size)
     if options.size not in (None, shapes2d.SIDE):
-        raise InputError(f"size of shapes2d must be {shapes2d.SIDE}, got {options.size}")
-    return shapes2d.dataset()
+        raise InputError(f"size of {name} must be {shapes2d.SIDE}, got {options.size}")
+    return make(name)
 
 
 def _from_path(name: str, options: LoadOptions) -> Dataset:
@@ -148,4 +150,4 @@ def _meant(word: str, path: Path) -> str:
         beside = [str(entry) for entry in islice(path.parent.iterdir(), 200)]
     except (OSError, ValueError):
         beside = []
-    return did_you_mean(word, ["shapes2d", *SETS, *beside])
+    return did_you_mean(word, [*MADE, *SETS, *beside])

@@ -209,7 +209,7 @@ def load() -> ImageStore:
 
 def dataset() -> Dataset:
     """Return the whole set with its grid of factors; see `load`."""
-    return Dataset("shapes2d", load(), FACTORS, None, FACTORS.names)
+    return Dataset("shapes2d", load(), FACTORS, None, FACTORS.names, {"shape": SHAPES})
 
 
 def _render_into(out: NDArray[np.uint8]) -> None:

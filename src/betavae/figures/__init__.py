@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from betavae.figures.pictures import traversal as traversal
     from betavae.figures.rates import rate_per_latent as rate_per_latent
     from betavae.figures.rates import rate_through_training as rate_through_training
+    from betavae.figures.shared_axes import runs_on_shared_axes as runs_on_shared_axes
     from betavae.figures.sheet import response_sheet as response_sheet
     from betavae.figures.studies import labelled_rows as labelled_rows
     from betavae.figures.studies import pairs_panels as pairs_panels
@@ -55,6 +56,7 @@ _HOMES = {
     "reconstructions": "pictures",
     "response_sheet": "sheet",
     "responses": "mean_codes",
+    "runs_on_shared_axes": "shared_axes",
     "save": "files",
     "score_against_pairs": "lines",
     "sheets_side_by_side": "studies",

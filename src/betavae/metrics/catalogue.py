@@ -125,17 +125,21 @@ def choose(
     """Turn what was asked for into metrics with protocols, each once, in the order asked.
 
     Args:
-        metrics: as `evaluate` takes them; what `choose` returned stays as it is.
+        metrics: as `evaluate` takes them, in capitals or not; what `choose`
+            returned stays as it is.
         protocol: for metrics named without one: a protocol, used by each metric that has it, or a
             protocol by metric.
 
     Raises:
         InputError: for unknown names, and for a protocol that none of the metrics has.
 
-    >>> [choice.key for choice in choose("mig,dci:fast", "chen2018")]
+    >>> [choice.key for choice in choose("MIG,dci:fast", "chen2018")]
     ['mig:chen2018', 'dci:fast']
     """
-    given = [m.strip() for m in metrics.split(",")] if isinstance(metrics, str) else list(metrics)
+    given = [
+        name.strip().lower() if isinstance(name, str) else name
+        for name in (metrics.split(",") if isinstance(metrics, str) else metrics)
+    ]
     asked = [name for name in given if not isinstance(name, Choice)]
     valid = evaluate_names()
     if not given:

@@ -11,27 +11,27 @@ from betavae.metrics._shared.arrays import Floats, check_codes
 from betavae.metrics._shared.checks import Seed, as_generator
 from betavae.metrics._shared.moments import live_latents
 
-NEIGHBOURS = {"classes": 5, "circle": 10}
+NEIGHBOURS = {"classes": 5, "numbers": 10, "circle": 10}
 
 
 def readout_score(
     codes: Any,
     values: Any,
     *,
-    kind: Literal["classes", "circle"] = "classes",
+    kind: Literal["classes", "numbers", "circle"] = "classes",
     test_share: float = 0.25,
     rng: Seed = 0,
 ) -> float:
     """Tell a factor of rows not seen before from their nearest neighbours among the codes.
 
     Codes are standardised, and constant latents left out. ``"classes"``: the share of rows whose
-    value the 5 nearest neighbours name, chance the commonest value's share. ``"circle"``: values
-    are angles; R^2 of their sine and cosine, predicted by the 10 nearest neighbours weighted by
-    inverse distance, chance 0, best 1.
+    value the 5 nearest neighbours name, chance the commonest value's share. ``"numbers"``: R^2 of
+    the values, predicted by the 10 nearest neighbours weighted by inverse distance, chance 0,
+    best 1. ``"circle"``: values are angles; the same of their sine and cosine.
 
     Args:
         codes: (N, M) numbers; posterior means for a VAE.
-        values: (N,) classes, or angles in radians.
+        values: (N,) classes, numbers, or angles in radians.
         kind: what the values are.
         test_share: share of the rows that are told, in (0, 1).
         rng: seed or Generator; draws them.
@@ -53,7 +53,7 @@ def readout_score(
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
     if kind not in NEIGHBOURS:
-        raise InputError(f"kind must be classes or circle, got {kind!r}")
+        raise InputError(f"kind must be classes, numbers or circle, got {kind!r}")
     if not 0 < test_share < 1:
         raise InputError(f"test_share must be in (0, 1), got {test_share}")
     array, target = check_codes(codes), np.asarray(values)
@@ -69,10 +69,12 @@ def readout_score(
     if kind == "classes":
         model: Any = KNeighborsClassifier(near).fit(scaled[train], target[train])
         return float((model.predict(scaled[test]) == target[test]).mean())
-    circle = np.stack([np.sin(target), np.cos(target)], axis=1)
-    model = KNeighborsRegressor(near, weights="distance").fit(scaled[train], circle[train])
-    error = ((model.predict(scaled[test]) - circle[test]) ** 2).sum()
-    spread = ((circle[test] - circle[test].mean(axis=0)) ** 2).sum()
+    goal = target[:, None].astype(float)
+    if kind == "circle":
+        goal = np.stack([np.sin(target), np.cos(target)], axis=1)
+    model = KNeighborsRegressor(near, weights="distance").fit(scaled[train], goal[train])
+    error = ((model.predict(scaled[test]) - goal[test]) ** 2).sum()
+    spread = ((goal[test] - goal[test].mean(axis=0)) ** 2).sum()
     return float(1 - error / max(float(spread), 1e-300))
 
 

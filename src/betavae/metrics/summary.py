@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from betavae._system.errors import did_you_mean
+import numpy as np
+
+from betavae._system.errors import InputError, did_you_mean
 from betavae.metrics._shared.results import plain
 
 if TYPE_CHECKING:
@@ -49,9 +51,11 @@ class Entry:
         return interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """What `evaluate` found. ``results["mig:chen2018"].score``; ``str(results)`` is a table.
+
+    Notebooks show it as a table; `to_frame` gives it to pandas.
 
     Attributes:
         entries: result by ``"metric:protocol"``.
@@ -112,21 +116,78 @@ class Results:
         from rich.console import Console
 
         text = StringIO()
-        Console(file=text, width=100, color_system=None).print(self.table())
+        Console(file=text, width=80, color_system=None).print(self.table())
         return text.getvalue().rstrip("\n")
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{key} {entry.score:.3f}" for key, entry in self.entries.items())
+        sizes = f"{self.n_rows:,} rows, {self.n_latents} latents, {self.n_factors} factors"
+        return f"<Results of {sizes}: {scores or 'none'}>"
+
+    def to_frame(self) -> Any:
+        """Return a pandas data frame, a row a metric, with the columns of the table.
+
+        Raises:
+            InputError: when pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame  # type: ignore[import-untyped]
+        except ImportError:
+            raise InputError("to_frame needs pandas: pip install pandas") from None
+        ends = [entry.interval or (None, None) for entry in self.entries.values()]
+        return DataFrame(
+            {
+                "protocol": [entry.protocol for entry in self.entries.values()],
+                "better": [entry.better for entry in self.entries.values()],
+                "score": [entry.score for entry in self.entries.values()],
+                "low": np.array([low for low, _ in ends], float),
+                "high": np.array([high for _, high in ends], float),
+                "rows": [entry.result.about.rows for entry in self.entries.values()],
+                "seconds": [entry.seconds for entry in self.entries.values()],
+            },
+            index=[entry.name for entry in self.entries.values()],
+        ).rename_axis("metric")
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML: what notebooks show."""
+        from html import escape
+
+        head = ("metric", "protocol", "better", "score", "95 % interval")
+        body = [
+            (
+                entry.name,
+                entry.protocol,
+                entry.better,
+                f"{entry.score:.4f}",
+                "" if (ends := entry.interval) is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
+            )
+            for entry in self.entries.values()
+        ]
+        lines = [*self.notes]
+        lines += [f"not computed: {key} ({reason})" for key, reason in self.skipped.items()]
+        rows = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in body]
+        return (
+            f"<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead>"
+            f"<tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
+            + "".join(f"<p>{escape(line)}</p>" for line in lines)
+        )
 
     def table(self) -> Table:
         """Return a rich table, a row a metric: protocol, score, interval, seconds; notes below."""
+        from rich.box import SIMPLE_HEAD
         from rich.markup import escape
         from rich.table import Table
 
         active = "" if self.active_latents is None else f" ({self.active_latents} active)"
         sizes = f"{self.n_rows:,} rows, {self.n_latents} latents{active}, {self.n_factors} factors"
-        table = Table(title=f"{sizes}, seed {self.seed}", title_justify="left")
+        table = Table(
+            title=f"{sizes}, seed {self.seed}", title_justify="left", box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0), pad_edge=False, show_edge=False,
+        )  # fmt: skip
         for column in ("metric", "protocol", "better"):
-            table.add_column(column)
-        for column in ("score", "95 % interval", "seconds"):
-            table.add_column(column, justify="right")
+            table.add_column(column, no_wrap=True)
+        for column in ("score", "95 % interval", "s"):
+            table.add_column(column, justify="right", no_wrap=True)
         for entry in self.entries.values():
             interval = entry.interval
             table.add_row(

@@ -2,7 +2,7 @@
 
 Products are oneDNN's, faster than those of torch's own library on AMD's processors and as fast
 on Intel's; of pictures that are mostly black only the lit pixels are multiplied
-(docs/performance.md).
+(docs/findings/performance.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MOSTLY_BLACK = 0.1  # share of lit pixels up to which only these are multiplied
 
 
 class Dense(nn.Linear):
-    """`nn.Linear(in_features, out_features)`, which see; for wide layers."""
+    """`nn.Linear(in_features, out_features)`, faster for wide layers."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features)

@@ -14,7 +14,7 @@ A latent of one's own is a module with the same attributes (docs/architecture.md
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, NoReturn, Protocol
+from typing import Literal, NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +41,15 @@ class Posterior(Protocol):
     def arrays(self) -> dict[str, Tensor]:
         """Return what a representation keeps, by name, each with the batch first."""
 
-    def map(self, function: _OfTensor) -> Self:
+    def map(self, function: OfTensor) -> Self:
         """Return the posterior with `function` applied to each of its tensors."""
 
 
-class _OfTensor(Protocol):
-    def __call__(self, tensor: Tensor, /) -> Tensor: ...
+class OfTensor(Protocol):
+    """Tensor -> tensor."""
+
+    def __call__(self, tensor: Tensor, /) -> Tensor:
+        """Return another tensor with as many dimensions."""
 
 
 class Latent(Protocol):
@@ -68,6 +71,14 @@ class Latent(Protocol):
 
     def levels(self, latent: int, count: int, limit: float) -> Tensor:
         """Return the values that a traversal gives to a latent."""
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """A latent module of which some codes take a few values only."""
+
+    def book_of(self, latent: int) -> Tensor | None:
+        """Return the values that a latent takes, rising; None where it takes any."""
 
 
 def gaussian_rate(mean: Tensor, log_var: Tensor) -> Tensor:
@@ -122,7 +133,7 @@ class GaussianPosterior(NamedTuple):
         """Return mean and log variance."""
         return {"mean": self.mean, "log_var": self.log_var}
 
-    def map(self, function: _OfTensor) -> GaussianPosterior:
+    def map(self, function: OfTensor) -> GaussianPosterior:
         """Return the posterior with `function` applied to mean and log variance."""
         return GaussianPosterior(function(self.mean), function(self.log_var))
 
@@ -188,7 +199,7 @@ class PointPosterior(NamedTuple):
         """Return the codes."""
         return {"codes": self.point}
 
-    def map(self, function: _OfTensor) -> PointPosterior:
+    def map(self, function: OfTensor) -> PointPosterior:
         """Return the posterior with `function` applied to the codes."""
         return PointPosterior(function(self.point))
 

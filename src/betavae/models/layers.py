@@ -12,10 +12,10 @@ FEW = 4  # channels of an image, at most; features have more
 
 
 class Doubling(nn.ConvTranspose2d):
-    """`nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)`, which see.
+    """A faster `nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)`.
 
-    Two slow spots of torch's CPU library are avoided (docs/performance.md): the gradient of
-    a bias inside the call takes longer than that of the weight, so the bias is added outside;
+    Two slow spots of torch's CPU library are avoided (docs/findings/performance.md): the gradient
+    of a bias inside the call takes longer than that of the weight, so the bias is added outside;
     and a handful of output channels is made by `overlap_add`.
     """
 
@@ -68,7 +68,8 @@ class Places(nn.Module):
         self, inputs: int, grid: tuple[int, int], outputs: int, width: int = 48, hidden: int = 128
     ) -> None:
         super().__init__()
-        rows, columns = (torch.linspace(-1, 1, side) for side in grid)
+        # On the CPU even where models are made on "meta": no file holds these to fill them in.
+        rows, columns = (torch.linspace(-1, 1, side, device="cpu") for side in grid)
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         places = torch.stack((x, y, torch.ones_like(x)), dim=-1).view(1, -1, 3)
         self.register_buffer("places", places, persistent=False)

@@ -129,7 +129,7 @@ def moments(
     chosen = np.arange(len(store)) if rows is None else np.asarray(rows, np.int64)
     if len(chosen) < 2:
         raise InputError(f"PCA needs at least 2 images, got {len(chosen)}")
-    live = _live(store)
+    live = store.ever_set()
     picked = torch.from_numpy(np.flatnonzero(live))
     unit = 1.0 if store.packed else 255.0
     total, products = np.zeros(len(picked)), np.zeros((len(picked), len(picked)))
@@ -146,12 +146,6 @@ def moments(
     products = np.triu(products)
     products += np.triu(products, 1).T
     return Moments(len(chosen), live, total / unit, products / unit**2)
-
-
-def _live(store: ImageStore) -> NDArray[np.bool_]:
-    """Return which pixels (P,) are set in any image of the store."""
-    ever = np.bitwise_or.reduce(store.data, axis=0).reshape(-1)
-    return (np.unpackbits(ever) if store.packed else ever).astype(bool)
 
 
 def principal_axes(found: Moments, components: int) -> tuple[Floats, Floats]:
@@ -173,7 +167,8 @@ def principal_axes(found: Moments, components: int) -> tuple[Floats, Floats]:
     size = np.trace(covariance)
     if size <= 1e-12 * np.trace(found.products) / found.rows:
         raise InputError("PCA needs images that differ, got the same image throughout")
-    start = np.ones(len(covariance))
+    # Not ones: where all images are equally bright in sum, those are no direction at all.
+    start = np.linspace(1.0, 2.0, len(covariance))
     variances, vectors = eigsh(covariance, k=components, which="LA", v0=start)
     variances, vectors = variances[::-1], vectors[:, ::-1].T
     if variances[-1] <= 1e-12 * variances[0]:

@@ -9,6 +9,7 @@ from betavae._system.options import Options
 
 ALWAYS = (  # what every method takes
     "data", "size", "crop", "pad", "folders_as", "skip_bad", "method", "latents", "seed",
+    "hold_out", "correlate", "without", "split_seed",
 )  # fmt: skip
 TRAINED = (
     "optimiser", "batch", "images", "threads", "checkpoint_every", "device", "tensorboard",

@@ -134,7 +134,7 @@ def patch(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
 
     Nearly all arithmetic of the stride-2 networks is spent at full and half resolution. Here
     blocks of (H/16)^2 pixels become channels (pixel unshuffle), so the same two lower layers
-    do the work for a fraction of the cost; docs/preset.md has the measurements.
+    do the work for a fraction of the cost; docs/findings/preset.md has the measurements.
     """
     colours, height, width = image_shape
     block, features = _block(height, width), 32

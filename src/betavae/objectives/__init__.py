@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from betavae.objectives.ada_vae import AdaGVAEOptions, AdaMLVAEOptions, adagvae, adamlvae
 from betavae.objectives.beta import BetaOptions, beta_vae
 from betavae.objectives.capacity_vae import CapacityOptions, capacity
 from betavae.objectives.constrained_vae import ConstrainedOptions, constrained
@@ -9,6 +10,7 @@ from betavae.objectives.custom import CustomOptions
 from betavae.objectives.dip_vae import DIPOptions, dip
 from betavae.objectives.factor_vae import FactorOptions, factor
 from betavae.objectives.info_vae import InfoVAEOptions, infovae
+from betavae.objectives.joint_vae import JointOptions, joint
 from betavae.objectives.settle_vae import SettleOptions, settle
 from betavae.objectives.state import Stateful
 from betavae.objectives.tc_vae import TCOptions, tcvae
@@ -23,6 +25,9 @@ AnyObjective = (
     | DIPOptions
     | InfoVAEOptions
     | SettleOptions
+    | AdaGVAEOptions
+    | AdaMLVAEOptions
+    | JointOptions
     | CustomOptions
 )
 """The options of every objective: a new one is named here and nowhere else."""
@@ -33,6 +38,8 @@ __all__ = [
     "Stateful",
     "Step",
     "Terms",
+    "adagvae",
+    "adamlvae",
     "asks",
     "beta_vae",
     "capacity",
@@ -40,6 +47,7 @@ __all__ = [
     "dip",
     "factor",
     "infovae",
+    "joint",
     "settle",
     "tcvae",
 ]

@@ -21,12 +21,19 @@ class LearningRate(Options):
 
     bare = ("learning_rate", "learning_rate_schedule", "learning_rate_decay")
 
-    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
+    learning_rate: float = Field(
+        1e-3, gt=0, description="Peak learning rate. [default: 0.01 with muon, else 0.001]"
+    )
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="Decay of the learning rate to zero, or none."
+        "constant",
+        description="Decay of the learning rate to zero, or none. "
+        "[default: linear with settle, else constant]",
     )
     learning_rate_decay: int | None = Field(
-        None, ge=1, description="Last images, over which it decays. [default: the whole run]"
+        None,
+        ge=1,
+        description="Last images, over which it decays. "
+        "[default: settle's second part, else the whole run]",
     )
 
     @model_validator(mode="after")
@@ -50,14 +57,22 @@ class LearningRate(Options):
 
 
 class Adam(LearningRate):
-    """Adam on every weight."""
+    """Adam on every weight, which may decay (AdamW)."""
 
     name: Literal["adam"] = "adam"
+
+    weight_decay: float = Field(
+        0.0, ge=0, description="Share of every weight taken off a step, times the learning rate."
+    )
 
     def make(self, model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
         """Return the optimiser, fused where the device has it."""
         fused = device.type in ("cpu", "cuda")
-        return torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=fused)
+        if not self.weight_decay:
+            return torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=fused)
+        return torch.optim.AdamW(
+            model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused
+        )
 
 
 class Adagrad(LearningRate):

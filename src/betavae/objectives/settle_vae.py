@@ -20,6 +20,7 @@ from betavae.objectives.tc_vae import decompose
 from betavae.objectives.terms import Step, Terms, check_pairs
 
 SMOOTHING = 0.98  # weight of the past in the average of the rates
+SETTLE_SHARE = 3 / 8  # of the run: its first part
 OFF = 50.0  # weight of the rate of latents that stay silent
 
 
@@ -37,7 +38,7 @@ class SettleOptions(Options):
     title = "Settled β-TCVAE"
     tc: float = Field(14.0, ge=0, description="First part: weight of the total correlation.")
     settle_images: int | None = Field(
-        None, ge=1, description="Length of the first part. [default: 2/9 of the run]"
+        None, ge=1, description="Length of the first part. [default: 3/8 of the run]"
     )
     threshold: float = Field(
         0.5, gt=0, description="Nats from which a latent is settled at the end of the first part."
@@ -58,7 +59,7 @@ class SettleOptions(Options):
 
     def make(self, length: Length) -> SettleVAE:
         """Return the objective for a run of this length."""
-        first = self.settle_images or max(1, round(2 * length.images / 9))
+        first = self.settle_images or max(1, round(SETTLE_SHARE * length.images))
         rest = max(1, length.images - first)
         still = first + round(self.hold * rest)
         rise = max(1, length.images - still)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from betavae._system.errors import InputError
 from betavae.data.batches import Batch, Sampler
+from betavae.models.joint import Joint
 from betavae.models.latents import Gaussian
 from betavae.models.vae import VAE
 from betavae.objectives.elbo import Between, Pass, elbo_pass
@@ -47,8 +48,15 @@ class Terms:
         values: Mapping[str, Tensor | float] | None = None,
         after: Callable[[], None] | None = None,
     ) -> Terms:
-        """Return the terms of a pass, with its distortion and rate, and the loss made from it."""
+        """Return the terms of a pass, with its distortion and rate, and the loss made from it.
+
+        A latent whose posterior has a `penalty()` of its own (quantised ones) adds it to the loss.
+        """
         both = {"distortion": found.distortion, "rate": found.rate}
+        penalty = getattr(found.posterior, "penalty", None)
+        if penalty is not None:
+            both["penalty"] = penalty()
+            loss = loss + both["penalty"]
         return cls(loss, {**both, **(values or {})}, found.rate_per_latent, after)
 
 
@@ -101,32 +109,41 @@ One with state is also a `Stateful`; what else it asks for, `asks` notes on it.
 
 
 def asks(
-    objective: Objective, *, gaussian: str | None = None, sampler: Sampler | None = None
+    objective: Objective,
+    *,
+    gaussian: str | None = None,
+    joint: str | None = None,
+    sampler: Sampler | None = None,
 ) -> Objective:
     """Note on an objective, a function, what it asks of the model and the batches.
 
     Args:
-        objective: gets the attributes ``needs_gaussian`` and ``sampler``.
+        objective: gets the attributes ``needs_gaussian``, ``needs_joint`` and ``sampler``.
         gaussian: the objective's name, where it needs Gaussian latents.
+        joint: the objective's name, where it needs Gaussian and categorical ones.
         sampler: how its batches are drawn; shuffled if None (`betavae.data.batches`).
     """
-    for name, value in (("needs_gaussian", gaussian), ("sampler", sampler)):
+    for name, value in (
+        ("needs_gaussian", gaussian), ("needs_joint", joint), ("sampler", sampler)
+    ):  # fmt: skip
         if value is not None:
             setattr(objective, name, value)
     return objective
 
 
 def check_latent(objective: object, model: VAE) -> None:
-    """Refuse an objective that needs Gaussian latents where the model has others.
+    """Refuse an objective that needs latents of a kind where the model has others.
 
     Raises:
         InputError: says which.
     """
-    name = getattr(objective, "needs_gaussian", None)
-    if name is not None and not isinstance(model.latent, Gaussian):
-        raise InputError(
-            f"objective {name} needs Gaussian latents, got {type(model.latent).__name__.lower()}"
-        )
+    for attribute, kind, words in (
+        ("needs_gaussian", Gaussian, "Gaussian latents"), ("needs_joint", Joint, "latent joint")
+    ):  # fmt: skip
+        name = getattr(objective, attribute, None)
+        if name is not None and not isinstance(model.latent, kind):
+            got = type(model.latent).__name__.lower()
+            raise InputError(f"objective {name} needs {words}, got {got}")
 
 
 def check_pairs(name: str, images: int) -> None:

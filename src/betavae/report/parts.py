@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from betavae.runs.image_figures import answers
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import Scale
 from betavae.runs.opened import OpenRun, seed_rows
+from betavae.runs.read_factors import hidden_by_score, read_factors
 from betavae.runs.scores import read_scores
 from betavae.runs.traversals import Traversals, leading, traverse
 from betavae.training.records import ACTIVE_NATS, term_series
@@ -44,7 +45,15 @@ class Chart:
 
 
 def draw_part(
-    run: OpenRun, name: str, *, seeds: int, span: float, steps: int, most: int, seed: int
+    run: OpenRun,
+    name: str,
+    *,
+    seeds: int,
+    span: float,
+    steps: int,
+    most: int,
+    seed: int,
+    matched: Mapping[int, tuple[int, float]],
 ) -> dict[str, Any]:
     """Draw all that the report shows of a run.
 
@@ -56,6 +65,7 @@ def draw_part(
         steps: values in a traversal.
         most: latents shown at most.
         seed: seed of the choice of images.
+        matched: by latent, the first run's latent that says the same, and their correlation.
 
     Returns:
         What the template reads of a run, by name.
@@ -71,22 +81,29 @@ def draw_part(
         latents=leading(run.scale.amounts, most),
     )
     tiles = words.tiles(run)
+    read = read_factors(run, seed=seed)
+    scores = read_scores(run.folder)
+    first = next((score for score in scores or () if score.metric == "higgins"), None)
     config = run.header.config
     return {
         "name": name,
         "folder": str(run.folder),
+        "loadable": run.loadable,
         "title": words.title(run),
         "lead": words.lead(run),
         "warnings": words.warnings(run),
         "scores": score_tiles(run.folder),
         "tiles": tiles,
         "facts": {
-            "Disentanglement score": headline(read_scores(run.folder)),
+            "Disentanglement score": headline(scores),
             **{tile.name: f"{tile.value} {tile.unit}".strip() for tile in tiles},
         },
         "latents": run.model.latents,
         "prior": run.scale.prior,
-        "strips": _strips(shown, run.scale, read_names(run.folder)),
+        "levels": bool(run.scale.books),
+        "strips": _strips(shown, run.scale, read_names(run.folder), matched),
+        "read": read,
+        "hidden": hidden_by_score(read, None if first is None else first.score),
         "layout": _layout(shown),
         "pairs": _pairs(run, rng),
         "responses": _responses(run),
@@ -97,7 +114,12 @@ def draw_part(
     }
 
 
-def _strips(shown: Traversals, scale: Scale, names: dict[int, str]) -> list[dict[str, Any]]:
+def _strips(
+    shown: Traversals,
+    scale: Scale,
+    names: dict[int, str],
+    matched: Mapping[int, tuple[int, float]],
+) -> list[dict[str, Any]]:
     """Draw each latent's traversal, and say where its marks go in percent of its width."""
     images, inputs = shrunk(shown.images), shrunk(shown.inputs)
     colour = images.shape[3] == 3
@@ -114,6 +136,7 @@ def _strips(shown: Traversals, scale: Scale, names: dict[int, str]) -> list[dict
             "amount": f"{amount:.2f} {shown.unit}",
             "share": 100 * float(amount) / largest,
             "active": bool(scale.active[latent]),
+            "like": matched.get(int(latent)),
             "picture": sheet_address(traversal_sheet(block, inputs), colour=colour),
             "marks": [(centre, "input"), ends[0], *middle, ends[1]],
         }
@@ -141,7 +164,7 @@ def _pairs(run: OpenRun, rng: np.random.Generator) -> list[str]:
     return [sheet_address(mosaic(pair[None]), colour=colour) for pair in both]
 
 
-def _twice(draw: Callable[[figures.Theme], Figure], alt: str) -> Chart:
+def twice(draw: Callable[[figures.Theme], Figure], alt: str) -> Chart:
     """Draw a chart for a light and for a dark page."""
     return Chart(figure_address(draw(figures.LIGHT)), figure_address(draw(figures.DARK)), alt)
 
@@ -152,7 +175,7 @@ def _responses(run: OpenRun) -> Chart | None:
         return None
     source = source_of_run(run, progress=False)
     found = answers(source, source.balanced(SHEET_ROWS))
-    return _twice(
+    return twice(
         lambda theme: figures.response_sheet(found, theme=theme),
         "For each latent: a map of its mean value over positions, curves of its mean value over "
         "the other factors, and its learnt variance or its share in the picture.",
@@ -167,7 +190,7 @@ def _rates(run: OpenRun) -> list[Chart]:
     if not run.scale.prior:
         return []
     charts = [
-        _twice(
+        twice(
             lambda theme: figures.rate_per_latent(
                 run.rates, threshold=ACTIVE_NATS, size=_CHART, theme=theme
             ),
@@ -178,7 +201,7 @@ def _rates(run: OpenRun) -> list[Chart]:
         seen = [record.images for record in run.records]
         rates = [record.rate_per_latent for record in run.records]
         charts.append(
-            _twice(
+            twice(
                 lambda theme: figures.rate_through_training(
                     seen, rates, threshold=ACTIVE_NATS, size=_CHART, theme=theme
                 ),
@@ -203,7 +226,7 @@ def _curves(run: OpenRun) -> list[Chart]:
     size = _CHART if len(series) in (2, 4) else None  # rows of two, or one row of three
     try:
         return [
-            _twice(partial(_curve, seen, name, values, size), f"{name} against the images seen.")
+            twice(partial(_curve, seen, name, values, size), f"{name} against the images seen.")
             for name, (seen, values) in series.items()
         ]
     except InputError as error:

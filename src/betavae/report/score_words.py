@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from betavae.runs.scores import SCORES, Score, is_number, read_scores
+from betavae.metrics.catalogue import METRICS
+from betavae.runs.scores import SCORES, Score, is_number, read_scores, stale_scores
 
 HEADLINE = "higgins"
 
@@ -34,6 +35,9 @@ def score_tiles(folder: Path) -> list[Tile]:
         note = f"{SCORES} holds no score; compute it with"
         return [Tile(name, "unreadable", note=note, code=command, wide=True)]
     tiles = [_tile(name, score) for score in scores if score.metric == HEADLINE]
+    if not tiles and any(key.startswith(HEADLINE) for key in stale_scores(folder)):
+        note = f"{SCORES} is of other weights than this run's; renew it with"
+        return [Tile(name, "out of date", note=note, code=command, wide=True)]
     return tiles or [
         Tile(name, "not computed yet", note="Compute it with", code=command, wide=True)
     ]
@@ -67,11 +71,12 @@ def headline(scores: Sequence[Score] | None) -> str:
     found = next((score for score in scores or () if score.metric == HEADLINE), None)
     if found is None:
         return "–"
-    pairs = found.details.get("n_pairs")
+    pairs, deviation = found.details.get("n_pairs"), found.details.get("deviation")
+    spread = f" ± {100 * float(deviation or 0):.1f}" if is_number(deviation) else ""
     about = f"{found.protocol}, L = {pairs}" if is_number(pairs) else found.protocol
     if found.collapsed:
         about += ", no latent active"
-    return f"{100 * found.score:.1f} % ({about})"
+    return f"{100 * found.score:.1f}{spread} % ({about})"
 
 
 def metric_rows(runs: Sequence[Sequence[Score] | None]) -> list[dict[str, Any]]:
@@ -104,8 +109,37 @@ def metric_rows(runs: Sequence[Sequence[Score] | None]) -> list[dict[str, Any]]:
             )
             for score in here
         ]
-        rows.append({"metric": metric, "protocol": protocol, "better": better, "cells": cells})
+        shown = {"metric": metric, "protocol": protocol, "better": better, "cells": cells}
+        first = next(score for score in here if score is not None)
+        rows.append({**shown, "about": about_metric(metric), "on": measured_on(first)})
     return rows
+
+
+def about_metric(name: str) -> str:
+    """Say in a sentence what a metric asks; nothing of one that is not known here.
+
+    >>> about_metric("mig")
+    'Mutual information gap.'
+    """
+    metric = METRICS.get(name)
+    text = "" if metric is None else (metric.function.__doc__ or "")
+    return " ".join(text.strip().partition("\n\n")[0].split())
+
+
+def measured_on(score: Score) -> str:
+    """Say what a score was computed on: rows, and where it has them L and seeds.
+
+    >>> measured_on(Score("higgins", "higgins2017", 0.9, details={"n_rows": 500, "n_pairs": 20}))
+    '500 rows, L = 20'
+    """
+    found = score.details
+    seeds = found.get("scores")
+    parts = [
+        f"{score.rows:,} rows" if score.rows is not None else "",
+        f"L = {found['n_pairs']:,}" if is_number(found.get("n_pairs")) else "",
+        f"{len(seeds)} seeds" if isinstance(seeds, list) and len(seeds) > 1 else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _below(score: Score, several: bool) -> str:

@@ -45,11 +45,15 @@ def number(value: float) -> str:
 
 
 def settings(config: Config) -> list[Setting]:
-    """Return the configuration, line by line, marking what differs from the method's defaults.
+    """Return the configuration, line by line, marking what differs from the defaults.
 
-    Options that the method does not take have no value.
+    They are the method's, and of a VAE those that go with its objective; another objective than
+    the default one is marked itself. Options that the method does not take have no value.
     """
-    usual = Config.from_mapping({"method": config.method.name})
+    method = {"method": config.method.name}
+    first = Config.from_mapping(method).objective
+    vae = takes(config, "objective")
+    usual = Config.from_mapping({**method, "objective": config.objective.name} if vae else method)
     lines = []
     for name, field in Config.model_fields.items():
         description = (field.description or "").partition(" [default: ")[0]
@@ -62,7 +66,8 @@ def settings(config: Config) -> list[Setting]:
             lines.append(Setting(name, shown, description, value != default))
             continue
         same = type(value) is type(default)
-        lines.append(Setting(name, _name(value), description, not same))
+        other = type(value) is not type(first) if name == "objective" else not same
+        lines.append(Setting(name, _name(value), description, other))
         for key, inner in type(value).model_fields.items():
             if key == "name":
                 continue

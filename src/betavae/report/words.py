@@ -44,10 +44,11 @@ def model_name(config: Config, beta: float | None) -> str:
     >>> model_name(Config(beta=4), 4.0)
     'β-VAE with β = 4'
     """
-    objective = config.objective
+    objective, kind = config.objective, config.latent.title
+    latents = f", {kind} latents" if kind else ""
     if objective.name != "beta" or beta is None:
-        return f"{objective.title} ({objective})"
-    return "VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}"
+        return f"{objective.title} ({objective}){latents}"
+    return ("VAE (β = 1)" if beta == 1 else f"β-VAE with β = {beta:.4g}") + latents
 
 
 def title(run: OpenRun) -> str:

@@ -18,10 +18,13 @@ import betavae
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.figures.pictures import signed
+from betavae.report.glossary import GLOSSARY
 from betavae.report.parts import draw_part
 from betavae.report.score_words import metric_rows
 from betavae.report.settings_words import setting_rows
-from betavae.runs.opened import open_run
+from betavae.report.together import differing_settings, shared_charts
+from betavae.runs.matched_latents import match_runs
+from betavae.runs.opened import OpenRun, open_run
 from betavae.runs.scores import read_scores
 from betavae.runs.traversals import SHOWN
 from betavae.training.records import ACTIVE_NATS
@@ -32,7 +35,7 @@ LARGEST = 10_000_000  # bytes of a report: what mail and browsers take without c
 
 
 def write_report(
-    run_folders: Path | Sequence[Path],
+    runs: Path | OpenRun | Sequence[Path | OpenRun],
     out: Path | None = None,
     *,
     data: str | None = None,
@@ -44,7 +47,7 @@ def write_report(
     """Write what a run learned, or several side by side, as one self-contained HTML file.
 
     Args:
-        run_folders: the run, or up to 8 of them.
+        runs: the run's folder, or the run where it is open; or up to 8 of them.
         out: the file, or a folder for it; report.html in the run folder, or in the folder that
             all of several runs are in, if None.
         data: another place of the runs' images; where they are nowhere, the few that were kept
@@ -61,22 +64,29 @@ def write_report(
         InputError: when a run, its data or an option cannot be used, the page would grow past
             10 MB, or the disk is full.
     """
-    folders = [run_folders] if isinstance(run_folders, Path) else list(run_folders)
+    given = [runs] if isinstance(runs, (Path, OpenRun)) else list(runs)
+    folders = [one if isinstance(one, Path) else one.folder for one in given]
     if not 1 <= len(folders) <= MOST_RUNS:
         raise InputError(f"a report takes 1 to {MOST_RUNS} runs, got {len(folders)}")
     path = _place(folders, out)
     most = SHOWN if len(folders) <= 2 else max(4, 2 * SHOWN // len(folders))
-    parts, configs, sample = [], [], 0
-    for folder, name in zip(folders, _names(folders), strict=True):
-        run = open_run(folder, data=data, seed=seed, whole=False)
-        parts.append(
-            draw_part(run, name, seeds=seeds, span=span, steps=steps, most=most, seed=seed)
+    opened = [
+        open_run(one, data=data, seed=seed, whole=False) if isinstance(one, Path) else one
+        for one in given
+    ]
+    names = _names(folders)
+    matches = match_runs(opened, seed=seed)
+    parts = [
+        draw_part(
+            run, name, seeds=seeds, span=span, steps=steps, most=most, seed=seed, matched=matched
         )
-        configs.append(run.header.config)
-        sample = max(sample, run.sample)
+        for run, name, matched in zip(opened, names, matches, strict=True)
+    ]
+    configs = [run.header.config for run in opened]
+    sample = max(run.sample for run in opened)
     script = (files("betavae.report") / "templates" / "report.js").read_text(encoding="utf-8")
     page = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             runs=parts,
@@ -89,6 +99,9 @@ def write_report(
             span=signed(span).removeprefix("+"),
             seeds=parts[0]["layout"]["seeds"],
             settings=setting_rows(configs),
+            differing=differing_settings(opened) if len(parts) > 1 else {},
+            shared=shared_charts(opened, names) if len(parts) > 1 else [],
+            glossary=GLOSSARY,
             script=Markup(script),
             script_digest=_digest(script),
             version=betavae.__version__,
@@ -131,7 +144,8 @@ def _digest(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the package's templates."""
     return Environment(
         loader=PackageLoader("betavae.report", "templates"),
         autoescape=True,

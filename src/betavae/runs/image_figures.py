@@ -14,10 +14,10 @@ from betavae.figures.style import latent_name
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.latent_names import read_names
-from betavae.runs.latent_ranges import Decode, Scale, scale_of
+from betavae.runs.latent_ranges import Decode, Scale, scale_of, sweep
 from betavae.runs.opened import seed_rows
 from betavae.runs.representation import Representation
-from betavae.runs.traversals import sweep, sweep_images
+from betavae.runs.traversals import sweep_images
 
 PAIRS = 18
 SHEET_STEPS = 5  # values in a traversal of the response sheet, which are drawn small

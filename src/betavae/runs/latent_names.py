@@ -8,13 +8,18 @@ from pathlib import Path
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
+from betavae.runs.made import current_weights
+from betavae.training.records import warn
 
 NAME = "latent_names.json"
+WEIGHTS = "weights"  # beside the names: the digest of the weights whose latents they name
 LONGEST = 40  # characters: what still fits beside a slider
 
 
 def read_names(run_folder: Path) -> dict[int, str]:
     """Return the names given so far, by latent; empty when nobody named any.
+
+    Names of the latents of other weights than the folder's are left out, and that is said.
 
     Raises:
         InputError: when the file is not what `write_names` writes.
@@ -22,11 +27,16 @@ def read_names(run_folder: Path) -> dict[int, str]:
     path = run_folder / NAME
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {int(latent): _checked(name) for latent, name in found.items()}
+        weights = found.pop(WEIGHTS, "")
+        names = {int(latent): _checked(name) for latent, name in found.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"cannot read {path}: {error}; remove it to start again") from None
+    if weights != current_weights(run_folder):
+        warn(f"{path} names the latents of other weights; its names are not used")
+        return {}
+    return names
 
 
 def write_names(run_folder: Path, names: Mapping[int, str], latents: int) -> dict[int, str]:
@@ -48,7 +58,9 @@ def write_names(run_folder: Path, names: Mapping[int, str], latents: int) -> dic
             raise InputError(f"latents must be in 0..{latents - 1}, got {latent}")
     merged = {**read_names(run_folder), **{k: _checked(name) for k, name in names.items()}}
     kept = {latent: merged[latent] for latent in sorted(merged) if merged[latent]}
-    write_json(run_folder / NAME, kept)
+    weights = current_weights(run_folder)
+    named = {str(latent): name for latent, name in kept.items()}
+    write_json(run_folder / NAME, {WEIGHTS: weights, **named} if weights else named)
     return kept
 
 

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from betavae._system.errors import InputError
+from betavae import data as datasets
+from betavae._system.errors import InputError, check_range
 from betavae._system.notes import note_once
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.kept_images import kept_images
-from betavae.models.latents import Gaussian
+from betavae.models.latents import Gaussian, Levelled
 from betavae.models.likelihoods import Bernoulli
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
-from betavae.objectives.elbo import elbo_pass
 from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
-from betavae.training.checkpoint import Header, load_model
+from betavae.training.checkpoint import NAME, Header, load_model, weights_digest
+from betavae.training.measuring import measure
 from betavae.training.records import RECORDS, Record, read_records
 from betavae.training.run_data import DataMissing, find_data
 
+LARGEST_SEED = (1 << 63) - 1
 SAMPLE = 4096  # images on which a run's rates are measured: each is then within about 1 %
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenRun:
     """A run and what it was trained on; its terms are measured when they are first asked for.
 
@@ -56,18 +59,25 @@ class OpenRun:
         return min(self.most, len(self.dataset.images))
 
     @cached_property
+    def weights(self) -> str:
+        """The digest of the weights, which what is made from them carries."""
+        return weights_digest(self.model.state_dict())
+
+    @cached_property
     def records(self) -> list[Record]:
         """The lines of metrics.jsonl; empty when the file is not there."""
         return read_records(self.folder / RECORDS)
 
     @cached_property
     def _terms(self) -> tuple[float | None, Scale]:
-        if not (isinstance(self.model, VAE) and isinstance(self.model.latent, Gaussian)):
+        if not (
+            isinstance(self.model, VAE) and isinstance(self.model.latent, (Gaussian, Levelled))
+        ):
             scale = measured_scale(self.model, self.dataset, sample=self.sample, seed=self.seed)
             return None, scale
         rows = sample_rows(self.dataset, self.sample, self.seed)
         distortion, rates = measure(self.model, self.dataset, rows, seed=self.seed)
-        return distortion, Scale.of_rates(rates)
+        return distortion, Scale.of_latent(self.model.latent, rates)
 
     @property
     def distortion(self) -> float | None:
@@ -127,6 +137,19 @@ class OpenRun:
         """Images shown to the model in training."""
         return self.header.steps * min(self.header.config.batch, self.header.dataset_rows)
 
+    @property
+    def loadable(self) -> bool:
+        """Whether the commands find this run by its folder, and its images by their name."""
+        return (self.folder / NAME).is_file() and self.dataset.name == self.header.config.data
+
+    def __repr__(self) -> str:
+        config = self.header.config
+        what = config.method.name if config.method.name != "vae" else str(config.objective)
+        return (
+            f"<{type(self).__name__} {self.folder}: {what}, {config.latents} latents, "
+            f"{self.images_seen:,} images seen, data {self.dataset.name}>"
+        )
+
 
 def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float | None:
     """Return the weight of the rate at the end of training; the configured one without records.
@@ -147,7 +170,8 @@ def open_run(
     """Open a run folder: its model, what it says of itself, and its data set.
 
     Args:
-        folder: a run folder, made by `betavae train`.
+        folder: a run folder, made by `betavae train`, or one that `save_pretrained` or
+            `betavae export` wrote.
         data: another place of its images, or another data set; they must have the run's shape.
         sample: images that terms are measured on; the whole set where it is smaller.
         seed: seed of their choice and of the posterior's noise.
@@ -157,6 +181,9 @@ def open_run(
     Raises:
         InputError: when the folder is no run, or its data is gone, has changed, or does not fit.
     """
+    check_range("seed", seed, 0, LARGEST_SEED)
+    if is_pretrained(folder):
+        return _open_pretrained(folder, data, sample, seed)
     model, header = load_model(folder)
     try:
         dataset = find_data(folder, header, data)
@@ -169,31 +196,35 @@ def open_run(
     return OpenRun(folder, model, header, dataset, sample, seed)
 
 
+def _open_pretrained(folder: Path, data: str | None, sample: int, seed: int) -> OpenRun:
+    """Open a model that came without its images, on those that its data or the user names."""
+    found = read_pretrained(folder)
+    config = found.config
+    try:
+        dataset = datasets.load(data or config.data, **config.load_options())
+    except InputError as error:
+        if data is not None:
+            raise
+        raise InputError(
+            f"{folder} holds a model without its images; name some with --data ({error})"
+        ) from None
+    if dataset.images.image_shape != found.image_shape:
+        raise InputError(
+            f"{folder} was trained on images of shape {found.image_shape}, "
+            f"{dataset.name} has {dataset.images.image_shape}"
+        )
+    # What it was trained on is not in such a folder: its configured length is.
+    rows = len(dataset.images)
+    steps = math.ceil(config.images / min(config.batch, rows))
+    header = Header(config, found.image_shape, rows, steps, 0.0)
+    return OpenRun(folder, found.model, header, dataset, sample, seed)
+
+
 def sample_rows(dataset: Dataset, count: int, seed: int = 0) -> NDArray[np.int64]:
     """Return `count` random rows in order, all where there are fewer: the same for every run."""
     rng = np.random.default_rng(seed)
     rows = len(dataset.images)
     return np.sort(rng.choice(rows, min(count, rows), replace=False))
-
-
-@torch.inference_mode()
-def measure(
-    model: VAE, dataset: Dataset, rows: NDArray[np.int64], *, seed: int = 0, batch: int = 512
-) -> tuple[float, NDArray[np.float64]]:
-    """Return the distortion and the rate of each latent (M,), nats per image, over `rows`.
-
-    The model is taken on the device where it is; the noise is the same on all of them.
-    """
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    distortion, rates = 0.0, torch.zeros(model.latents, dtype=torch.float64)
-    for part in torch.split(torch.from_numpy(rows), batch):
-        images = dataset.images.batch(part, device)
-        noise = torch.randn(len(part), model.latent.noise_columns, generator=generator).to(device)
-        found = elbo_pass(model, images, noise)
-        distortion += float(found.distortion) * len(part)
-        rates += found.rate_per_latent.double().cpu() * len(part)
-    return distortion / len(rows), (rates / len(rows)).numpy()
 
 
 def seed_rows(

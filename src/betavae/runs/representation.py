@@ -19,7 +19,9 @@ from betavae.data.factors import Factors
 from betavae.models.dcign import DCIGN
 from betavae.models.latents import gaussian_rate
 from betavae.models.vae import VAE
+from betavae.runs.made import check_current
 from betavae.training.build import Model
+from betavae.training.checkpoint import weights_digest
 
 NAME = "representation.npz"  # in a run folder
 
@@ -36,6 +38,7 @@ class Representation:
         factor_names: one name a factor.
         rows: (N,) int64, the rows of the data set these are.
         factor_sizes: the sizes of the factor grid when the rows are all of it in order.
+        weights: the digest of the weights that encoded them; empty where they are not a run's.
         files: the images' file names, empty where they have none.
     """
 
@@ -45,6 +48,7 @@ class Representation:
     factor_names: tuple[str, ...]
     rows: NDArray[np.int64]
     factor_sizes: tuple[int, ...] | None = None
+    weights: str = ""
     files: tuple[str, ...] = ()
 
     @property
@@ -78,12 +82,15 @@ class Representation:
             factors=None if self.factors is None else self.factors[rows],
             factor_names=self.factor_names,
             rows=self.rows[rows],
+            weights=self.weights,
             files=tuple(self.files[row] for row in rows) if self.files else (),
         )
 
     def save(self, path: Path) -> None:
         """Write as .npz (no pickle), beside and renamed."""
         arrays: dict[str, NDArray[Any]] = {"mean": self.codes, **self.arrays}
+        if self.weights:
+            arrays["weights"] = np.array(self.weights)
         if self.files:
             arrays["files"] = np.array(self.files)
         if self.factor_names:
@@ -103,7 +110,8 @@ class Representation:
         """Read what `save` wrote, or `mean` and what else is known of anybody's codes.
 
         Raises:
-            InputError: when the file is missing or is not a representation.
+            InputError: when the file is missing, is not a representation, or lies in a run folder
+            whose weights have changed since.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -113,6 +121,8 @@ class Representation:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"cannot read the representation {path}: {error}") from None
         names = tuple(str(name) for name in arrays.pop("factor_names", ()))
+        weights = str(arrays.pop("weights", ""))
+        check_current(Path(path), weights)
         files = tuple(str(name) for name in arrays.pop("files", ()))
         factors = arrays.pop("factors", None)
         grid = None if sizes is None else Factors(names, tuple(int(size) for size in sizes))
@@ -123,6 +133,7 @@ class Representation:
             factor_names=names,
             rows=rows,
             factor_sizes=None if grid is None else grid.sizes,
+            weights=weights,
             files=files,
         )
 
@@ -184,5 +195,6 @@ def represent(
         factor_names=dataset.factor_names,
         rows=chosen,
         factor_sizes=dataset.grid.sizes if whole and dataset.grid is not None else None,
+        weights=weights_digest(model.state_dict()),
         files=tuple(dataset.files[row] for row in chosen) if dataset.files else (),
     )

@@ -14,7 +14,7 @@ from betavae._system.errors import InputError
 from betavae.metrics import Draws, dci_scores, factor_table, higgins_score, mig_score
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
-from betavae.runs.scores import SCORES, kept_scores
+from betavae.runs.scores import SCORES, kept_scores, stale_scores
 from betavae.training.checkpoint import read_header
 
 PAIRS = (1, 2, 5, 10, 20, 50, 100)
@@ -154,6 +154,11 @@ def _scored(path: Path) -> dict[str, Any]:
     found = kept_scores(path)
     if not found:
         raise InputError(f"{path} has no score yet; compute it with: betavae score {path}")
+    if SCORE_KEY in stale_scores(path):
+        raise InputError(
+            f"{path / SCORES} is of other weights than the run's; renew it with: "
+            f"betavae score {path}"
+        )
     try:
         value = float(found[SCORE_KEY]["score"])
     except (ValueError, TypeError, KeyError):

@@ -10,6 +10,7 @@ from typing import Any
 from betavae._system.errors import InputError
 from betavae._system.files import read_json, write_json
 from betavae.metrics.summary import Results
+from betavae.runs.made import current_weights
 
 SCORES = "score.json"
 
@@ -56,14 +57,23 @@ def kept_scores(folder: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def keep_scores(run_folder: Path, results: Results) -> tuple[str, ...]:
+def keep_scores(run_folder: Path, results: Results, weights: str = "") -> tuple[str, ...]:
     """Put results into score.json, by "metric:protocol", keeping those of other metrics.
 
+    Args:
+        run_folder: the run.
+        results: what was computed.
+        weights: the digest of the weights that were scored, which every entry then carries;
+            scores of other weights are taken out; empty where there is no run.
+
     Returns:
-        A sentence for each score that was on other rows and is replaced, and one where what is
-        kept beside the new scores is on other rows.
+        A sentence for each score that was on other rows and is replaced, one where what is
+        kept beside the new scores is on other rows, and one for scores of other weights.
     """
-    kept, found = kept_scores(run_folder), results.to_dict()["metrics"]
+    everything, found = kept_scores(run_folder), results.to_dict()["metrics"]
+    if weights:
+        found = {key: {**entry, "weights": weights} for key, entry in found.items()}
+    kept = {key: entry for key, entry in everything.items() if _is_of(entry, weights)}
     said = [
         f"{SCORES}: {key} on {entry['n_rows']:,} rows was replaced by one on {results.n_rows:,}"
         for key, entry in kept.items()
@@ -72,6 +82,8 @@ def keep_scores(run_folder: Path, results: Results) -> tuple[str, ...]:
     others = [key for key in kept if key not in found and _on_other_rows(kept[key], results)]
     if others:
         said.append(f"{SCORES} also keeps scores on other rows: {', '.join(others)}")
+    if stale := sorted(everything.keys() - kept.keys()):
+        said.append(f"{SCORES}: scores of other weights were taken out: {', '.join(stale)}")
     write_json(run_folder / SCORES, {**kept, **found}, allow_nan=False)
     return tuple(said)
 
@@ -81,15 +93,39 @@ def _on_other_rows(entry: Any, results: Results) -> bool:
     return isinstance(rows, int) and rows != results.n_rows
 
 
-def read_scores(folder: Path) -> list[Score] | None:
-    """Return a run's scores; none when it was not scored, None when the file is damaged."""
+def _is_of(entry: Any, weights: str) -> bool:
+    return isinstance(entry, dict) and entry.get("weights", "") == weights
+
+
+def stale_scores(folder: Path) -> list[str]:
+    """Return the keys of the scores that were computed of other weights than the folder's."""
     if not (folder / SCORES).exists():
         return []
     try:
-        found = kept_scores(folder)
+        weights = current_weights(folder)
+        found = {k: e for k, e in kept_scores(folder).items() if isinstance(e, dict)}
+        return sorted(key for key, entry in found.items() if not _is_of(entry, weights))
+    except InputError:
+        return []
+
+
+def read_scores(folder: Path) -> list[Score] | None:
+    """Return a run's scores; none when it was not scored, None when the file is damaged.
+
+    Those of other weights than the folder's are left out.
+    """
+    if not (folder / SCORES).exists():
+        return []
+    try:
+        found, weights = kept_scores(folder), current_weights(folder)
     except InputError:
         return None
-    return [score for key, entry in found.items() if (score := _score(key, entry))] or None
+    scores = [
+        score
+        for key, entry in found.items()
+        if (score := _score(key, entry)) and _is_of(entry, weights)
+    ]
+    return scores if scores or stale_scores(folder) else None
 
 
 def _score(key: str, entry: Any) -> Score | None:

@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from betavae._system.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from betavae._system.errors import InputError, check_range
 from betavae._system.files import write_json
 from betavae.data.code_files import load_representation
 from betavae.metrics._shared.draws import Draws
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.runs.opened import OpenRun, open_run, sample_rows
+from betavae.runs.made import check_made, current_weights
+from betavae.runs.opened import LARGEST_SEED, OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
 from betavae.runs.scores import SCORES, keep_scores
+from betavae.training.fit import training_part
 from betavae.training.machine import choose_device
+
+MOST_BINS, MOST_PAIRS = 10_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class ScoreOptions:
         seed: seed of the metrics, and of the rows where not all are encoded.
 
     Raises:
-        InputError: for pairs without the Higgins score.
+        InputError: for numbers out of their range, or pairs without the Higgins score.
     """
 
     metrics: str | Sequence[str] = "higgins"
@@ -39,6 +46,12 @@ class ScoreOptions:
     n_pairs: int | None = None
     factor_bins: int = 20
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, LARGEST_SEED)
+        check_range("factor_bins", self.factor_bins, 2, MOST_BINS)
+        if self.n_pairs is not None:
+            check_range("pairs", self.n_pairs, 1, MOST_PAIRS)
 
     def selected(self) -> list[Choice]:
         """Return the metrics with their protocols.
@@ -62,6 +75,7 @@ def encode_run(
     rows: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    held_out: bool = False,
     progress: bool = True,
 ) -> Representation:
     """Encode a run's own data set, or another one, with its trained model.
@@ -72,6 +86,7 @@ def encode_run(
         rows: encode this many random rows instead of all.
         seed: seed of the rows' choice.
         device: where to encode.
+        held_out: encode only what the run's training never saw.
         progress: show a bar on stderr.
 
     Raises:
@@ -79,13 +94,31 @@ def encode_run(
     """
     if isinstance(run, Path):
         run = open_run(run, data=data)
-    count, chosen = len(run.dataset.images), None
+    chosen = held_out_rows(run) if held_out else None
+    count = len(run.dataset.images) if chosen is None else len(chosen)
     if rows is not None:
         if not 2 <= rows <= count:
             raise InputError(f"rows must be in 2..{count}, got {rows}")
-        chosen = sample_rows(run.dataset, rows, seed)
+        if chosen is None:
+            chosen = sample_rows(run.dataset, rows, seed)
+        else:
+            picked = np.random.default_rng(seed).choice(count, rows, replace=False)
+            chosen = chosen[np.sort(picked)]
     on = choose_device(device)
     return represent(run.model, run.dataset, rows=chosen, device=on, progress=progress)
+
+
+def held_out_rows(run: OpenRun) -> NDArray[np.int64]:
+    """Return the rows that a run's training held out.
+
+    Raises:
+        InputError: when it held none out.
+    """
+    config = run.header.config
+    rows = training_part(config, run.dataset)[1]
+    if not len(rows):
+        raise InputError(f"{run.folder} held no images out of training (train it with --hold-out)")
+    return rows
 
 
 def score_run(
@@ -95,6 +128,7 @@ def score_run(
     data: str | None = None,
     rows: int | None = None,
     device: str = "auto",
+    held_out: bool = False,
     progress: bool = True,
 ) -> Results:
     """Encode a run's data, compute metrics of the codes, keep them in the run's score.json.
@@ -105,6 +139,7 @@ def score_run(
         data: another place of the run's images, or another data set.
         rows: encode this many random rows instead of all.
         device: where to encode.
+        held_out: score only what the run's training never saw.
         progress: show bars on stderr.
 
     Returns:
@@ -123,10 +158,13 @@ def score_run(
             f"the data of {run_folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
-    codes = encode_run(run, rows=rows, seed=options.seed, device=device, progress=progress)
+    weights = run.weights if current_weights(run_folder) else ""
+    codes = encode_run(
+        run, rows=rows, seed=options.seed, device=device, held_out=held_out, progress=progress
+    )
     results = _evaluate(codes, options, progress)
     if run.is_own_data:
-        return replace(results, said=keep_scores(run_folder, results))
+        return replace(results, said=keep_scores(run_folder, results, weights))
     other = f"{run.dataset.name} is not what the run was trained on: {SCORES} is left as it is"
     return replace(results, said=(other,))
 
@@ -153,7 +191,9 @@ def score_files(
     """
     options = options or ScoreOptions("fast")
     options.selected()
-    return _evaluate(load_representation(codes, factors, log_var), options, progress)
+    found = load_representation(codes, factors, log_var)
+    check_made(codes)
+    return _evaluate(found, options, progress)
 
 
 def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results:

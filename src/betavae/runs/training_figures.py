@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from betavae import figures
@@ -18,8 +19,19 @@ def curves(path: Path, options: FigureOptions) -> Drawn:
     method = _header(path, "curves").config.method.name
     if method in ("pca", "ica"):
         raise InputError(f"{path} is a run of method {method}, fitted in one go: no curves")
-    seen, records = _recorded(path, "curves")
-    if method != "vae":
+    return drawn_curves(_recorded(path, "curves")[1])
+
+
+def drawn_curves(records: Sequence[Record]) -> Drawn:
+    """Draw the terms that were recorded: distortion, rate and loss where there are such.
+
+    Raises:
+        InputError: for no records.
+    """
+    if not records:
+        raise InputError("training left no records to draw: it was done in one go, or elsewhere")
+    seen = [record.images for record in records]
+    if "distortion" not in records[-1].terms:
         terms = {name: values for name, (_, values) in term_series(records).items()}
         titles = {name.replace("_", " ").capitalize(): line for name, line in terms.items()}
         return Drawn(panel_row(seen, titles), {"images": seen, **terms})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.style import latent_name
-from betavae.runs.latent_ranges import Decode, Scale, decoder
+from betavae.runs.latent_ranges import Decode, Scale, decoder, sweep
 from betavae.runs.opened import open_run, seed_rows
 from betavae.training.build import Model
 
@@ -65,7 +64,8 @@ def traverse(
         seeds: (S, C, H, W) in [0, 1], on the model's device.
         scale: the units of the codes; the latents are ordered by its amounts, the largest first.
         span: how far from the centre, in deviations of the prior, or of the codes without one.
-        steps: values a sweep, both ends included.
+        steps: values a sweep, both ends included; latents that all take a few values only go
+            through those instead.
         latents: which latents; all of them if None.
         batch: images decoded at a time.
 
@@ -85,7 +85,7 @@ def traverse(
     ((3, 2, 5, 1, 32, 32), [1, 2, 0])
     """
     order = ranked(scale.amounts, model.latents, latents)
-    values = sweep(span, steps)
+    values = scale.sweep(span, steps)
     if seeds.ndim != 4 or len(seeds) == 0:
         raise InputError(f"seeds must be images (S, C, H, W), got shape {tuple(seeds.shape)}")
     means = model.code_means(seeds).float().cpu().numpy()
@@ -133,22 +133,6 @@ def sweep_images(
     parts = [decode(flat[start : start + batch]) for start in range(0, len(flat), batch)]
     images = np.concatenate(parts)
     return images.reshape(*shape, *images.shape[1:])
-
-
-def sweep(span: float, steps: int) -> NDArray[np.float64]:
-    """Return `steps` values from -span to span.
-
-    Raises:
-        InputError: for fewer than 2 steps or a span that is not a positive number.
-
-    >>> sweep(3, 5).tolist()
-    [-3.0, -1.5, 0.0, 1.5, 3.0]
-    """
-    if steps < 2:
-        raise InputError(f"steps must be >= 2, got {steps}")
-    if not (span > 0 and math.isfinite(span)):
-        raise InputError(f"span must be a number > 0, got {span:g}")
-    return np.linspace(-span, span, steps)
 
 
 def ranked(

@@ -14,8 +14,8 @@ from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.report.settings_words import settings
 from betavae.report.words import data_name, model_name
-from betavae.runs.latent_ranges import decoder
-from betavae.runs.traversals import leading, sweep, sweep_images
+from betavae.runs.latent_ranges import Scale, decoder
+from betavae.runs.traversals import leading, sweep_images
 from betavae.training.records import Record
 
 # What describes the machine that trained rather than the model.
@@ -31,7 +31,7 @@ TAGS = (
 def prior_traversal(
     model: VAE, rates: Sequence[float] | None = None, *, span: float = 3.0, steps: int = 11
 ) -> Figure:
-    """Draw what each latent does when all others are 0: no image of the training set is shown.
+    """Draw what each latent does when all others are at their centre: no training image is shown.
 
     Args:
         model: in eval mode.
@@ -40,9 +40,10 @@ def prior_traversal(
         steps: pictures a latent.
     """
     known = np.zeros(model.latents) if rates is None else np.asarray(rates, np.float64)
-    latents, values = leading(known), sweep(span, steps)
-    levels = np.broadcast_to(values, (len(latents), steps))
-    centre = np.zeros((1, model.latents), np.float32)
+    scale = Scale.of_latent(model.latent, known)
+    latents, values = leading(known), scale.sweep(span, steps)
+    levels = scale.levels(values)[latents]
+    centre = scale.centres[None].astype(np.float32)
     images = sweep_images(decoder(model), centre, latents, levels)
     return figures.traversal(
         images,

@@ -12,13 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from betavae._system.errors import InputError
-from betavae.sharing.pretrained import (
-    CONFIG,
-    WEIGHTS,
-    Pretrained,
-    read_pretrained,
-    write_pretrained,
-)
+from betavae.runs.pretrained_folder import CONFIG, WEIGHTS, Pretrained, read_pretrained
+from betavae.sharing.pretrained import write_pretrained
 from betavae.training.records import Record
 
 try:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
+from betavae.models.latents import Gaussian
 from betavae.models.networks import ImageShape, plain
 from betavae.models.vae import VAE
 
@@ -97,7 +98,14 @@ def export_torch(model: VAE, image_shape: ImageShape, folder: Path) -> list[Path
 def _programs(
     model: VAE, image_shape: ImageShape
 ) -> dict[str, tuple[nn.Module, Tensor, list[str], list[str]]]:
-    """Return both halves with an example, and names of what goes in and comes out."""
+    """Return both halves with an example, and names of what goes in and comes out.
+
+    Raises:
+        InputError: for latents that have no means and log variances.
+    """
+    if not isinstance(model.latent, Gaussian):
+        kind = type(model.latent).__name__.lower()
+        raise InputError(f"programs are written of Gaussian latents, got {kind}")
     copy = plain(model).cpu().eval()
     copy.requires_grad_(False)
     images, codes = torch.zeros(2, *image_shape), torch.zeros(2, model.latents)

@@ -7,8 +7,9 @@ from typing import Literal
 
 from betavae._system.errors import InputError
 from betavae.models.vae import VAE
+from betavae.runs.pretrained_folder import Pretrained
 from betavae.runs.scores import read_scores
-from betavae.sharing.pretrained import Pretrained, write_pretrained
+from betavae.sharing.pretrained import write_pretrained
 from betavae.sharing.programs import export_onnx, export_torch
 from betavae.training.checkpoint import load_model
 from betavae.training.records import RECORDS, read_records

@@ -9,16 +9,30 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from betavae._system.errors import InputError
 from betavae._system.files import read_json, write_json
 
 VERSION = 1
+RUN = "checkpoint.safetensors"  # what makes a folder a run
 STUDY, CELL, RUNNING = "study.json", "cell.json", "running"
 
 Work = Callable[[Path, dict[str, Any]], dict[str, Any]]
 """Does one cell: (its folder, its options) -> its result, all of it plain JSON."""
+
+
+class _Done(BaseModel):
+    """What cell.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: Literal[1]
+    options: dict[str, Any]
+    seconds: Annotated[FiniteFloat, Field(ge=0)]
+    result: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,17 +64,22 @@ def open_study(folder: Path, study: str, settings: Mapping[str, Any]) -> None:
     if not path.exists():
         if folder.exists() and any(path.name[0] != "." for path in folder.iterdir()):
             raise InputError(f"{folder} holds something else than a study; choose another --out")
+        inside = next((up for up in folder.resolve().parents if (up / RUN).exists()), None)
+        if inside is not None and folder.resolve() != inside / "restarts":  # a run's own seeds
+            raise InputError(f"{folder} is inside the run {inside}; choose another --out")
         write_json(path, mine)
         return
     there = read_json(path)
     if there.get("study") != study:
-        raise InputError(f"{folder} holds the study {there.get('study')}, not {study}")
+        raise InputError(f"{folder} holds the study {str(there.get('study'))[:40]}, not {study}")
     if there.get("version") != VERSION:
         raise InputError(
-            f"{folder} holds a study of version {there.get('version')}, this betavae has version "
-            f"{VERSION}; choose another --out"
+            f"{folder} holds a study of version {str(there.get('version'))[:40]}, this betavae "
+            f"has version {VERSION}; choose another --out"
         )
-    before = there.get("settings", {})
+    before = there.get("settings")
+    if not isinstance(before, dict):
+        raise InputError(f"{path} is damaged: settings must be an object")
     changed = [key for key in settings if before.get(key) != settings[key]]
     if changed:
         differences = ", ".join(f"{key} {before.get(key)} -> {settings[key]}" for key in changed)
@@ -76,13 +95,24 @@ def finished(folder: Path, cell: Cell) -> dict[str, Any] | None:
     path = folder / cell.name / CELL
     if not path.exists():
         return None
-    there = read_json(path)
+    there = _done(path)
     mine = json.loads(json.dumps(dict(cell.options)))
-    if there.get("options") != mine:
-        before = there.get("options", {})
+    if there.options != mine:
+        before = there.options
         changed = [key for key in {*mine, *before} if before.get(key) != mine.get(key)]
         raise InputError(
             f"{path.parent} was done with other options ({', '.join(sorted(changed))}); "
             "remove it or choose another --out"
         )
-    return dict(there["result"])
+    return there.result
+
+
+def _done(path: Path) -> _Done:
+    try:
+        return _Done.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{path} is damaged: {where}: {first['msg']}; remove it and run the study again"
+        ) from None

@@ -28,9 +28,10 @@ from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae.config import Config
 from betavae.models.vae import VAE
-from betavae.runs.opened import SAMPLE, measure, open_run, sample_rows
+from betavae.runs.opened import SAMPLE, open_run, sample_rows
 from betavae.studies import study_figures
 from betavae.studies.trained import tail, trained
+from betavae.training.measuring import measure
 
 EPSILONS = (18.0, 15.0, 12.0, 9.0, 6.0)
 TOLERANCE = 0.1  # nats: a constraint is met when the rate is as near to epsilon
@@ -48,8 +49,8 @@ def block_terms(folder: Path) -> Floats:
     for rows in np.array_split(sample_rows(run.dataset, SAMPLE), BLOCKS):
         distortion, rates = measure(run.model, run.dataset, rows)
         found.append((distortion, float(rates.sum())))
-    table: Floats = np.array(found, np.float64)
-    return table.T
+    terms: Floats = np.array(found).T
+    return terms
 
 
 def secant(one: Floats, other: Floats) -> tuple[float, float]:
@@ -161,7 +162,7 @@ def run_dual(
         on_curve[:] = True
     for row, used in zip(rows, on_curve, strict=True):
         row["on_curve"] = bool(used)
-    points = sorted(np.flatnonzero(on_curve).tolist(), key=lambda k: float(rates[k]))
+    points = sorted(map(int, np.flatnonzero(on_curve)), key=lambda k: float(rates[k]))
     outcome = {
         "runs": rows,
         "secants": [between(rows, terms, low, high) for low, high in pairwise(points)],

@@ -35,7 +35,7 @@ class Ranking:
         centrality: (R,) ModelCentrality.
         objective: (R,) what training minimised, distortion + beta x rate with the last beta, in
             nats per image, on the same images and noise; NaN for other methods and objectives.
-            It ranks runs that differ in their seed alone.
+            It ranks runs that differ in their seed alone; NaN where there is no such other run.
         agreement: rank correlation (Spearman) of each label-free score with the labelled one;
             empty without labels. Of the objective: the mean over the settings with three runs or
             more, and left out when there are none.
@@ -101,6 +101,9 @@ def rank_runs(
         codes.append(represent(run.model, run.dataset, rows=chosen))
         if run.objective is not None:
             objective[place] = run.objective
+    for alike in _seeds_of_one(configs):
+        if len(alike) == 1:  # nothing that its loss could be compared with
+            objective[alike] = np.nan
     names = {config.data for config in configs}
     if len(names) > 1:
         raise InputError(f"runs must be of one data set, got {', '.join(sorted(names))}")

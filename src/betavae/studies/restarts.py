@@ -11,22 +11,26 @@ from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside, write_json
 from betavae._system.launch import launched
+from betavae._system.locks import only_one
 from betavae.config import Config
 from betavae.data.dataset import Dataset
-from betavae.runs.opened import last_beta, measure, open_run, sample_rows
-from betavae.studies.cells import Cell, open_study
+from betavae.runs.made import remove_made
+from betavae.runs.opened import last_beta, open_run, sample_rows
+from betavae.studies.cells import STUDY, Cell, open_study
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
-from betavae.training import checkpoint
+from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
+from betavae.training.measuring import measure
 from betavae.training.records import RECORDS, warn
 from betavae.training.session import Diverged
 
 STUDY_NAME = "restarts"
 FOLDER = "restarts"  # of the seeds' runs, in the run folder
 RESULT = "restarts.json"
+ASIDE = ".restarts.old"  # where the seeds of a run that is replaced go before they are removed
 SAMPLE = 10_000  # images of the comparison, the same for all seeds, as is the noise
 
 
@@ -36,7 +40,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     Raises:
         InputError: for fewer than one, or a training whose losses do not compare.
 
-    >>> [config.seed for config in seeds_of(Config(seed=3), 2)]
+    >>> [config.seed for config in seeds_of(Config(beta=4, seed=3), 2)]
     [3, 4]
     """
     if count < 1:
@@ -45,6 +49,7 @@ def seeds_of(config: Config, count: int) -> list[Config]:
     if count > 1 and name != "beta":
         raise InputError(
             f"seeds are compared by their loss, which only objective beta lets compare; got {name}"
+            f"{'; give a beta' if name == 'settle' else ''}"
         )
     return [config.replaced(seed=config.seed + place) for place in range(count)]
 
@@ -90,22 +95,25 @@ def train_restarts(
         )
     engine = Engine(jobs=jobs)
     dataset = datasets.load(config.data, **config.load_options())  # the seeds then find it prepared
-    if overwrite and (out / checkpoint.NAME).exists():
-        forget_seeds(out)
-        (out / checkpoint.NAME).unlink()
-    folder = out / FOLDER
-    settings = config.model_dump(mode="json", exclude={"seed"})
-    open_study(folder, STUDY_NAME, settings)
-    cells = [Cell(f"seed/{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
-    done = run_cells(folder, cells, seed_work, title="seeds", engine=engine, progress=progress)
-    ranked = sorted(
-        ({k: v for k, v in done[cell.name].items() if k != "cell_seconds"} for cell in cells),
-        key=lambda row: math.inf if row["objective"] is None else row["objective"],
-    )
-    if ranked[0]["objective"] is None:
-        raise Diverged(f"all {count} seeds diverged; try a smaller learning rate in another folder")
-    write_json(out / RESULT, {"images_compared": min(SAMPLE, len(dataset.images)), "seeds": ranked})
-    _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out)
+    with only_one(out):
+        if overwrite and (out / checkpoint.NAME).exists() and not under_way(out):
+            forget_seeds(out)  # the run itself stays until a better one is there
+        folder = out / FOLDER
+        settings = config.model_dump(mode="json", exclude={"seed"})
+        open_study(folder, STUDY_NAME, settings)
+        cells = [Cell(f"seed/{c.seed}", {"config": c.model_dump(mode="json")}) for c in configs]
+        done = run_cells(folder, cells, seed_work, title="seeds", engine=engine, progress=progress)
+        ranked = sorted(
+            ({k: v for k, v in done[cell.name].items() if k != "cell_seconds"} for cell in cells),
+            key=lambda row: math.inf if row["objective"] is None else row["objective"],
+        )
+        if ranked[0]["objective"] is None:
+            raise Diverged(
+                f"all {count} seeds diverged; try a smaller learning rate in another folder"
+            )
+        _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out)
+        compared = min(SAMPLE, len(dataset.images))
+        write_json(out / RESULT, {"images_compared": compared, "seeds": ranked})
     return ranked
 
 
@@ -174,13 +182,20 @@ def best_run(
     return best
 
 
+def under_way(out: Path) -> bool:
+    """Say whether seeds were begun in a run folder, and none of them is kept yet."""
+    seeds = out / FOLDER
+    unfinished = (seeds / STUDY).exists() and not (out / RESULT).exists()
+    return unfinished or (seeds.exists() and not (out / checkpoint.NAME).exists())
+
+
 def check_no_seeds(out: Path) -> None:
     """Refuse a folder whose seeds are under way, for a training of one seed.
 
     Raises:
         InputError: says how to go on with them.
     """
-    if (out / FOLDER).exists() and not (out / checkpoint.NAME).exists():
+    if under_way(out):
         raise InputError(
             f"{out} holds seeds that are under way; go on with the line that started them "
             "(--restarts N), or choose another --out"
@@ -188,9 +203,16 @@ def check_no_seeds(out: Path) -> None:
 
 
 def forget_seeds(out: Path) -> None:
-    """Take what an earlier `train_restarts` left beside its best run out of a run folder."""
+    """Take what an earlier `train_restarts` left beside its best run out of a run folder.
+
+    They are first moved aside, so that half of them are never taken for seeds under way.
+    """
+    aside = out / ASIDE
+    shutil.rmtree(aside, ignore_errors=True)
+    if (out / FOLDER).exists():
+        (out / FOLDER).rename(aside)
     (out / RESULT).unlink(missing_ok=True)
-    shutil.rmtree(out / FOLDER, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _home(out: Path, config: Config) -> Path:
@@ -199,7 +221,13 @@ def _home(out: Path, config: Config) -> Path:
 
 def _keep(best: Path, out: Path) -> None:
     """Make one seed's run the folder's own; the checkpoint, which makes it a run, comes last."""
-    for name in (RECORDS, checkpoint.NAME):
+    header = checkpoint.read_header(best)
+    if header.steps < math.ceil(
+        header.config.images / min(header.config.batch, header.dataset_rows)
+    ):
+        raise InputError(f"{best} is not trained to its end: something else writes to the folder")
+    remove_made(out)
+    for name in (RECORDS, config_file.NAME, checkpoint.NAME):
         if (best / name).exists():  # an untrained model has no records
             with write_beside(out / name) as beside:
                 shutil.copyfile(best / name, beside)

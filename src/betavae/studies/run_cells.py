@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
 from betavae._system.interrupts import stop_signals
+from betavae._system.locks import end_with_parent, only_one
 from betavae.studies.board import Board
 from betavae.studies.cells import CELL, RUNNING, VERSION, Cell, Work, finished
 from betavae.studies.engines import Engine, claimed_device, one_thread
 
 ERROR, STOP = "error.txt", "stop"
+LOOKS = 0.1  # seconds between looks at whether the user asked to stop
 
 
 class CellsFailed(InputError):
@@ -51,8 +54,16 @@ def run_cells(
     Raises:
         CellsFailed: when cells raised, after all others are done.
         StudyStopped: after Ctrl-C; what was finished is kept.
-        InputError: when a cell is there with other options, or the engine cannot be had.
+        InputError: when a cell is there with other options, the engine cannot be had, or another
+            process runs cells of the folder.
     """
+    with only_one(folder):
+        return _run_cells(folder, cells, work, title, engine or Engine(), progress)
+
+
+def _run_cells(
+    folder: Path, cells: Sequence[Cell], work: Work, title: str, engine: Engine, progress: bool
+) -> dict[str, dict[str, Any]]:
     from joblib import Parallel, delayed
 
     done = {cell.name: found for cell in cells if (found := finished(folder, cell)) is not None}
@@ -60,17 +71,17 @@ def run_cells(
     if not missing:
         return done
     (folder / STOP).unlink(missing_ok=True)
-    engine = engine or Engine()
     failed: dict[str, str] = {}
     with (
         engine.started() as count,
         Board(folder, cells, done, title=title, jobs=count, shown=progress) as board,
-        stop_signals(partial(_no_further_cell, folder)) as stopped,
+        stop_signals() as stopped,
+        _told_to_cells(folder, stopped),
     ):
         # Ray's backend hands results over at the end only; the live table reads the folders.
         mode = "generator_unordered" if engine.name == "local" else "list"
         parallel = Parallel(n_jobs=count, return_as=mode, pre_dispatch="n_jobs")
-        calls = (delayed(_one)(folder, cell, work, count > 1) for cell in missing)
+        calls = (delayed(_one)(folder, cell, work, count > 1, os.getpid()) for cell in missing)
         try:
             for name, result, error in parallel(calls):
                 if result is not None:
@@ -94,17 +105,20 @@ def run_cells(
         )
     if failed:
         name, reason = next(iter(failed.items()))
+        trace = folder / name / ERROR
+        where = f" (traceback in {trace})" if trace.exists() else ""  # a dead worker wrote none
         raise CellsFailed(
-            f"{len(failed)} of {len(cells)} cells failed, first {name}: {reason} "
-            f"(traceback in {folder / name / ERROR}); the same command tries them again"
+            f"{len(failed)} of {len(cells)} cells failed, first {name}: {reason}{where}; the same "
+            "command tries them again"
         )
     return done
 
 
 def _one(
-    folder: Path, cell: Cell, work: Work, share: bool
+    folder: Path, cell: Cell, work: Work, share: bool, parent: int
 ) -> tuple[str, dict[str, Any] | None, str | None]:
     """Do one cell, in whatever process the engine chose: (name, result, error)."""
+    end_with_parent(parent)
     place = folder / cell.name
     if (folder / STOP).exists():
         return cell.name, None, None
@@ -131,12 +145,27 @@ def _one(
         (place / RUNNING).unlink(missing_ok=True)
 
 
-def _no_further_cell(folder: Path) -> None:
-    """Start no further cell; those that run save and stop by themselves.
+@contextmanager
+def _told_to_cells(folder: Path, stopped: Callable[[], bool]) -> Iterator[None]:
+    """Start no further cell once the user asks to stop; those that run save and stop themselves.
 
     The terminal sends Ctrl-C to every process, so workers hear of it as well; the file `stop`
-    tells those on other machines.
+    tells those on other machines. A thread looks, as a signal's handler must do nothing.
     """
-    with suppress(OSError):
-        (folder / STOP).touch()
-    print("stopping: running cells are saved", file=sys.stderr)
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(LOOKS):
+            if stopped():
+                with suppress(OSError):
+                    (folder / STOP).touch()
+                print("stopping: running cells are saved", file=sys.stderr)
+                return
+
+    thread = threading.Thread(target=watch, name="stop watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

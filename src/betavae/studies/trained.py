@@ -13,6 +13,7 @@ from betavae.training import checkpoint
 from betavae.training.fit import train
 from betavae.training.records import RECORDS, Record, read_records
 
+PATIENCE = 10.0  # seconds for a worker whose parent was killed to end and let go of its run
 TAIL = 0.3  # of a run's records: what a study takes as its end
 
 
@@ -31,7 +32,7 @@ def trained(
             raise InputError(
                 f"{folder} holds a run with other settings; remove it or choose another --out"
             )
-    train(config, dataset, folder, resume=resume, progress=progress)
+    train(config, dataset, folder, resume=resume, progress=progress, patience=PATIENCE)
     return read_records(folder / RECORDS)
 
 

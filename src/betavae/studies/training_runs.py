@@ -13,17 +13,17 @@ from betavae.config import Config, gathered, merged
 from betavae.data import kept_images
 from betavae.data.dataset import Dataset
 from betavae.objectives.beta import BetaOptions
-from betavae.runs import latent_names, representation
+from betavae.runs import latent_names
+from betavae.runs.made import MADE, remove_made
 from betavae.runs.scores import SCORES
 from betavae.studies.restarts import FOLDER, check_no_seeds, forget_seeds
-from betavae.training import checkpoint
+from betavae.training import checkpoint, config_file
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS
 
 RUN_FILES = (
-    checkpoint.NAME, kept_images.NAME, RECORDS, SCORES, representation.NAME, latent_names.NAME,
-    "report.html", "traversal.png", "traversal.gif", "traversal.json",
+    checkpoint.NAME, kept_images.NAME, RECORDS, config_file.NAME, SCORES, latent_names.NAME, *MADE,
     "events.out.tfevents.*.betavae", ".tmp*", "*.part",
 )  # fmt: skip
 """What a run folder may hold, besides its seeds."""
@@ -106,12 +106,34 @@ def train_folder(
         InputError: for a folder whose seeds are under way, and as `train` does.
     """
     check_no_seeds(planned.folder)
-    parts: dict[str, Any] = vars(own or Own())
-    if planned.overwrite:  # at the last moment: a training that cannot start takes nothing away
-        parts = {**parts, "begin": partial(clear_run, planned.folder)}
     return train(
-        planned.config, dataset, planned.folder, resume=planned.resume, progress=progress, **parts
+        planned.config,
+        dataset,
+        planned.folder,
+        resume=planned.resume,
+        progress=progress,
+        begin=partial(_begin, planned),  # at the last moment: what cannot start takes nothing away
+        **vars(own or Own()),
     )
+
+
+def _begin(planned: Planned) -> None:
+    """Empty the folder where that was asked for; take what old weights made out of it.
+
+    Raises:
+        InputError: when another training has put a run there since this one was planned.
+    """
+    folder = planned.folder
+    if planned.overwrite:
+        clear_run(folder)
+    elif not planned.resume and (folder / checkpoint.NAME).exists():
+        raise InputError(f"{folder} has just got a run of another training; choose another --out")
+    elif planned.resume and _goes_on(checkpoint.read_header(folder), planned.config.images):
+        remove_made(folder)
+
+
+def _goes_on(header: checkpoint.Header, images: int) -> bool:
+    return header.steps * min(header.config.batch, header.dataset_rows) < images
 
 
 def clear_run(folder: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from betavae._system.errors import InputError
@@ -21,6 +24,24 @@ from betavae.training.build import Model, Own, build_model
 
 FORMAT = 2
 NAME = "checkpoint.safetensors"
+
+
+Size = Annotated[int, Field(gt=0, le=1 << 20)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class _Said(BaseModel):
+    """The JSON header of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: int
+    config: dict[str, Any]
+    image_shape: Annotated[list[Size], Field(min_length=3, max_length=3)]
+    dataset_rows: Count
+    steps: Count
+    seconds: Annotated[FiniteFloat, Field(ge=0)]
+    source: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,18 +97,17 @@ def save(
         name: value.detach().cpu().contiguous()
         for name, value in {**tensors, **(state or {})}.items()
     }
-    with write_beside(folder / NAME) as beside:
-        try:
-            save_file(packed, beside, metadata={"betavae": header.to_json()})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+    content = safetensors.torch.save(packed, metadata={"betavae": header.to_json()})
+    with write_beside(folder / NAME) as beside:  # save_file would leave its own file when killed
+        beside.write_bytes(content)
 
 
 def read_header(folder: Path) -> Header:
     """Read a run's header.
 
     Raises:
-        InputError: when the folder is no run, is damaged, or is of another version.
+        InputError: when the folder is no run, cannot be read, is damaged, or is of another
+            version.
     """
     path = folder / NAME
     if not path.is_file():
@@ -96,34 +116,79 @@ def read_header(folder: Path) -> Header:
             f"`betavae train shapes2d --out {folder}`"
         )
     try:
-        with safe_open(path, "pt") as file:
-            fields: dict[str, Any] = json.loads((file.metadata() or {})["betavae"])
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        with path.open("rb"), safe_open(path, "pt") as file:
+            fields = json.loads((file.metadata() or {})["betavae"])
+        if not isinstance(fields, dict):
+            raise ValueError("its header is no object")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged or not a betavae checkpoint ({error})") from None
     if fields.get("format") != FORMAT:
         raise InputError(
-            f"{path} has format {fields.get('format')}, this betavae reads format {FORMAT}"
+            f"{path} has format {str(fields.get('format'))[:40]}, this betavae reads format "
+            f"{FORMAT}"
         )
-    channels, height, width = fields["image_shape"]
-    source = fields.get("source")
+    try:
+        said = _Said.model_validate(fields)
+        config = Config.from_mapping(said.config)
+        source = None if said.source is None else Source.from_dict(said.source)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path} is damaged: {where}: {first['msg']}") from None
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    channels, height, width = said.image_shape
     return Header(
-        config=Config.from_mapping(fields["config"]),
+        config=config,
         image_shape=(channels, height, width),
-        dataset_rows=fields["dataset_rows"],
-        steps=fields["steps"],
-        seconds=fields["seconds"],
-        source=None if source is None else Source.from_dict(source),
+        dataset_rows=said.dataset_rows,
+        steps=said.steps,
+        seconds=said.seconds,
+        source=source,
     )
 
 
 def read_tensors(folder: Path, prefix: str) -> dict[str, Tensor]:
-    """Read the tensors whose names start with `prefix`, the prefix taken off."""
+    """Read the tensors whose names start with `prefix`, the prefix taken off.
+
+    They are copies: a view would keep the file's space on the disk taken after it is replaced.
+    """
+    path = folder / NAME
     try:
-        with safe_open(folder / NAME, "pt") as file:
+        with path.open("rb"), safe_open(path, "pt") as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{folder / NAME} is damaged ({error})") from None
+            return {name.removeprefix(prefix): file.get_tensor(name).clone() for name in names}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged ({error})") from None
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """Return a short digest of a model's weights, which what is made from them carries.
+
+    >>> import torch
+    >>> weights_digest({"a": torch.zeros(2)}) == weights_digest({"a": torch.ones(2)})
+    False
+    """
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].detach().cpu().contiguous()
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:32]
+
+
+def digest_of_run(folder: Path) -> str:
+    """Return the digest of the weights that a run folder holds now.
+
+    Raises:
+        InputError: when the folder is no run, or is damaged.
+    """
+    read_header(folder)  # says what is wrong with the folder, if anything
+    return weights_digest(read_tensors(folder, "model."))
 
 
 def start_from(folder: Path, model: nn.Module) -> None:
@@ -150,8 +215,12 @@ def load_model(folder: Path, own: Own | None = None) -> tuple[Model, Header]:
     """
     header = read_header(folder)
     model = build_model(header.config, header.image_shape, own)
+    weights = read_tensors(folder, "model.")
+    for name, value in weights.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise InputError(f"{folder / NAME} is damaged: its weights '{name}' are not finite")
     try:
-        model.load_state_dict(read_tensors(folder, "model."))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(

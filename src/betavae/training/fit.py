@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.interrupts import stop_signals
+from betavae._system.locks import only_one
 from betavae.config import Config
+from betavae.data.augmentation import varied
 from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
 from betavae.data.dataset import Dataset
 from betavae.data.kept_images import keep_images
 from betavae.data.source import Source
+from betavae.data.splits import split, subset
 from betavae.models import linear
 from betavae.models.latents import Latent
 from betavae.objectives.beta import BetaOptions
@@ -28,17 +33,19 @@ from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.terms import Objective
 from betavae.training import checkpoint
 from betavae.training.build import Own, OwnNetwork
+from betavae.training.config_file import write_config
 from betavae.training.distributed import check_batch, connected, device_of, ranks_here, shared
 from betavae.training.learners import Learner, make_learner, restore
 from betavae.training.log import Log
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
+from betavae.training.measuring import HeldOut
 from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_record, warn
 from betavae.training.run_data import find_data
 from betavae.training.session import check_same_run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished training.
 
@@ -55,10 +62,16 @@ class Run:
     records: list[Record]
     learner: Learner | None = None
 
+    def __repr__(self) -> str:
+        seen = f"{self.records[-1].images:,} images seen" if self.records else "no records"
+        terms = self.records[-1].terms.items() if self.records else ()
+        parts = [seen, *(f"{name.replace('_', ' ')} {value:.4g}" for name, value in terms)]
+        return f"<Run {title(self.config)}, {self.config.latents} latents: {', '.join(parts)}>"
+
 
 def train(
     config: Config,
-    dataset: Dataset | None = None,
+    dataset: Dataset | Any | None = None,
     out: Path | str | None = None,
     *,
     resume: bool = False,
@@ -68,12 +81,14 @@ def train(
     progress: bool = True,
     watch: Watch | None = None,
     begin: Callable[[], None] = lambda: None,
+    patience: float = 0.0,
 ) -> Run:
     """Train the configured method, alone or with the processes that torchrun started.
 
     Args:
         config: everything that decides the result.
-        dataset: the images; loaded as configured if None.
+        dataset: the images, or whatever else `betavae.data.load` takes: a path, a torch Dataset
+            or DataLoader, a Hugging Face set; loaded as configured if None.
         out: run folder for metrics.jsonl and checkpoints; nothing is written if None.
         resume: go on from the folder's checkpoint; on the CPU the weights end bit for bit
             where the uninterrupted run's end.
@@ -85,9 +100,11 @@ def train(
         progress: show the bar on stderr.
         watch: called with the model after every record; stops early when it returns True.
         begin: called once when nothing is left to check and nothing is written yet.
+        patience: seconds to wait for another process in the folder that is about to end.
 
     Raises:
-        InputError: for a run that cannot start (see the message).
+        InputError: for a run that cannot start (see the message), or whose folder another
+            process uses.
         Diverged: when the loss is no longer finite; the last good checkpoint is kept.
         Interrupted: after Ctrl-C, with the state saved.
 
@@ -103,70 +120,102 @@ def train(
     folder = None if out is None else Path(out)
     if dataset is None and resume and folder is not None:
         dataset = find_data(folder, checkpoint.read_header(folder))
-    dataset = dataset or datasets.load(config.data, **config.load_options())
+    if not isinstance(dataset, Dataset):
+        given = config.data if dataset is None else dataset
+        dataset = datasets.load(given, **config.load_options())
     source = None if folder is None else Source.of(dataset, folder)
+    whole, (dataset, held_out) = dataset, training_part(config, dataset)
     method, own = config.method.name, Own(objective, network, latent)
     ranks = ranks_here()
     if method != "vae":
         _check_alone(method, ranks.count)
         if own.any:
             raise InputError(f"objective, network and latent belong to method vae, not to {method}")
-    if method in ("pca", "ica"):
-        model = fit_linear(config, dataset, folder, progress=progress, begin=begin)
-        return Run(model.eval(), config, [])
-    rows = len(dataset.images)
-    batch = min(config.batch, rows)
-    if rows < 2 or (method != "vae" and batch < 2):
-        least = "training" if rows < 2 else f"method {method} with its batches"
-        raise InputError(f"{least} needs at least 2 images, got {min(rows, batch)}")
-    check_batch(ranks, batch)
-    device = device_of(ranks, config.device)
-    if config.bf16 and device.type != "cuda":
-        raise InputError(f"bf16 needs a CUDA device, got {device.type}")
-    keep_heap()
-    config = own.named_in(config)
-    learner = make_learner(config, dataset, device, own)
-    draw = learner.sampler(dataset, batch, config.seed)
-    start, seconds = 0, 0.0
-    if resume and folder is not None:
-        header = checkpoint.read_header(folder)
-        check_same_run(header, config, dataset)
-        restore(learner, folder)
-        start, seconds = header.steps, header.seconds
-    total = math.ceil(config.images / batch)
-    span = Span(start, total, start * batch, rows, seconds)
-    shown = progress and ranks.rank == 0
-    bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
-    home = Home(folder, bar=bar, watch=watch, source=source)
-    learner.model.train()
-    if ranks.rank == 0:
-        begin()
-        if folder is not None:
-            keep_images(folder, dataset)
-    with (
-        stop_signals(second_kills=ranks.count == 1) as home.stopping,
-        cpu_threads(choose_threads(config)),
-        connected(ranks, device, config, rows=rows, start=start, out=folder) as agreed,
-        Log(
-            folder if ranks.rank == 0 else None,
-            start * batch if resume else None,
-            tensorboard=config.tensorboard,
-        ) as home.log,
-        bar or nullcontext(),
-    ):
-        run = compiled(elbo_pass, device) if config.compile else elbo_pass
-        elbo = shared(ranks, learner.model, run)
-        records = run_loop(
-            learner,
-            lambda index: fetch(dataset, draw(index), device, ranks.part),
-            span,
-            home,
-            ranks=ranks,
-            elbo=elbo,
-            agreed=agreed,
-        )
-    _warn_of_collapse(records, ranks.rank)
-    return Run(learner.model.eval(), config, records, learner)
+    with nullcontext() if folder is None or ranks.rank else only_one(folder, patience):
+        if method in ("pca", "ica"):
+            model = fit_linear(config, whole, dataset, folder, progress=progress, begin=begin)
+            return Run(model.eval(), config, [])
+        rows = len(dataset.images)
+        batch = min(config.batch, rows)
+        if rows < 2 or (method != "vae" and batch < 2):
+            least = "training" if rows < 2 else f"method {method} with its batches"
+            raise InputError(f"{least} needs at least 2 images, got {min(rows, batch)}")
+        check_batch(ranks, batch)
+        device = device_of(ranks, config.device)
+        if config.bf16 and device.type != "cuda":
+            raise InputError(f"bf16 needs a CUDA device, got {device.type}")
+        keep_heap()
+        config = own.named_in(config)
+        learner = make_learner(config, dataset, device, own)
+        draw = learner.sampler(dataset, batch, config.seed)
+        if config.augment and (
+            ranks.count > 1 or learner.sampler not in (shuffled, independent_pair)
+        ):
+            what = "torchrun" if ranks.count > 1 else "batches drawn by their factors"
+            raise InputError(f"augment does not go with {what}")
+        start, seconds = 0, 0.0
+        if resume and folder is not None:
+            header = checkpoint.read_header(folder)
+            check_same_run(header, config, len(dataset.images), whole)
+            restore(learner, folder, begun=header.steps > 0)
+            start, seconds = header.steps, header.seconds
+        total = math.ceil(config.images / batch)
+        span = Span(start, total, start * batch, rows, seconds)
+        shown = progress and ranks.rank == 0
+        bar = ProgressBar(total * batch, start * batch, title(config)) if shown else None
+        home = Home(folder, bar=bar, watch=watch, source=source)
+        if method == "vae" and len(held_out):
+            home.held_out = HeldOut(whole, held_out)
+        learner.model.train()
+        if ranks.rank == 0:
+            begin()
+            if folder is not None:
+                write_config(folder, config)
+                keep_images(folder, whole)
+        with (
+            stop_signals(second_kills=ranks.count == 1) as home.stopping,
+            cpu_threads(choose_threads(config)),
+            connected(ranks, device, config, rows=rows, start=start, out=folder) as agreed,
+            Log(
+                folder if ranks.rank == 0 else None,
+                start * batch if resume else None,
+                tensorboard=config.tensorboard,
+            ) as home.log,
+            bar or nullcontext(),
+        ):
+            run = compiled(elbo_pass, device) if config.compile else elbo_pass
+            elbo = shared(ranks, learner.model, run)
+            records = run_loop(
+                learner,
+                lambda index: varied(
+                    fetch(dataset, draw(index), device, ranks.part),
+                    config.augment,
+                    config.seed,
+                    index,
+                ),
+                span,
+                home,
+                ranks=ranks,
+                elbo=elbo,
+                agreed=agreed,
+            )
+        if folder is not None and ranks.rank == 0:
+            _check_kept(folder, records[-1].images if records else span.seen, batch)
+        _warn_of_collapse(records, ranks.rank)
+        return Run(learner.model.eval(), config, records, learner)
+
+
+def training_part(config: Config, whole: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
+    """Return what a training sees of a set, and the rows (n,) that it never sees.
+
+    Raises:
+        InputError: for a split that does not fit the set.
+    """
+    options = config.split_options()
+    if not options.any:
+        return whole, np.empty(0, np.int64)
+    found = split(whole, options)
+    return subset(whole, found.train), found.held_out
 
 
 def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) -> Record:
@@ -190,7 +239,7 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
     rows, device = len(dataset.images), learner.device
     if learner.sampler not in (shuffled, independent_pair):
         raise InputError("images that come a part at a time are only drawn shuffled")
-    order = DataOrder(rows, rows, learner.config.seed)
+    order, first = DataOrder(rows, rows, learner.config.seed), images_seen
     parts = order(number).tensor_split(math.ceil(rows / learner.config.batch))
     others: Sequence[Tensor | None] = [None] * len(parts)
     if learner.sampler is independent_pair:
@@ -199,7 +248,12 @@ def one_pass(learner: Learner, dataset: Dataset, images_seen: int, number: int) 
     with cpu_threads(choose_threads(learner.config)):
         records = run_loop(
             learner,
-            lambda index: fetch(dataset, Rows(parts[index], others[index]), device),
+            lambda index: varied(
+                fetch(dataset, Rows(parts[index], others[index]), device),
+                learner.config.augment,
+                learner.config.seed,
+                first + index,
+            ),
             Span(0, len(parts), images_seen, rows),
             Home(),
         )
@@ -218,13 +272,14 @@ def title(config: Config) -> str:
 
 def fit_linear(
     config: Config,
+    whole: Dataset,
     dataset: Dataset,
     out: Path | None = None,
     *,
     progress: bool = True,
     begin: Callable[[], None] = lambda: None,
 ) -> linear.Affine:
-    """Fit PCA or ICA in one go, over every image of the set; `begin` is called before writing."""
+    """Fit PCA or ICA in one go, over the training part of a set; `begin` comes before writing."""
     began, store = time.perf_counter(), dataset.images
     watch = show_blocks if progress else linear.no_watch
     model = linear.pca(linear.moments(store, watch=watch), store.image_shape, config.latents)
@@ -234,9 +289,10 @@ def fit_linear(
             warn("FastICA did not converge; its sources depend on the seed")
     begin()
     if out is not None:
+        write_config(out, config)
         seconds = time.perf_counter() - began
-        keep_images(out, dataset)
-        source = Source.of(dataset, out)
+        keep_images(out, whole)
+        source = Source.of(whole, out)
         header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds, source)
         checkpoint.save(out, header, model)
     return model
@@ -256,6 +312,16 @@ def _check_alone(method: str, processes: int) -> None:
         raise InputError(
             f"method {method} trains in one process, torchrun started {processes}: "
             "start it without torchrun (only method vae is shared between processes)"
+        )
+
+
+def _check_kept(folder: Path, images: int, batch: int) -> None:
+    """Say so when the folder does not hold what this training has just saved there."""
+    kept = checkpoint.read_header(folder).steps * batch
+    if kept != images:
+        raise InputError(
+            f"{folder} holds a checkpoint at {kept:,} images, this training saved one at "
+            f"{images:,}: something else writes to the folder"
         )
 
 

@@ -77,8 +77,13 @@ class Learner:
             tensors |= {f"objective.{k}": v for k, v in self.objective.state_dict().items()}
         return {**tensors, "generator": self.generator.get_state()}
 
-    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `state` gave; another kind of device draws its noise anew."""
+    def load_state(self, tensors: Mapping[str, Tensor], *, begun: bool = False) -> None:
+        """Put back what `state` gave; another kind of device draws its noise anew.
+
+        Args:
+            tensors: the state.
+            begun: whether steps were taken, which leave state of the optimiser.
+        """
 
         def part(prefix: str) -> dict[str, Tensor]:
             return {
@@ -87,7 +92,7 @@ class Learner:
                 if name.startswith(prefix)
             }
 
-        unpack_optimiser(self.optimiser, part("optimiser."))
+        unpack_optimiser(self.optimiser, part("optimiser."), begun=begun)
         if isinstance(self.objective, Stateful):
             self.objective.load_state_dict(part("objective."))
         noise = tensors["generator"]
@@ -117,7 +122,7 @@ class Learner:
         self.__dict__.update(learner.__dict__)
 
 
-def restore(learner: Learner, folder: Path) -> None:
+def restore(learner: Learner, folder: Path, *, begun: bool = True) -> None:
     """Put a learner, just made, where a run's checkpoint stands, bit for bit.
 
     Raises:
@@ -125,8 +130,8 @@ def restore(learner: Learner, folder: Path) -> None:
     """
     try:
         learner.model.load_state_dict(checkpoint.read_tensors(folder, "model."))
-        learner.load_state(checkpoint.read_tensors(folder, ""))
-    except (KeyError, RuntimeError, ValueError) as error:
+        learner.load_state(checkpoint.read_tensors(folder, ""), begun=begun)
+    except (KeyError, IndexError, TypeError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"cannot go on with {folder}: its checkpoint lacks {reason}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,6 +70,12 @@ class Log:
         if self._events is not None:
             self._to_events(line)
             self._events.flush()
+
+    def sync(self) -> None:
+        """Put what was written on the disk: a checkpoint follows, which says that it is there."""
+        if self._path is not None and self._path.exists():
+            with self._path.open("rb+") as file:
+                os.fsync(file.fileno())
 
     def _to_events(self, line: str) -> None:
         assert self._events is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -20,10 +21,13 @@ from betavae.training.distributed import Agreement, Run, of_first
 from betavae.training.learners import Learner
 from betavae.training.log import Log
 from betavae.training.machine import drop_denormals
+from betavae.training.measuring import Measure
 from betavae.training.records import ProgressBar, Record, Recorder
 from betavae.training.session import Diverged, Interrupted, divergence, how_to_resume
 
+MEASURES = 20  # times that held-out images are measured in a training, about
 RECORD_STEPS = 50  # steps between records; terms are read back from the device only then
+SAVE_SECONDS = 180.0  # between checkpoints at most, however few images were seen
 
 Watch = Callable[[nn.Module, Record], bool]
 """Called with the model after every record; training stops early when it returns True."""
@@ -38,6 +42,7 @@ class Home:
         log: of the records, already open; None where they are only returned.
         bar: shows the records, already open.
         watch: see `Watch`.
+        held_out: adds terms of held-out images to some records, the last among them.
         stopping: says whether the user asked to stop.
         source: where the images are, for the checkpoint.
     """
@@ -46,6 +51,7 @@ class Home:
     log: Log | None = None
     bar: ProgressBar | None = None
     watch: Watch | None = None
+    held_out: Measure | None = None
     stopping: Callable[[], bool] = field(default=lambda: False)
     source: Source | None = None
 
@@ -101,8 +107,13 @@ def run_loop(
     )
     records: list[Record] = []
     seen = saved = span.seen
+    # By the step alone, so that a resumed run measures where the uninterrupted one does.
+    measured = RECORD_STEPS * max(1, round(span.stop / (MEASURES * RECORD_STEPS)))
+    saved_at = time.monotonic()
 
     def save(steps: int) -> None:
+        if home.log:
+            home.log.sync()
         if home.out is not None and ranks.rank == 0:  # one process writes
             header = checkpoint.Header(
                 config, learner.image_shape, span.rows, steps, recorder.seconds, home.source
@@ -129,15 +140,18 @@ def run_loop(
         record = recorder.record(seen, rate)
         if not math.isfinite(record.loss):
             raise Diverged(divergence(record.loss, seen, rate, home.out, saved))
+        if home.held_out is not None and (last or done % measured == 0):
+            record = replace(record, terms=record.terms | home.held_out(learner.model))
         records.append(record)
-        if home.log:
+        if home.log and (last or done % RECORD_STEPS == 0):  # the resumed run writes no other
             home.log.add(record.to_json())
         if home.bar:
             home.bar.show(record)
         enough = home.watch is not None and of_first(ranks, home.watch(learner.model, record))
-        if seen - saved >= config.checkpoint_every or last or stop or enough:
+        late = time.monotonic() - saved_at >= SAVE_SECONDS
+        if seen - saved >= config.checkpoint_every or late or last or stop or enough:
             save(done)
-            saved = seen
+            saved, saved_at = seen, time.monotonic()
         if enough or last:
             break
         if stop:

@@ -40,7 +40,7 @@ def choose_threads(config: Config) -> int:
 
     The layers of patch and mlp are so small that at 32 images or fewer a second thread gains
     nothing, and on a machine that does something else as well its barriers cost several times
-    the work (docs/performance.md).
+    the work (docs/findings/performance.md).
     """
     if config.threads is not None:
         return config.threads

@@ -18,11 +18,15 @@ from torch import Tensor
 from typing_extensions import Self
 
 from betavae._system.errors import InputError
+from betavae._system.files import file_bytes, write_beside
+from betavae._system.progress import live
 from betavae.objectives.terms import Terms
 
 RECORDS = "metrics.jsonl"
 ACTIVE_NATS = 0.1  # a latent that carries less than this on average counts as inactive
 COLLAPSED_NATS = 0.1
+ROOM, LONGEST_TITLE = 3, 24  # columns of a bar: kept free behind it, and of its title
+LEAST_BAR = 10 + 4 + 7 + 4  # of the bar itself, the percentage, the time left, and blanks between
 FIXED = ("images", "seconds", "images_per_second", "learning_rate", "loss")
 DERIVED = ("rate_per_latent", "beta_norm", "active_latents")
 
@@ -100,8 +104,12 @@ class Record:
         missing = [name for name in FIXED if name not in numbers]
         if missing or any(type(value) not in (int, float) for value in numeric):
             raise ValueError(f"a record holds numbers, and {', '.join(FIXED)}")
+        if type(found["images"]) is not int or not 0 <= found["images"] < 1 << 63:
+            raise ValueError("a record counts images")
         terms = {name: float(numbers.pop(name)) for name in list(numbers) if name not in FIXED}
         norm = found.get("beta_norm")
+        if norm is not None and type(norm) not in (int, float):
+            raise ValueError("beta_norm is a number")
         return cls(**numbers, terms=terms, rate_per_latent=rates, beta_norm=norm)
 
 
@@ -238,15 +246,12 @@ def truncate_records(path: Path, images_seen: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["images"] <= images_seen:
-                kept.append(line + "\n")
-        except ValueError:
-            continue
-    beside = path.with_suffix(".part")
-    beside.write_text("".join(kept), encoding="utf-8")
-    beside.replace(path)
+    for line in file_bytes(path).decode("utf-8", "replace").splitlines():
+        record = _record(line)
+        if record is not None and record.images <= images_seen:
+            kept.append(line + "\n")
+    with write_beside(path) as beside:
+        beside.write_text("".join(kept), encoding="utf-8")
 
 
 def read_records(path: Path) -> list[Record]:
@@ -257,7 +262,7 @@ def read_records(path: Path) -> list[Record]:
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = file_bytes(path).decode("utf-8", "replace").splitlines()
     records = [_record(line) for line in lines]
     bad = [number for number, record in enumerate(records, start=1) if record is None]
     if bad and bad[0] < len(lines):
@@ -268,7 +273,7 @@ def read_records(path: Path) -> list[Record]:
 def _record(line: str) -> Record | None:
     try:
         return Record.from_json(line)
-    except ValueError:
+    except (ValueError, OverflowError, RecursionError):
         return None
 
 
@@ -278,17 +283,24 @@ class ProgressBar:
     def __init__(self, total: int, start: int, title: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
-        self._plain = not sys.stderr.isatty()
+        self._plain = not live()
         self._total = total
         self._next_plain = 0.0
+        console = Console(stderr=True)
+        # The terminal writes ^C where the cursor stands, behind the bar: room for it on the line,
+        # or it runs over, and the last bar is drawn below the one before.
+        console.width = max(20, console.width - ROOM)
+        title = title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
+        self._room = console.width - len(title) - LEAST_BAR
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[terms]}"),
-            TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            TextColumn("{task.percentage:>3.0f}%", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[terms]}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
+            console=console,
             disable=self._plain,
         )
         self._task = self._progress.add_task(title, total=total, completed=start, terms="")
@@ -318,13 +330,24 @@ class ProgressBar:
     def move(self, images: int, speed: float, terms: str) -> None:
         """Show where training stands, its terms written out by the caller."""
         if not self._plain:
-            self._progress.update(self._task, completed=images, terms=terms)
+            self._progress.update(self._task, completed=images, terms=shortened(terms, self._room))
             return
         done = images / self._total
         if done >= self._next_plain:
             left = (self._total - images) / max(speed, 1e-9)
             print(f"{self._title}  {done:4.0%}  {terms}  {left:,.0f} s left", file=sys.stderr)
             self._next_plain = math.floor(done * 10 + 1) / 10
+
+
+def shortened(terms: str, room: int) -> str:
+    """Leave the last terms out, which are two blanks apart, until the line fits.
+
+    >>> shortened("distortion 107.4  rate 15.73  active 6", 30)
+    'distortion 107.4  rate 15.73'
+    """
+    while len(terms) > room and terms:
+        terms = terms.rpartition("  ")[0]
+    return terms
 
 
 def warn(line: str) -> None:

@@ -32,7 +32,12 @@ def find_data(folder: Path, header: Header, data: str | None = None) -> Dataset:
             the same name.
     """
     place = data or _place(folder, header)
-    dataset = datasets.load(place, **header.config.load_options())
+    try:
+        dataset = datasets.load(place, **header.config.load_options())
+    except InputError as error:
+        if data is not None or Path(place).exists():
+            raise
+        raise DataMissing(_missing(folder, header, error)) from None
     if dataset.images.image_shape != header.image_shape:
         raise InputError(
             f"{folder} was trained on images of shape {header.image_shape}, "
@@ -50,18 +55,21 @@ def find_data(folder: Path, header: Header, data: str | None = None) -> Dataset:
 
 
 def _place(folder: Path, header: Header) -> str:
+    """Return the first place where something is, else how the data set was named."""
     asked = header.config.data
-    if asked == "shapes2d" or asked in SETS:
+    if asked == "shapes2d" or asked in SETS or header.source is None:
         return asked
-    if header.source is None:
-        places = [Path(asked).expanduser()]
-    else:
-        places = header.source.places(asked, folder)
-    for place in places:
-        if place.exists():
-            return asked if place == places[0] else str(place)
-    looked = ", ".join(map(str, places))
-    raise DataMissing(
-        f"the images that {folder} was trained on are not here: looked for {looked}; "
-        "say where they are with --data"
+    first, *others = header.source.places(asked, folder)
+    found = next((place for place in others if place.exists()), None)
+    return asked if first.exists() or found is None else str(found)
+
+
+def _missing(folder: Path, header: Header, error: InputError) -> str:
+    asked = header.config.data
+    if asked in SETS:
+        return f"the images that {folder} was trained on are not here: {error}"
+    places = [Path(asked)] if header.source is None else header.source.places(asked, folder)
+    return (
+        f"the images that {folder} was trained on are not here: looked for "
+        f"{', '.join(map(str, places))}; say where they are with --data"
     )

@@ -20,18 +20,17 @@ class Diverged(InputError):
     """The loss is no longer finite; the last good checkpoint is kept."""
 
 
-def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) -> None:
+def check_same_run(header: checkpoint.Header, config: Config, rows: int, whole: Dataset) -> None:
     """Refuse to resume with other settings or data: the result would be neither run's.
 
     The length alone may change, where nothing moves over a part of it: the run then goes on
     as one that was given the new length from its first step.
     """
     changed = config.differences(header.config)
-    rows = len(dataset.images)
     if header.source is not None and header.dataset_rows == rows:
-        if dataset.fingerprint() != header.source.fingerprint:
+        if whole.fingerprint() != header.source.fingerprint:
             raise InputError(
-                f"cannot resume on other data: {dataset.name} holds other images than the run saw"
+                f"cannot resume on other data: {whole.name} holds other images than the run saw"
             )
         changed = [name for name in changed if name != "data"]  # the same images, elsewhere
     if changed == ["images"]:
@@ -44,7 +43,7 @@ def check_same_run(header: checkpoint.Header, config: Config, dataset: Dataset) 
     if header.dataset_rows != rows:
         raise InputError(
             f"cannot resume on other data: the run saw {header.dataset_rows} images, "
-            f"{dataset.name} has {rows}"
+            f"{whole.name} has {rows}"
         )
 
 

@@ -1,5 +1,6 @@
 // The explorer: picks images, shares them with one run or two, blends between two images.
 
+import { CodesMap } from "./map.js";
 import { Run, ask } from "./runs.js";
 
 const error = document.getElementById("error");
@@ -19,6 +20,7 @@ let blending = false;
 function describe(found) {
   if (found.row === null) return "your picture, cropped to a square";
   const factors = Object.entries(found.factors).map(([name, value]) => `${name}\u00a0${value}`);
+  if (found.file) factors.unshift(found.file);
   return [`image\u00a0${found.row.toLocaleString("en")}`, ...factors].join(" · ");
 }
 
@@ -34,6 +36,9 @@ async function pick(slot, answer) {
     image.hidden = false;
     card.querySelector(".caption").textContent = describe(found);
     card.querySelector("[type=number]").value = found.row ?? "";
+    const unlike = card.querySelector(".unlike");
+    unlike.textContent = found.unlike ?? "";
+    unlike.hidden = !found.unlike;
     say("");
   } catch (problem) {
     if (turn === asked[slot]) say(problem.message);
@@ -95,6 +100,23 @@ for (const card of document.querySelectorAll(".image")) {
   const upload = (content) =>
     pick(slot, ask(`/api/upload?invert=${invert.checked ? 1 : 0}`, content));
   let last = null;
+  const take = (content) => {
+    last = content;
+    invert.parentElement.hidden = false;
+    upload(new Blob([last]));
+  };
+  for (const kind of ["dragenter", "dragover"]) {
+    card.addEventListener(kind, (event) => {
+      event.preventDefault();
+      card.classList.add("over");
+    });
+  }
+  card.addEventListener("dragleave", () => card.classList.remove("over"));
+  card.addEventListener("drop", (event) => {
+    event.preventDefault();
+    card.classList.remove("over");
+    if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+  });
   row.addEventListener("change", () => {
     if (row.value !== "") pick(slot, ask(`/api/image?row=${row.value}`));
   });
@@ -102,10 +124,7 @@ for (const card of document.querySelectorAll(".image")) {
     pick(slot, ask("/api/image?row=random"));
   });
   file.addEventListener("change", () => {
-    last = file.files[0] ?? last;
-    if (!last) return;
-    invert.parentElement.hidden = false;
-    upload(new Blob([last]));
+    if (file.files[0]) take(file.files[0]);
     file.value = "";
   });
   invert.addEventListener("change", () => {
@@ -126,12 +145,34 @@ async function begin() {
   const place = document.getElementById("runs");
   place.classList.toggle("two", session.runs.length > 1);
   session.runs.forEach((about, number) => {
-    const run = new Run(number, about, session.shape, session.span, say);
+    const run = new Run(number, about, session.shape, session.span, say, remember);
     runs.push(run);
     place.append(run.element);
   });
   for (const row of document.querySelectorAll(".image [type=number]")) row.max = session.rows - 1;
-  await pick(0, ask("/api/image?row=random"));
+  new CodesMap(runs, (row) => pick(0, ask(`/api/image?row=${row}`)), say);
+  const kept = remembered(session);
+  await pick(0, ask(`/api/image?row=${kept ? kept.row : "random"}`));
+  if (kept) runs.forEach((run, k) => run.all(kept.codes[k]));
+}
+
+/** Keep the image and the values in the page's address. */
+function remember() {
+  if (!picked[0] || picked[0].row === null) return;
+  const codes = runs.map((run) => run.code.map((value) => Number(value.toFixed(3))).join(","));
+  history.replaceState(null, "", `#row=${picked[0].row}&codes=${codes.join(";")}`);
+}
+
+/** Read what `remember` wrote; nothing where it does not fit these runs. */
+function remembered(session) {
+  const found = new URLSearchParams(location.hash.slice(1));
+  const row = Number(found.get("row") ?? NaN);
+  const codes = (found.get("codes") ?? "").split(";").map((code) => code.split(",").map(Number));
+  const fits = Number.isInteger(row) && row >= 0 && row < session.rows
+    && codes.length === session.runs.length
+    && codes.every((code, k) =>
+      code.length === session.runs[k].latents.length && code.every(Number.isFinite));
+  return fits ? { row, codes } : null;
 }
 
 begin().catch((problem) => say(problem.message));

@@ -15,11 +15,16 @@ function wave(seconds, from) {
 /** Ask the server; its refusals come back as errors with one line. */
 export async function ask(path, body, method = "POST") {
   const json = body !== undefined && !(body instanceof Blob);
-  const answer = await fetch(path, {
-    method: body === undefined ? "GET" : method,
-    headers: json ? { "Content-Type": "application/json" } : {},
-    body: json ? JSON.stringify(body) : body,
-  });
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method: body === undefined ? "GET" : method,
+      headers: json ? { "Content-Type": "application/json" } : {},
+      body: json ? JSON.stringify(body) : body,
+    });
+  } catch {
+    throw new Error("betavae explore has ended: start it again in the terminal, and reload this page");
+  }
   if (answer.ok) return answer;
   let said = `the server answered ${answer.status}`;
   try {
@@ -28,9 +33,18 @@ export async function ask(path, body, method = "POST") {
   throw new Error(said);
 }
 
+/** Hand a file to the browser's downloads. */
+export function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
 export class Run {
-  constructor(number, about, shape, span, say) {
-    Object.assign(this, { number, about, span, say });
+  constructor(number, about, shape, span, say, changed = () => {}) {
+    Object.assign(this, { number, about, span, say, changed });
     this.home = about.latents.map(() => 0);  // the picked image's code
     this.code = [...this.home];
     this.rows = new Map();
@@ -51,6 +65,16 @@ export class Run {
       `${idle} inactive latent${idle === 1 ? "" : "s"}, ${about.idle}`;
     this.find(".idle").open = idle === about.latents.length;
     this.find(".reset").addEventListener("click", () => this.reset());
+    this.find(".sample").hidden = !about.prior;
+    this.find(".sample").addEventListener("click", () => this.sample());
+    this.find(".picture").addEventListener("click", () => {
+      this.canvas.toBlob((blob) => download(blob, `picture-run${number}.png`));
+    });
+    this.find(".code").addEventListener("click", () => {
+      const said = { run: about.folder, code: this.code, unit: "standard deviations" };
+      const blob = new Blob([`${JSON.stringify(said, null, 2)}\n`], { type: "application/json" });
+      download(blob, `code-run${number}.json`);
+    });
     for (const button of this.element.querySelectorAll(".save")) {
       button.addEventListener("click", () => this.save(button));
     }
@@ -118,6 +142,14 @@ export class Run {
     this.reset();
   }
 
+  /** Draw a code from the prior. */
+  sample() {
+    this.stop();
+    this.blend = null;
+    this.all(this.code.map(() => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random())));
+    this.describe();
+  }
+
   reset() {
     this.stop();
     this.all(this.home);
@@ -139,9 +171,11 @@ export class Run {
   }
 
   show(latent) {
-    const { range, out } = this.rows.get(latent);
+    const { row, range, out } = this.rows.get(latent);
     range.value = this.code[latent];
     out.textContent = signed(this.code[latent]) + this.about.unit;
+    row.classList.toggle("beyond", Math.abs(this.code[latent]) > this.span);
+    row.title = row.classList.contains("beyond") ? `beyond ±${this.span}, where images rarely are` : "";
   }
 
   describe() {
@@ -192,6 +226,7 @@ export class Run {
         this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
         this.canvas.dataset.milliseconds = (performance.now() - begun).toFixed(1);
         this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn ?? 0) + 1;
+        this.changed();
       }
       this.say("");
     } catch (error) {
@@ -212,16 +247,21 @@ export class Run {
       this.code.map((value, k) => (k === this.shown ? this.span * (2 * at - 1) : value)));
   }
 
+  /** Return what stands below each picture of a strip. */
+  labels(steps) {
+    const places = Array.from({ length: steps }, (_, k) => k / (steps - 1));
+    if (this.blend) return places.map((at) => `${Math.round(100 * at)} %`);
+    return places.map((at) => signed(this.span * (2 * at - 1)).replace("−", "-"));
+  }
+
   async save(button) {
     const kind = button.dataset.kind;
     button.disabled = true;
     try {
-      const answer = await ask("/api/film", { run: this.number, kind, codes: this.film(STEPS[kind]) });
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(await answer.blob());
-      link.download = this.blend ? `blend.${kind}` : `traversal-z${this.shown}.${kind}`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+      const answer = await ask("/api/film", { run: this.number, kind, codes: this.film(STEPS[kind]), labels: kind === "png" ? this.labels(STEPS[kind]) : [] });
+      download(
+        await answer.blob(), this.blend ? `blend.${kind}` : `traversal-z${this.shown}.${kind}`,
+      );
       this.say("");
     } catch (error) {
       this.say(error.message);

@@ -15,21 +15,21 @@ from typing_extensions import Self
 
 from betavae._system.errors import InputError
 from betavae._system.options import Options
+from betavae._system.progress import wanted
 from betavae.config import Config, table
 from betavae.data.dataset import Dataset
 from betavae.data.estimator_input import Form, take
 from betavae.data.images import ImageStore
+from betavae.estimator.draws_itself import DrawsItself
+from betavae.estimator.shares_model import SharesModel
 from betavae.models.networks import takes_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import torch
-
     from betavae.models.latents import Latent
     from betavae.models.vae import VAE
     from betavae.objectives import Objective
-    from betavae.sharing.pretrained import Pretrained
     from betavae.training.build import Own, OwnNetwork
     from betavae.training.learners import Learner
     from betavae.training.records import Record
@@ -41,7 +41,13 @@ Seed: TypeAlias = "int | np.random.RandomState | None"
 OWN = ("image_shape", "n_init", "random_state", "verbose")
 
 
-class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class BetaVAE(
+    SharesModel,
+    DrawsItself,
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Learn codes of images, or of rows of numbers, as a scikit-learn transformer.
 
     X, wherever it is asked for, is one of
@@ -56,21 +62,24 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         latents: number of latents, M. What is None, here and below, has the default of
             `betavae.config.Config`.
         image_shape: shape of an image when X comes as flat rows: (H, W), (H, W, C) or (C, H, W).
-        network: fc, conv, burgess, patch or mlp; or one of your own: a pair of modules, encoder
-            and decoder, or a function of (C, H, W) and the number of latents that returns one.
-            None takes patch for images with sides that are multiples of 16, else mlp.
+        network: fc, conv, burgess, patch, place or mlp; or one of your own: a pair of modules,
+            encoder and decoder, or a function of (C, H, W) and the number of latents that returns
+            one. None takes the objective's, place or patch, for images with sides that are
+            multiples of 16, else mlp.
         latent: what a code is, by name, or a module of your own (`betavae.models.latents`).
         likelihood: bernoulli, continuous-bernoulli or gaussian; None takes bernoulli for images,
             gaussian for tables.
         objective: a name, a mapping of the name and its options, or a function, made by
-            `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``.
+            `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``. None takes
+            settle for images, with its network, optimiser, batch and length, unless `beta`,
+            `latent` or a network of your own says otherwise; beta for tables.
         optimiser: adam, adagrad or muon, or a mapping of the name and its options.
         n_init: seeds that `fit` trains one after another, to keep the one with the lowest loss on
-            the same images: the seed of `random_state` and the following ones. A seed in five
-            entangles what the others tell apart (docs/preset.md).
+            the same images (objective beta only): the seed of `random_state` and the following
+            ones. A seed in five entangles what the others tell apart (docs/findings/preset.md).
         random_state: decides weights, data order and noise: an int gives the run of that
             ``--seed``; None draws a seed, kept in ``config_.seed``.
-        verbose: show a progress bar on stderr.
+        verbose: show a progress bar on stderr; auto: in a terminal and in a notebook.
         sigma: as all that follow and `latents` and `beta`, see `betavae.config.Config`.
 
     Attributes:
@@ -107,7 +116,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch: int | None = None,
         n_init: int = 1,
         random_state: Seed = None,
-        verbose: bool = False,
+        verbose: bool | Literal["auto"] = "auto",
         sigma: float | None = None,
         beta_norm: float | None = None,
         beta_schedule: Literal["constant", "linear", "exponential", "cyclical"] | None = None,
@@ -117,6 +126,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         learning_rate: float | None = None,
         learning_rate_schedule: Literal["constant", "linear", "cosine"] | None = None,
         learning_rate_decay: int | None = None,
+        augment: Literal["flip", "crop", "flip,crop"] | None = None,
         init: str | None = None,
         device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
         threads: int | None = None,
@@ -148,12 +158,13 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         dataset = self._taken(X, reset=True, least=2)
         run = best_run(
             self._config(dataset.name), dataset, self.n_init, out, own=self._own(),
-            progress=self.verbose,
+            progress=wanted(self.verbose),
         )  # fmt: skip
         self.config_ = run.config
         self.model_: VAE = run.model
         self.records_: list[Record] = run.records
         self._learner: Learner | None = run.learner
+        self._images = dataset
         return self
 
     def partial_fit(self, X: Images, y: object = None) -> Self:
@@ -162,7 +173,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         `images` is then only what the schedules of beta and the learning rate run over.
 
         Args:
-            X: as for `fit`; one row is enough.
+            X: as for `fit`; one row is enough, two where the objective compares images.
             y: ignored.
 
         Raises:
@@ -189,6 +200,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         record = one_pass(self._learner, dataset, seen, len(self.records_))
         self.model_ = cast("VAE", self._learner.model)
         self.records_.append(record)
+        self._images = dataset
         return self
 
     def transform(self, X: Images) -> NDArray[np.float32]:
@@ -197,7 +209,9 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         check_is_fitted(self)
         dataset = self._taken(X)
-        return represent(self.model_, dataset, device=self._device(), progress=self.verbose).mean
+        return represent(
+            self.model_, dataset, device=self._device(), progress=wanted(self.verbose)
+        ).mean
 
     def inverse_transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return the decoder's means for codes (N, M), in the form that `fit` was given.
@@ -247,7 +261,7 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
             codes = represent(self.model_, self._taken(X), device=self._device())
             return higgins_score(codes.codes, y, unit=codes.unit).score
-        from betavae.runs.opened import measure
+        from betavae.training.measuring import measure
 
         dataset = self._taken(X)
         model = self.model_.to(self._device())
@@ -266,116 +280,10 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         seed = _seed(self.random_state if random_state is None else random_state)
         generator = torch.Generator().manual_seed(seed)
-        return self.inverse_transform(
-            torch.randn(n, self.config_.latents, generator=generator).numpy()
-        )
-
-    def save_pretrained(
-        self, folder: Path | str, *, scores: Mapping[str, float] | None = None
-    ) -> Path:
-        """Write the fitted model for `from_pretrained`: config.json, model.safetensors, a card.
-
-        No image of the training set and no path of this machine is written.
-
-        Args:
-            folder: made where missing.
-            scores: numbers for the card, README.md, by name.
-
-        Returns:
-            The folder.
-
-        Raises:
-            InputError: when the folder cannot be written.
-        """
-        from pathlib import Path
-
-        from betavae.sharing.pretrained import write_pretrained
-
-        write_pretrained(Path(folder), self._pretrained(), self._last_record(), scores)
-        return Path(folder)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: Path | str,
-        *,
-        revision: str | None = None,
-        token: str | bool | None = None,
-        cache_dir: Path | str | None = None,
-        local_files_only: bool = False,
-    ) -> Self:
-        """Load what `save_pretrained` or `betavae export` wrote. Nothing of it is executed.
-
-        Args:
-            name: a folder, or USER/NAME on the Hugging Face hub (``pip install betavae[hub]``).
-            revision: branch, tag or commit on the hub.
-            token: of the hub; the stored one if None.
-            cache_dir: where downloads are kept.
-            local_files_only: take a download that is there, and do not ask the hub.
-
-        Raises:
-            InputError: when there is no such model, or its files are not what they should be.
-        """
-        from pathlib import Path
-
-        from betavae.sharing.pretrained import read_pretrained
-
-        if Path(name).is_dir():
-            found = read_pretrained(Path(name))
-        else:
-            from betavae.sharing.hub import download
-
-            found = download(
-                str(name), revision=revision, token=token, cache_dir=cache_dir,
-                local_files_only=local_files_only,
-            )  # fmt: skip
-        known = cls().get_params()
-        options = {name: value for name, value in found.config.given().items() if name in known}
-        form = Form(found.image_shape, found.flat, found.white)
-        shape = form.image_shape if form.flat and not form.table else None
-        estimator = cls(**options, image_shape=shape, random_state=found.config.seed)
-        estimator.model_, estimator.config_, estimator.records_ = found.model, found.config, []
-        estimator._learner, estimator._form = None, form
-        estimator.image_shape_ = form.image_shape
-        estimator.n_features_in_ = math.prod(form.image_shape)
-        if found.feature_names is not None:
-            estimator.feature_names_in_ = np.array(found.feature_names, object)
-        return estimator
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        scores: Mapping[str, float] | None = None,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        branch: str | None = None,
-        create_pr: bool = False,
-        message: str = "Upload a betavae model",
-    ) -> str:
-        """Put what `save_pretrained` writes on the Hugging Face hub (``betavae[hub]``).
-
-        Args:
-            repo_id: USER/NAME, made where missing.
-            scores: numbers for the card, by name.
-            private: whether a new repository is private; the account's default if None.
-            token: of the hub; the stored one if None.
-            branch: to commit to.
-            create_pr: open a pull request instead.
-            message: of the commit.
-
-        Returns:
-            The commit's address.
-
-        Raises:
-            InputError: when the hub's library is missing, or the hub refuses.
-        """
-        from betavae.sharing.hub import SharedVAE, upload
-
-        return upload(
-            SharedVAE.of(self._pretrained(), self._last_record(), scores), repo_id, private=private,
-            token=token, branch=branch, create_pr=create_pr, commit_message=message,
-        )  # fmt: skip
+        model = self.model_.to(self._device())
+        with torch.inference_mode():
+            values = model.sample(n, generator).cpu()
+        return (values.flatten(1) if self._form.flat else values).numpy()
 
     @property
     def _n_features_out(self) -> int:
@@ -388,32 +296,16 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def __getstate__(self) -> Any:
-        """Pickle weights on the CPU, so that they load where there is no accelerator."""
+        """Pickle weights on the CPU, so that they load where there is no accelerator.
+
+        The images of `fit`, which only the figures look at, are left out.
+        """
         if hasattr(self, "model_"):
             self.model_.cpu()
-        return super().__getstate__()
-
-    def _pretrained(self) -> Pretrained:
-        from betavae.sharing.pretrained import Pretrained
-
-        check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        return Pretrained(
-            self.model_,
-            self.config_,
-            self.image_shape_,
-            self._form.flat,
-            self._form.white,
-            None if names is None else tuple(map(str, names)),
-        )
-
-    def _last_record(self) -> Record | None:
-        return self.records_[-1] if self.records_ else None
-
-    def _device(self) -> torch.device:
-        from betavae.training.machine import choose_device
-
-        return choose_device(self.config_.device)
+        state = dict(super().__getstate__())
+        if "_images" in state:
+            state["_images"] = None
+        return state
 
     def _own(self) -> Own:
         """Return what was given as objects rather than by name."""
@@ -439,14 +331,16 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             for name, value in self.get_params(deep=False).items()
             if name not in (*OWN, *objects) and value is not None
         }
-        if self.network is None:
-            given["network"] = "patch" if takes_size(self.image_shape_) else "mlp"
+        if self.network is None and not takes_size(self.image_shape_):
+            given["network"] = "mlp"
+        if self._form.table:
+            given.setdefault("objective", "beta")
         if self.likelihood is None and self.sigma is None:
             given["likelihood"] = "gaussian" if self._form.table else "bernoulli"
         given |= {"data": data, "seed": _seed(self.random_state)}
         return Config.from_mapping(given)
 
-    def _taken(self, X: Images, *, reset: bool = False, least: int = 1) -> Dataset:
+    def _taken(self, X: Any, *, reset: bool = False, least: int = 1) -> Dataset:
         """Check X and return it as a data set; with `reset` it decides what later X must be."""
         form = None if reset else self._form
         dataset, form = take(self, X, form, self.image_shape, least=least)
@@ -466,10 +360,10 @@ class BetaVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
 
 def from_pretrained(name: Path | str, **options: Any) -> BetaVAE:
-    """Load a trained model from a folder or the Hugging Face hub; see `BetaVAE.from_pretrained`.
+    """Load a trained model by name or from a folder; see `BetaVAE.from_pretrained`.
 
     Args:
-        name: a folder, or USER/NAME on the hub.
+        name: a folder, a model that comes with the package, or USER/NAME on the hub.
         options: of `BetaVAE.from_pretrained`.
 
     Raises:

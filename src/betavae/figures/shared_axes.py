@@ -1,0 +1,113 @@
+"""One quantity of several runs on shared axes: a line a setting, its seeds as a band."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from betavae._system.errors import InputError
+from betavae.figures.arrays import Floats, numbers, same_length
+from betavae.figures.curves import NATS
+from betavae.figures.lines import MARKERS
+from betavae.figures.style import (
+    COLUMN_WIDTH,
+    LIGHT,
+    Theme,
+    count,
+    drawing,
+    images_axis,
+    new_figure,
+)
+
+DASHES = ("-", "--", "-.", ":")
+POINTS = 200  # at which lines of several lengths are read
+SETTLED = 0.05  # share of the run whose values do not stretch the axis
+
+
+def runs_on_shared_axes(
+    title: str,
+    runs: Mapping[str, Sequence[tuple[Any, Any]]],
+    *,
+    unit: str = NATS,
+    size: tuple[float, float] = (COLUMN_WIDTH + 0.55, 2.2),
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Draw a quantity against the images seen, a line a setting.
+
+    Several seeds of one setting are their mean and a band from the lowest to the highest. The
+    axis shows what comes after the first twentieth of the training, so that its start does not
+    flatten the rest.
+
+    Args:
+        title: what is drawn.
+        runs: by setting, (images, values) of each seed, (T,) both.
+        unit: beside the axis.
+        size: width and height in inches.
+        theme: colours.
+
+    Raises:
+        InputError: when there is no run, or an array is empty, not finite or of another length.
+
+    >>> seeds = [([1, 2, 3], [9, 5, 4]), ([1, 2, 3], [8, 6, 4])]
+    >>> figure = runs_on_shared_axes("Distortion", {"beta 4": seeds, "beta 1": seeds[:1]})
+    >>> len(figure.axes[0].lines), len(figure.axes[0].collections)
+    (2, 1)
+    """
+    if not runs:
+        raise InputError("runs must name at least one setting, got none")
+    with drawing(theme):
+        figure = new_figure(*size)
+        axes = figure.add_subplot()
+        last, low, high = 0.0, np.inf, -np.inf
+        for place, (name, seeds) in enumerate(runs.items()):
+            images, values = _together(seeds)
+            middle = values.mean(axis=0)
+            colour = theme.shades(len(runs))[place]
+            axes.plot(
+                images, middle, DASHES[place % len(DASHES)], color=colour, linewidth=1.2,
+                marker=MARKERS[place % len(MARKERS)], markersize=3.2,
+                markevery=(place * 7 % 20, max(1, len(images) // 6)),
+                label=name if len(seeds) == 1 else f"{name} ({len(seeds)} seeds)",
+            )  # fmt: skip
+            if len(seeds) > 1:
+                axes.fill_between(
+                    images, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2,
+                    linewidth=0,
+                )  # fmt: skip
+            last = max(last, float(images[-1]))
+            kept = values[:, images >= SETTLED * images[-1]]
+            low, high = min(low, float(kept.min())), max(high, float(kept.max()))
+        images_axis(axes, last)
+        if low > 0 and high > 4 * low:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.set_ylim(low / 1.15, high * 1.15)
+        else:
+            room = 0.08 * (high - low or abs(high) or 1.0)
+            axes.set_ylim(0 if 0 <= low < high / 2 else low - room, high + room)
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+        axes.set_title(title)
+        if unit:
+            axes.set_ylabel(unit)
+        axes.grid(axis="y")
+        if len(runs) > 1 or any(len(seeds) > 1 for seeds in runs.values()):
+            axes.legend(frameon=False, fontsize=6, handlelength=3)
+        return figure
+
+
+def _together(seeds: Sequence[tuple[Any, Any]]) -> tuple[Floats, Floats]:
+    """Return the images (T,) and the values (S, T) of seeds, read at the same places."""
+    lines = [(numbers("images", seen, 1), numbers("values", line, 1)) for seen, line in seeds]
+    for seen, line in lines:
+        same_length(images=seen, values=line)
+    if len(lines) == 1:
+        return lines[0][0], lines[0][1][None]
+    first, last = max(seen[0] for seen, _ in lines), min(seen[-1] for seen, _ in lines)
+    images = np.linspace(first, last, POINTS) if last > first else np.array([first])
+    return images, np.stack([np.interp(images, seen, line) for seen, line in lines])
