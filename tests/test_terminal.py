@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from betavae.cli import tables
 from betavae.cli.entry import run
 from betavae.config import Config
 from betavae.metrics import evaluate
+from betavae.runs.made import current_weights
 from betavae.training.checkpoint import read_header
 from betavae.training.config_file import NAME, as_toml
 from betavae.training.records import ProgressBar, Record
@@ -23,9 +25,8 @@ from command_line import fails, run_quietly
 from small_runs import GRID
 
 HEADS = [
-    "|model|weight of the rate|score %|paper %|",
-    "|model|MIG|shape|orientation|distortion|rate|active|images|",
-    "|model|train s|",
+    "|model|beta|score %|paper %|",
+    "|model|MIG|shape|orientation|distortion|rate|active|train s|",
 ]
 
 
@@ -41,7 +42,7 @@ def demo_row(name: str, how: str) -> dict[str, object]:
 def test_the_demos_table_goes_on_below_where_it_does_not_fit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rows = [demo_row("settle", "settle, then wake: beta 1 to 4"), demo_row("VAE", "beta 1")]
+    rows = [demo_row("settle", "1 to 4"), demo_row("VAE", "1")]
     tables.print_demo({"runs": rows, "quick": False}, Path("runs/demo"))
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert max(map(len, lines)) <= 80
@@ -131,8 +132,9 @@ def test_runs_are_listed(
 ) -> None:
     shutil.copytree(trained_run, tmp_path / "a9")
     shutil.copytree(trained_run, tmp_path / "a10")
+    weights = current_weights(tmp_path / "a10")  # scores of others are left out
     (tmp_path / "a10" / "score.json").write_text(
-        '{"higgins:higgins2017": {"score": 0.5}}', encoding="utf-8"
+        json.dumps({"higgins:higgins2017": {"score": 0.5, "weights": weights}}), encoding="utf-8"
     )
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "checkpoint.safetensors").write_bytes(b"no")

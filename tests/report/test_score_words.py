@@ -68,7 +68,7 @@ def test_scores_of_many_metrics_become_a_table(plain_run: Path) -> None:
     text = page(write_report(plain_run)).text
     assert "90.0 ± 1.0 %" in text
     assert "Protocol higgins2017, L = 20, 2 classifier seeds, 5,000 test points." in text
-    assert "mig Mutual information gap. chen2018 higher 0.250" in text
+    assert "ahead of the second best. chen2018 higher 0.250" in text
     assert "gaussian lower 1.500 1.400 to 1.600" in text
     assert "L = 20, 2 seeds" in text
 

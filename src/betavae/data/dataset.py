@@ -53,7 +53,7 @@ class Dataset:
         whole: of a part of a full grid, that grid and the part's rows in it, rising.
 
     >>> Dataset("dark", ImageStore.from_uint8(np.zeros((5, 1, 32, 32), np.uint8)))
-    <Dataset 'dark': 5 images of 1 x 32 x 32, uint8, 5.1 kB; factors: none>
+    <Dataset 'dark': 5 images of 1 x 32 x 32, uint8, 5.12 kB; factors: none>
     """
 
     name: str

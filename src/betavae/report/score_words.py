@@ -119,7 +119,7 @@ def about_metric(name: str) -> str:
     """Say in a sentence what a metric asks; nothing of one that is not known here.
 
     >>> about_metric("mig")
-    'Mutual information gap.'
+    'Mutual information gap: how far the best latent for a factor is ahead of the second best.'
     """
     metric = METRICS.get(name)
     text = "" if metric is None else (metric.function.__doc__ or "")
