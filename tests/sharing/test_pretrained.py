@@ -25,6 +25,7 @@ from betavae.runs.pretrained_folder import Pretrained, read_pretrained
 from betavae.sharing.pretrained import write_pretrained
 from betavae.sharing.runs import export_run
 from betavae.training.build import build_model
+from betavae.training.checkpoint import digest_of_run
 from command_line import fails, run_quietly
 from small_runs import synthetic
 
@@ -103,7 +104,7 @@ def test_the_card_shows_numbers_and_no_training_image(fitted: BetaVAE, tmp_path:
         ({"image_shape": [1, 64, 64]}, "'encoder.1.weight' must have shape"),
         ({"library": "other"}, "library must be 'betavae', got 'other'"),
         ({"format": 2}, "format must be 1, got 2"),
-        ({"config": {"latent": 3}}, "latent must be one of gaussian, point, custom, or a table"),
+        ({"config": {"latent": 3}}, "latent must be one of gaussian, point, quantised, joint, custom, or a table"),
         ({"config": {"latents": 10**12}}, "latents must be <= 100000"),
         ({"config": {"method": "pca"}}, "method must be vae, got pca"),
     ],
@@ -142,9 +143,8 @@ def test_wrong_weights_are_one_line(saved: Path) -> None:
 
 
 def test_a_run_becomes_a_folder(small_run: Path, tmp_path: Path) -> None:
-    (small_run / "score.json").write_text(
-        json.dumps({"higgins:higgins2017": {"score": 0.75, "details": {}}})
-    )
+    entry = {"score": 0.75, "details": {}, "weights": digest_of_run(small_run)}
+    (small_run / "score.json").write_text(json.dumps({"higgins:higgins2017": entry}))
     written = export_run(small_run, "hub", tmp_path)
     assert {path.name for path in written} == FILES
     assert "| higgins (higgins2017) | 0.75 |" in (tmp_path / "README.md").read_text()

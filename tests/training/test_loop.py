@@ -259,7 +259,7 @@ def test_collapse_is_one_warning_line(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     train(QUICK, squares(), tmp_path, progress=False)
-    with pytest.raises(InputError, match=r"objective\.beta None -> 2\.0"):
+    with pytest.raises(InputError, match=r"objective\.beta 4\.0 -> 2\.0"):
         train(QUICK.replaced(beta=2), squares(), tmp_path, resume=True, progress=False)
     with pytest.raises(InputError, match="the run saw 96 images, squares has 50"):
         train(QUICK, squares(50), tmp_path, resume=True, progress=False)

@@ -308,7 +308,7 @@ class Config(BaseModel):
     def part_of_length(self) -> str | None:
         """Name what is a part of the run's length, so that a longer run begins otherwise.
 
-        >>> Config(images=1000).part_of_length() is None
+        >>> Config(beta=4, images=1000).part_of_length() is None
         True
         >>> Config(beta_schedule="linear").part_of_length()
         'beta_ramp'

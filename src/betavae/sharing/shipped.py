@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from betavae._system.errors import InputError, did_you_mean
+from betavae._system.files import read_json, write_json
 from betavae.data.cache import cache_folder
 from betavae.runs.pretrained_folder import WEIGHTS, read_pretrained
 from betavae.runs.scores import SCORES
@@ -65,9 +66,11 @@ def shipped_run(name: str) -> Path:
     )
     try:
         run.mkdir(parents=True, exist_ok=True)
-        for file in (RECORDS, SCORES):
-            shutil.copyfile(source / file, run / file)
+        shutil.copyfile(source / RECORDS, run / RECORDS)
     except OSError as error:
         raise InputError(f"cannot write {run}: {error.strerror}") from None
     checkpoint.save(run, header, found.model)
+    weights = checkpoint.digest_of_run(run)
+    scores = read_json(source / SCORES)
+    write_json(run / SCORES, {key: {**one, "weights": weights} for key, one in scores.items()})
     return run

@@ -53,7 +53,7 @@ def coloured(
 ) -> NDArray[np.uint8]:
     """Give each shape a colour of its own: red, green and blue uniform in [0.5, 1].
 
-    >>> coloured(np.ones((1, 64, 64), bool), np.array([3])).min() >= 127
+    >>> bool(coloured(np.ones((1, 64, 64), bool), np.array([3])).min() >= 127)
     True
     """
     colours = np.rint(255 * (0.5 + 0.5 * fractions(rows, 3, seed))).astype(np.uint8)
