@@ -94,7 +94,7 @@ def test_bad_scoring_is_one_line(
     assert "pairs must come with the metric higgins" in score(
         squares_run, "--metrics", "mig", "--pairs", 3
     )
-    assert "n_pairs must be an integer >= 1, got 0" in score(squares_run, "--pairs", 0)
+    assert "pairs must be in 1..100000, got 0" in score(squares_run, "--pairs", 0)
     assert "rows must be in 2..128, got 1" in score(squares_run, "--rows", 1)
     assert "rng must be a seed >= 0, got -1" in score(*pair, "--seed", -1)
     assert "bins must be an integer >= 2, got 1" in score(*pair, "--factor-bins", 1)
