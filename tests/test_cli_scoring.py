@@ -94,10 +94,10 @@ def test_bad_scoring_is_one_line(
     assert "pairs must come with the metric higgins" in score(
         squares_run, "--metrics", "mig", "--pairs", 3
     )
-    assert "n_pairs must be an integer >= 1, got 0" in score(squares_run, "--pairs", 0)
+    assert "pairs must be in 1..100000, got 0" in score(squares_run, "--pairs", 0)
     assert "rows must be in 2..128, got 1" in score(squares_run, "--rows", 1)
-    assert "rng must be a seed >= 0, got -1" in score(*pair, "--seed", -1)
-    assert "bins must be an integer >= 2, got 1" in score(*pair, "--factor-bins", 1)
+    assert "seed must be in 0..9223372036854775807, got -1" in score(*pair, "--seed", -1)
+    assert "factor_bins must be in 2..10000, got 1" in score(*pair, "--factor-bins", 1)
     assert "needs factors, got None" in score("--codes", codes, "--metrics", "mig")
     assert "needs log_var, got None" in score(*pair, "--metrics", "mig:chen2018")
     assert "got 60 codes and 59 factors" in score(

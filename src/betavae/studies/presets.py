@@ -58,8 +58,8 @@ DCIGN: dict[str, Any] = {"method": "dcign", **LENGTH}
 # As in the authors' code: a VAE, clamped to the first image of each batch.
 DCIGN_FIRST: dict[str, Any] = {"method": {"name": "dcign", "clamp": "first"}, **LENGTH}
 PCA: dict[str, Any] = {"method": "pca", "latents": 10}
-# A.4 keeps the first ten components. With 150 sources the score falls to the paper's 42 +- 10.6:
-# that row stands beside it under its own name.
+# A.4 keeps the first ten components. With 150 sources the score fell to the paper's 42 +- 10.6 by
+# 30,000 steps of Adagrad: that row stands beside it under its own name.
 ICA: dict[str, Any] = {"method": "ica", "latents": 10}
 ICA_150: dict[str, Any] = {"method": "ica", "latents": 150}
 ICA_ROWS = 20_000  # images on which FastICA turns the whitened codes, which are of all images
