@@ -104,7 +104,10 @@ def test_the_card_shows_numbers_and_no_training_image(fitted: BetaVAE, tmp_path:
         ({"image_shape": [1, 64, 64]}, "'encoder.1.weight' must have shape"),
         ({"library": "other"}, "library must be 'betavae', got 'other'"),
         ({"format": 2}, "format must be 1, got 2"),
-        ({"config": {"latent": 3}}, "latent must be one of gaussian, point, quantised, joint, custom, or a table"),
+        (
+            {"config": {"latent": 3}},
+            "latent must be one of gaussian, point, quantised, joint, custom, or a table",
+        ),
         ({"config": {"latents": 10**12}}, "latents must be <= 100000"),
         ({"config": {"method": "pca"}}, "method must be vae, got pca"),
     ],

@@ -60,7 +60,7 @@ def test_the_folder_remembers_and_says_what_was_scaled_down(tmp_path: Path) -> N
     assert plan.rows == 500
     assert make_plan(tmp_path) == plan
     lines = "\n".join(scaled_down(plan))
-    assert "fewer than ten replicas: InfoGAN 1, VAE 2" in lines
+    assert "fewer than ten replicas: InfoGAN (1); VAE, beta 1 (2)" in lines
     assert "500 random images" in lines
     assert "InfoGAN 640" in lines
     make_plan(tmp_path / "quick", TableOptions(quick=True))

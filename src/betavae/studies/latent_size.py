@@ -24,6 +24,7 @@ from betavae.studies.run_cells import run_cells
 from betavae.studies.table import CLASSIFIERS, PAIRS
 from betavae.studies.table_work import fit_work, score_work
 
+PROTOCOL = "higgins2017"
 STUDY_NAME = "latent-size"
 LATENTS = (2, 5, 10, 20, 50)
 BETA_NORMS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # beta_norm = beta M / N (A.5)
@@ -95,6 +96,7 @@ def sweep_cells(sweep: Sweep) -> tuple[list[Cell], list[Cell]]:
         options = {
             "codes": f"models/{name}",
             "replica": replica,
+            "protocol": PROTOCOL,
             "n_pairs": PAIRS,
             "seeds": CLASSIFIERS,
             "rows": sweep.rows,
@@ -151,7 +153,7 @@ def run_latent_size(
     ]
     outcome = {
         "study": STUDY_NAME,
-        "protocol": "higgins2017",
+        "protocol": PROTOCOL,
         "n_pairs": PAIRS,
         **asdict(sweep),
         "grid": _grid(found, sweep.latents, sweep.beta_norms),

@@ -170,7 +170,7 @@ def scaled_down(plan: Plan) -> list[str]:
     few = {row.name: plan.replicas[row.key] for row in plan.chosen() if row.repeated}
     few = {name: count for name, count in few.items() if count < 10}
     if few:
-        listed = ", ".join(f"{name} {count}" for name, count in few.items())
+        listed = "; ".join(f"{name} ({count})" for name, count in few.items())
         lines.append(f"fewer than ten replicas: {listed}")
     if plan.rows is not None:
         lines.append(f"{plan.rows:,} random images encoded and scored, not all")
