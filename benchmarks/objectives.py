@@ -31,7 +31,18 @@ IMAGES = 2048  # as many as GRID has
 BARS = {
     "tcvae": 1.15, "dip": 1.10, "constrained": 1.02, "adagvae": 2.1, "qlae": 1.15, "joint": 1.2,
 }  # fmt: skip
-NAMES = ("constrained", "capacity", "tcvae", "dip", "infovae", "factor", "adagvae", "qlae", "joint")
+NAMES = (
+    "constrained",
+    "capacity",
+    "tcvae",
+    "dip",
+    "infovae",
+    "factor",
+    "adagvae",
+    "qlae",
+    "joint",
+    "hfs",
+)
 GRID = (2, 4, 4, 8, 8)  # of the images, for objectives that draw pairs by factors
 
 

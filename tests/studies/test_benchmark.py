@@ -57,7 +57,7 @@ def test_a_benchmark_runs_resumes_and_writes_its_page(squares: str, tmp_path: Pa
 
 def test_methods_of_the_file_have_equal_budgets() -> None:
     methods = shipped_methods()
-    assert set(methods) == {"beta", "tcvae", "factor", "adagvae", "qlae", "joint"}
+    assert set(methods) == {"beta", "tcvae", "factor", "adagvae", "qlae", "joint", "hfs"}
     assert {len(method.grid) for method in methods.values()} == {3}
     for name in ("beta", "tcvae", "factor"):
         configs = [Config.from_mapping(point) for point in methods[name].grid]

@@ -74,7 +74,7 @@ class Config(BaseModel):
 
     data: str = Field(
         "shapes2d",
-        description="shapes2d, a prepared set's name, a .npy/.npz file, or an image folder.",
+        description="A name of `betavae data list`, a .npy/.npz file, or an image folder.",
     )
     size: int | None = Field(
         None,

@@ -9,6 +9,7 @@ from betavae.objectives.constrained_vae import ConstrainedOptions, constrained
 from betavae.objectives.custom import CustomOptions
 from betavae.objectives.dip_vae import DIPOptions, dip
 from betavae.objectives.factor_vae import FactorOptions, factor
+from betavae.objectives.hfs_vae import HFSOptions, hfs
 from betavae.objectives.info_vae import InfoVAEOptions, infovae
 from betavae.objectives.joint_vae import JointOptions, joint
 from betavae.objectives.settle_vae import SettleOptions, settle
@@ -28,6 +29,7 @@ AnyObjective = (
     | AdaGVAEOptions
     | AdaMLVAEOptions
     | JointOptions
+    | HFSOptions
     | CustomOptions
 )
 """The options of every objective: a new one is named here and nowhere else."""
@@ -46,6 +48,7 @@ __all__ = [
     "constrained",
     "dip",
     "factor",
+    "hfs",
     "infovae",
     "joint",
     "settle",

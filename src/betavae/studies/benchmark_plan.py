@@ -33,6 +33,7 @@ class Method:
         needs: what it is given besides images; empty where nothing.
         discrete: whether its codes take few values.
         grid: the options of each point.
+        share: of the length, where a step sees several images for each that is counted.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Method:
     needs: str
     discrete: bool
     grid: tuple[dict[str, Any], ...]
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,11 @@ class Benchmark:
                 raise InputError(f"a benchmark needs data with factors; {data} has none")
             split(dataset, SplitOptions(self.held_out))  # what it refuses is said now
             latents = self.latents or self.latents_per_factor * len(dataset.factor_names)
-            shared = {
-                "data": data, "latents": latents, "images": self.images, "hold_out": self.held_out
-            }  # fmt: skip
             for method in self.methods:
+                images = max(1, round(self.images * shipped_methods()[method].share))
+                shared = {
+                    "data": data, "latents": latents, "images": images, "hold_out": self.held_out
+                }  # fmt: skip
                 for place, point in enumerate(self.points(method)):
                     for seed in range(self.seeds):
                         given = merged(gathered(point), gathered({**shared, "seed": seed}))
@@ -181,7 +184,12 @@ def shipped_methods() -> dict[str, Method]:
         fixed = merged(gathered(read["shared"]), gathered(entry.get("fixed", {})))
         grid = tuple(merged(fixed, gathered(point)) for point in entry["grid"])
         found[name] = Method(
-            name, entry["title"], entry.get("needs", ""), entry.get("discrete", False), grid
+            name,
+            entry["title"],
+            entry.get("needs", ""),
+            entry.get("discrete", False),
+            grid,
+            entry.get("share", 1.0),
         )
     return found
 
