@@ -243,7 +243,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(squares: Path, tmp_path: Pat
     assert f"cannot write {out / 'checkpoint.safetensors'}" in lines[0]
     assert "Traceback" not in done.stderr
     left = {path.name for path in out.iterdir()}
-    assert left <= {"metrics.jsonl", "config.toml", "images.safetensors"}
+    assert left <= {"metrics.jsonl", "config.toml", "images.safetensors", ".betavae.lock"}
 
 
 @pytest.mark.parametrize(
