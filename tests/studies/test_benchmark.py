@@ -80,6 +80,13 @@ def test_cells_hold_the_same_images_out_for_every_seed(squares: str) -> None:
         planned([squares], ["beta"], protocol="hsu2023").cells()
 
 
+def test_a_quick_run_is_small_but_takes_what_is_asked_for() -> None:
+    plain = planned(["xcolumns"], ["beta"], quick=True, images=200_000)
+    assert (plain.seeds, plain.held_out, plain.images) == (2, 500, 640)
+    asked = planned(["xcolumns"], ["beta"], quick=True, seeds=1, held_out=200)
+    assert (asked.seeds, asked.held_out) == (1, 200)
+
+
 def test_the_setting_with_the_highest_worth_is_taken() -> None:
     plan = Benchmark(("d",), ("beta",), seeds=2, labels=100)
     chances = [0.1, 0.6, 0.3]

@@ -222,5 +222,6 @@ def planned(
     options: dict[str, Any] = {} if protocol is None else {**PRESETS[protocol], "latents": 0}
     options |= given
     if quick:
-        options |= {"quick": True, "seeds": given.get("seeds", 2), "images": 640, "held_out": 500}
+        few = {"seeds": 2, "held_out": 500, **given}
+        options |= {**few, "quick": True, "images": 640}
     return Benchmark(tuple(data), tuple(methods), **options)
