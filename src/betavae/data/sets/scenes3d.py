@@ -3,7 +3,7 @@
 Hue of floor, wall and body, scale, shape and orientation (of the camera around the body) span the
 same grid as the published 3D Shapes, but the scene is our own (`betavae.data.scene_rays`): numbers
 on one say nothing of the other. The geometry is that of 480 views, kept in 16 MB; images are
-coloured as they are drawn, in whole numbers, so that the same row is the same bytes everywhere.
+coloured as they are drawn, in whole numbers, so that the same row is the same bytes each time.
 """
 
 from __future__ import annotations
