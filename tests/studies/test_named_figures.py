@@ -18,6 +18,7 @@ from betavae.runs.image_figures import reconstructions, responses, traversals
 from betavae.runs.latent_names import write_names
 from betavae.runs.representation import Representation
 from betavae.studies.named_figures import FIGURES, draw_figure, listing
+from betavae.training.checkpoint import digest_of_run
 from small_runs import synthetic
 
 FEW = FigureOptions(rows=240, steps=3, seeds=1)
@@ -77,17 +78,22 @@ def test_size_and_beta_reads_the_scores_of_runs(small_run: Path, tmp_path: Path)
     out = tmp_path / "f.png"
     with pytest.raises(InputError, match="has no score yet; compute it with: betavae score"):
         draw_figure("size-and-beta", [small_run], out)
-    for content in (
-        {"higgins:higgins2017": {"score": 0.75}},
-        {"mig:chen2018": {"score": 0.2}, "higgins:higgins2017": {"score": 0.75}},
-    ):
+    weights = digest_of_run(small_run)
+    of_run = {"higgins:higgins2017": {"score": 0.75, "weights": weights}}
+    for content in (of_run, {"mig:chen2018": {"score": 0.2, "weights": weights}, **of_run}):
         (small_run / "score.json").write_text(json.dumps(content))
         _, numbers = draw_figure("size-and-beta", [small_run, small_run], out)
         found = json.loads(numbers.read_text())
         assert found["score"] == [0.75, 0.75]
         assert found["latents"] == [4, 4]
         assert found["beta_norm"] == pytest.approx([0.01 * 4 / 1024] * 2)
-    (small_run / "score.json").write_text('{"mig:chen2018": {"score": 0.2}}')
+    stale = {"higgins:higgins2017": {"score": 0.75, "weights": "of an earlier training"}}
+    (small_run / "score.json").write_text(json.dumps(stale))
+    with pytest.raises(InputError, match="is of other weights than the run's"):
+        draw_figure("size-and-beta", [small_run], out)
+    (small_run / "score.json").write_text(
+        json.dumps({"mig:chen2018": {"score": 0.2, "weights": weights}})
+    )
     with pytest.raises(InputError, match="holds no score of protocol higgins2017"):
         draw_figure("size-and-beta", [small_run], out)
 
