@@ -1,4 +1,4 @@
-"""Connections of the explorer's server: how many there may be, and how long they may say nothing.
+"""The pages' servers: how many connections there may be, how long they may say nothing.
 
 A connection that stays silent would otherwise be kept for ever: uvicorn only minds those that
 have had an answer.
@@ -7,7 +7,10 @@ have had an answer.
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Callable
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST = 256  # connections at a time; a further one is answered 503
@@ -53,3 +56,16 @@ class Patient(H11Protocol):
         self._timer = None
         if self._waiting and not self.transport.is_closing():
             self.transport.close()
+
+
+class Announced(uvicorn.Server):
+    """A server that says where it is once it answers and ends by Ctrl-C, not before."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets=sockets)
+        self._announce()

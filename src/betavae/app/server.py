@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from betavae._system.errors import InputError
-from betavae.app.connections import MOST, Patient
+from betavae.app.connections import MOST, Announced, Patient
 from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
 from betavae.app.guard import Guard, TooLarge, TooSlow, body
 from betavae.app.map_view import MapView
@@ -235,11 +235,14 @@ def serve(
         ) from None
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/?token={token}"
-    print(f"exploring {' and '.join(map(str, folders))} at {address}; Ctrl-C ends", flush=True)
-    if browser:
-        webbrowser.open(address)
+
+    def announce() -> None:
+        print(f"exploring {' and '.join(map(str, folders))} at {address}; Ctrl-C ends", flush=True)
+        if browser:
+            webbrowser.open(address)
+
     with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        Announced(config, announce).run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from betavae._system.errors import InputError
+from betavae.app.connections import Announced
 from betavae.app.guard import refused
 from betavae.app.server import listen
 from betavae.report.write import write_report
@@ -124,12 +125,15 @@ def watch(folder: Path, *, data: str | None = None, port: int = PORT, browser: b
             f"cannot listen on {HOST}:{port}: {error.strerror or error}; choose another --port"
         ) from None
     address = f"http://{HOST}:{listening.getsockname()[1]}/"
-    print(f"watching {folder} at {address}; Ctrl-C ends", flush=True)
-    if browser:
-        webbrowser.open(address)
+
+    def announce() -> None:
+        print(f"watching {folder} at {address}; Ctrl-C ends", flush=True)
+        if browser:
+            webbrowser.open(address)
+
     with listening:
         config = uvicorn.Config(app, log_level="warning", access_log=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        Announced(config, announce).run(sockets=[listening])
 
 
 def _plain(line: str) -> str:
