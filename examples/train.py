@@ -16,7 +16,7 @@ import torch
 from betavae import load
 from betavae.data.batches import fetch, shuffled
 from betavae.figures import save, traversal
-from betavae.metrics import higgins_score
+from betavae.metrics import factor_table, higgins_score
 from betavae.models import VAE, Bernoulli, Gaussian, build_network
 
 # quick: IMAGES = 200_000 -> IMAGES = 64
@@ -86,7 +86,7 @@ with torch.inference_mode():
     codes = torch.cat([part.mean for part in parts]).numpy()
     log_var = torch.cat([part.log_var for part in parts]).numpy()
 factors = shapes.factors(rows)
-score = higgins_score(codes, factors, factor_names=shapes.factor_names, unit="prior")
+score = higgins_score(codes, factor_table(factors, shapes.factor_names), unit="prior")
 print(f"{score.protocol}: {score.score:.4f} +- {score.deviation:.4f}")
 OUT.mkdir(parents=True, exist_ok=True)
 np.savez(OUT / "codes.npz", mean=codes, log_var=log_var, factors=factors)
