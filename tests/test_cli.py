@@ -221,7 +221,8 @@ def test_explore_says_what_is_missing(
 ) -> None:
     assert "not a run folder" in fails(capsys, "explore", tmp_path)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "betavae.app.server", raising=False)
+    for module in ("server", "connections"):  # both are imported anew
+        monkeypatch.delitem(sys.modules, f"betavae.app.{module}", raising=False)
     assert "pip install 'betavae[app]'" in fails(capsys, "explore", tmp_path)
 
 

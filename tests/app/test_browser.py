@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 import betavae.data
-from app.browser import PATIENCE, chromium, phone, served
+from app.browser import PATIENCE, phone, served
 from betavae.app.explorer import Explorer, open_explorer
 from betavae.app.server import create_app
 from betavae.report.write import write_report
@@ -42,12 +42,6 @@ pen.drawImage(picture, 0, 0);
 const rgba = pen.getImageData(0, 0, copy.width, copy.height).data;
 return [copy.height, copy.width, Array.from(rgba).filter((_, k) => k % 4 === 0)];
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

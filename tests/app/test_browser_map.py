@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.axe import shade, violations
-from app.browser import PATIENCE, chromium, served
+from app.browser import PATIENCE, served
 from betavae.app.explorer import Explorer, open_explorer
 from betavae.app.server import create_app
 from betavae.app.static_page import export_page
@@ -34,12 +34,6 @@ def explorer(folders: list[Path]) -> Iterator[Explorer]:
     with pytest.MonkeyPatch.context() as patch:
         find_synthetic(patch)
         yield open_explorer(folders[:1])
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,10 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from betavae.app import connections
+from betavae.app.connections import listen
 from betavae.app.explorer import Explorer
 from betavae.app.guard import refused
-from betavae.app.server import create_app, listen
+from betavae.app.server import create_app
 from betavae.runs.latent_names import read_names
 
 

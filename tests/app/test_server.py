@@ -17,9 +17,10 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from betavae._system.errors import InputError
+from betavae.app.connections import listen
 from betavae.app.explorer import Explorer, open_explorer
 from betavae.app.guard import TooLarge, body, refused
-from betavae.app.server import MOST_UPLOAD, create_app, listen, serve
+from betavae.app.server import MOST_UPLOAD, create_app, serve
 from betavae.runs.latent_names import read_names, write_names
 from small_runs import synthetic
 

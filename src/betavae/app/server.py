@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import threading
-import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-import uvicorn
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from betavae._system.errors import InputError
-from betavae.app.connections import MOST, Announced, Patient
+from betavae.app.connections import check_port, serve_page
 from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
 from betavae.app.guard import Guard, TooLarge, TooSlow, body
 from betavae.app.map_view import MapView
@@ -214,49 +211,8 @@ def serve(
     Raises:
         InputError: when a run cannot be opened, or the port is taken.
     """
-    if not 0 <= port <= 65535:
-        raise InputError(f"port must be in 0..65535, got {port}")
+    check_port(port)
     token = secrets.token_urlsafe(16)
     app = create_app(open_explorer(folders, data=data), host, token)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        http=Patient,
-        limit_concurrency=MOST,
-    )
-    try:
-        listening = listen(host, port)
-    except OSError as error:
-        raise InputError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
-        ) from None
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listening.getsockname()[1]}/?token={token}"
-
-    def announce() -> None:
-        print(f"exploring {' and '.join(map(str, folders))} at {address}; Ctrl-C ends", flush=True)
-        if browser:
-            webbrowser.open(address)
-
-    with listening:
-        Announced(config, announce).run(sockets=[listening])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to a port that nobody else has.
-
-    It names its protocol: asyncio sends small packets at once (TCP_NODELAY) only on sockets
-    that do, and without that every picture waits 40 ms for the browser's delayed receipt.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, kind, protocol)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError:
-        listening.close()
-        raise
-    return listening
+    what = f"exploring {' and '.join(map(str, folders))}"
+    serve_page(app, what, host=host, port=port, query=f"?token={token}", browser=browser)

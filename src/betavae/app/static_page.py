@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import json
 from pathlib import Path
@@ -21,6 +20,7 @@ from betavae.models.layers import Places
 from betavae.models.likelihoods import Bernoulli
 from betavae.models.vae import VAE
 from betavae.report.words import title
+from betavae.report.write import script_source
 from betavae.runs.latent_names import read_names
 from betavae.runs.opened import OpenRun, open_run, seed_rows
 
@@ -87,11 +87,10 @@ def _page(run: OpenRun, model: VAE) -> bytes:
         name: (PAGE / f"static.{name}").read_text(encoding="utf-8")
         for name in ("html", "css", "js")
     }
-    digest = base64.b64encode(hashlib.sha256(parts["js"].encode()).digest()).decode()
     page = parts["html"]
     for mark, text in {
         "{{title}}": html.escape(said["title"]),
-        "{{digest}}": f"sha256-{digest}",
+        "{{digest}}": script_source(parts["js"]),
         "{{css}}": parts["css"],
         "{{data}}": json.dumps(said, ensure_ascii=False).replace("<", "\\u003c"),
         "{{script}}": parts["js"],

@@ -6,11 +6,9 @@ import html
 import tempfile
 import threading
 import time
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,9 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from betavae._system.errors import InputError
-from betavae.app.connections import Announced
+from betavae.app.connections import check_port, serve_page
 from betavae.app.guard import refused
-from betavae.app.server import listen
 from betavae.report.write import write_report
 from betavae.training import checkpoint
 from betavae.training.records import RECORDS, read_records
@@ -115,25 +112,9 @@ def watch(folder: Path, *, data: str | None = None, port: int = PORT, browser: b
     Raises:
         InputError: when the port is taken.
     """
-    if not 0 <= port <= 65535:
-        raise InputError(f"port must be in 0..65535, got {port}")
+    check_port(port)
     app = create_watch(Watched(folder, data))
-    try:
-        listening = listen(HOST, port)
-    except OSError as error:
-        raise InputError(
-            f"cannot listen on {HOST}:{port}: {error.strerror or error}; choose another --port"
-        ) from None
-    address = f"http://{HOST}:{listening.getsockname()[1]}/"
-
-    def announce() -> None:
-        print(f"watching {folder} at {address}; Ctrl-C ends", flush=True)
-        if browser:
-            webbrowser.open(address)
-
-    with listening:
-        config = uvicorn.Config(app, log_level="warning", access_log=False)
-        Announced(config, announce).run(sockets=[listening])
+    serve_page(app, f"watching {folder}", host=HOST, port=port, browser=browser)
 
 
 def _plain(line: str) -> str:

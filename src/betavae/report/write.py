@@ -103,7 +103,7 @@ def write_report(
             shared=shared_charts(opened, names) if len(parts) > 1 else [],
             glossary=GLOSSARY,
             script=Markup(script),
-            script_digest=_digest(script),
+            script_digest=script_source(script),
             version=betavae.__version__,
             torch=torch.__version__,
             python=platform.python_version(),
@@ -139,7 +139,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
 
 
-def _digest(script: str) -> str:
+def script_source(script: str) -> str:
     """Return the digest by which a page's security policy admits this script and no other."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
 
