@@ -20,7 +20,7 @@ from betavae.data.pairs import consecutive, listed_pairs
 from betavae.models.latents import GaussianPosterior
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, Weight, asks
+from betavae.objectives.terms import Objective, Step, Terms, Weight, asks, check_weights
 
 Average = Callable[[GaussianPosterior, GaussianPosterior], GaussianPosterior]
 """What two posteriors of a pair become where the factor is shared."""
@@ -166,8 +166,7 @@ def adamlvae(
 def _on_pairs(
     name: str, average: Average, beta: Weight, sampler: Sampler | None, told: Told
 ) -> Objective:
-    if not callable(beta) and not beta >= 0:
-        raise InputError(f"beta must be >= 0, got {beta}")
+    check_weights(beta=beta)
     if told not in ("nothing", "count", "factors"):
         raise InputError(f"told must be nothing, count or factors, got '{told}'")
 

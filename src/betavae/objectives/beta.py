@@ -7,13 +7,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from betavae._system.errors import InputError
 from betavae._system.options import Options
 from betavae.data.batches import Batch
 from betavae.models.vae import VAE
 from betavae.objectives import schedules
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, Weight
+from betavae.objectives.terms import Objective, Step, Terms, Weight, check_weights
 
 
 def beta_vae(beta: Weight = 4.0, *, free_bits: float = 0.0) -> Objective:
@@ -30,10 +29,7 @@ def beta_vae(beta: Weight = 4.0, *, free_bits: float = 0.0) -> Objective:
     Raises:
         InputError: for negative weights.
     """
-    if not callable(beta) and not beta >= 0:
-        raise InputError(f"beta must be >= 0, got {beta}")
-    if not free_bits >= 0:
-        raise InputError(f"free_bits must be >= 0, got {free_bits}")
+    check_weights(beta=beta, free_bits=free_bits)
 
     def objective(model: VAE, batch: Batch, step: Step) -> Terms:
         found = step.forward(model, batch.images)

@@ -6,13 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from betavae._system.errors import InputError
 from betavae._system.options import Options
 from betavae.data.batches import Batch
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
 from betavae.objectives.schedules import linear
-from betavae.objectives.terms import Objective, Step, Terms, Weight
+from betavae.objectives.terms import Objective, Step, Terms, Weight, check_weights
 
 
 def capacity(gamma: float = 20.0, *, target: Weight = 25.0) -> Objective:
@@ -30,10 +29,7 @@ def capacity(gamma: float = 20.0, *, target: Weight = 25.0) -> Objective:
     Raises:
         InputError: for negative values.
     """
-    if not gamma >= 0:
-        raise InputError(f"gamma must be >= 0, got {gamma}")
-    if not callable(target) and not target >= 0:
-        raise InputError(f"target must be >= 0, got {target}")
+    check_weights(gamma=gamma, target=target)
 
     def objective(model: VAE, batch: Batch, step: Step) -> Terms:
         found = step.forward(model, batch.images)
@@ -44,7 +40,23 @@ def capacity(gamma: float = 20.0, *, target: Weight = 25.0) -> Objective:
     return objective
 
 
-class CapacityOptions(Options):
+class RisingOptions(Options):
+    """Targets that rise over the first part of a run."""
+
+    target_ramp: int | None = Field(
+        None, ge=1, description="Images over which the target rises. [default: 40 % of the run]"
+    )
+
+    def ramp(self, length: Length) -> int:
+        """Return the images over which the target rises."""
+        return self.target_ramp or length.ramp
+
+    def part_of_length(self) -> str | None:
+        """Name what is a part of the run's length, if anything."""
+        return "objective.target_ramp" if self.target_ramp is None else None
+
+
+class CapacityOptions(RisingOptions):
     """The rate is held at a rising target (Burgess et al. 2018)."""
 
     name: Literal["capacity"] = "capacity"
@@ -52,15 +64,8 @@ class CapacityOptions(Options):
     gamma: float = Field(20.0, ge=0, description="Weight of the distance to the target.")
     target: float = Field(25.0, ge=0, description="The rate's last target C, nats per image.")
     target_start: float = Field(0.0, ge=0, description="The target at the first image.")
-    target_ramp: int | None = Field(
-        None, ge=1, description="Images over which the target rises. [default: 40 % of the run]"
-    )
 
     def make(self, length: Length) -> Objective:
         """Return the objective for a run of this length."""
-        rise = linear(self.target_start, self.target, self.target_ramp or length.ramp)
+        rise = linear(self.target_start, self.target, self.ramp(length))
         return capacity(self.gamma, target=rise)
-
-    def part_of_length(self) -> str | None:
-        """Name what is a part of the run's length, if anything."""
-        return "objective.target_ramp" if self.target_ramp is None else None

@@ -14,7 +14,7 @@ from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, asks, check_pairs
+from betavae.objectives.terms import Objective, Step, Terms, asks, check_pairs, check_weights
 
 Kind = Literal["i", "ii"]
 
@@ -57,9 +57,7 @@ def dip(
     if kind not in ("i", "ii"):
         raise InputError(f"kind must be i or ii, got '{kind}'")
     on = (10 * off_diagonal if kind == "i" else off_diagonal) if diagonal is None else diagonal
-    for name, value in (("off_diagonal", off_diagonal), ("diagonal", on)):
-        if not value >= 0:
-            raise InputError(f"{name} must be >= 0, got {value}")
+    check_weights(off_diagonal=off_diagonal, diagonal=on)
 
     def objective(model: VAE, batch: Batch, step: Step) -> Terms:
         found = step.forward(model, batch.images)

@@ -20,7 +20,7 @@ from betavae.models.vae import VAE
 from betavae.objectives.length import Length
 from betavae.objectives.ranks import Ranks
 from betavae.objectives.state import pack_optimiser, unpack_optimiser
-from betavae.objectives.terms import Step, Terms
+from betavae.objectives.terms import Step, Terms, check_weights
 
 WIDTH, DEPTH, SLOPE = 1000, 6, 0.2
 
@@ -41,8 +41,7 @@ def factor(gamma: float = 6.4, *, learning_rate: float = 1e-4) -> FactorVAE:
     Raises:
         InputError: for an option out of range.
     """
-    if not gamma >= 0:
-        raise InputError(f"gamma must be >= 0, got {gamma}")
+    check_weights(gamma=gamma)
     if not learning_rate > 0:
         raise InputError(f"learning_rate must be > 0, got {learning_rate}")
     return FactorVAE(gamma, learning_rate)

@@ -13,7 +13,15 @@ from betavae._system.options import Options
 from betavae.data.batches import Batch
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, Weight, asks, check_pairs
+from betavae.objectives.terms import (
+    Objective,
+    Step,
+    Terms,
+    Weight,
+    asks,
+    check_pairs,
+    check_weights,
+)
 
 
 def support_distance(codes: Tensor, picked: Tensor) -> Tensor:
@@ -83,9 +91,7 @@ def hfs(
     Raises:
         InputError: for an option out of range.
     """
-    for name, weight in (("gamma", gamma), ("beta", beta), ("scale", scale)):
-        if not callable(weight) and not weight >= 0:
-            raise InputError(f"{name} must be >= 0, got {weight}")
+    check_weights(gamma=gamma, beta=beta, scale=scale)
     if points < 1:
         raise InputError(f"points must be >= 1, got {points}")
 

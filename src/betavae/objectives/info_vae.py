@@ -14,7 +14,7 @@ from betavae.data.batches import Batch
 from betavae.models.likelihoods import at_least_float32
 from betavae.models.vae import VAE
 from betavae.objectives.length import Length
-from betavae.objectives.terms import Objective, Step, Terms, asks, check_pairs
+from betavae.objectives.terms import Objective, Step, Terms, asks, check_pairs, check_weights
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -74,8 +74,7 @@ def infovae(alpha: float = 0.5, *, scale: float = 100.0) -> Objective:
     """
     if not alpha <= 1:
         raise InputError(f"alpha must be <= 1, got {alpha}")
-    if not scale >= 0:
-        raise InputError(f"scale must be >= 0, got {scale}")
+    check_weights(scale=scale)
     if alpha + scale < 1:
         raise InputError(f"alpha + scale must be >= 1, got {alpha + scale:g}")
 

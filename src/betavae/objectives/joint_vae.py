@@ -8,14 +8,13 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from betavae._system.errors import InputError
-from betavae._system.options import Options
 from betavae.data.batches import Batch
 from betavae.models.joint import Joint
 from betavae.models.vae import VAE
+from betavae.objectives.capacity_vae import RisingOptions
 from betavae.objectives.length import Length
 from betavae.objectives.schedules import linear
-from betavae.objectives.terms import Objective, Step, Terms, Weight, asks
+from betavae.objectives.terms import Objective, Step, Terms, Weight, asks, check_weights
 
 
 def joint(gamma: float = 30.0, *, continuous: Weight = 25.0, discrete: Weight = 1.1) -> Objective:
@@ -33,11 +32,7 @@ def joint(gamma: float = 30.0, *, continuous: Weight = 25.0, discrete: Weight = 
     Raises:
         InputError: for negative values.
     """
-    if not gamma >= 0:
-        raise InputError(f"gamma must be >= 0, got {gamma}")
-    for name, target in (("continuous", continuous), ("discrete", discrete)):
-        if not callable(target) and not target >= 0:
-            raise InputError(f"{name} must be >= 0, got {target}")
+    check_weights(gamma=gamma, continuous=continuous, discrete=discrete)
 
     def objective(model: VAE, batch: Batch, step: Step) -> Terms:
         latent = model.latent
@@ -60,7 +55,7 @@ def joint(gamma: float = 30.0, *, continuous: Weight = 25.0, discrete: Weight = 
     return asks(objective, joint="joint")
 
 
-class JointOptions(Options):
+class JointOptions(RisingOptions):
     """Rates of Gaussians and categories are held at rising targets (Dupont 2018)."""
 
     name: Literal["joint"] = "joint"
@@ -68,19 +63,12 @@ class JointOptions(Options):
     gamma: float = Field(30.0, ge=0, description="Weight of the distances to the targets.")
     continuous: float = Field(25.0, ge=0, description="Last target of the Gaussians' rate, nats.")
     discrete: float = Field(1.1, ge=0, description="Last target of the categories' rate, nats.")
-    target_ramp: int | None = Field(
-        None, ge=1, description="Images over which the targets rise. [default: 40 % of the run]"
-    )
 
     def make(self, length: Length) -> Objective:
         """Return the objective for a run of this length."""
-        ramp = self.target_ramp or length.ramp
+        ramp = self.ramp(length)
         return joint(
             self.gamma,
             continuous=linear(0.0, self.continuous, ramp),
             discrete=linear(0.0, self.discrete, ramp),
         )
-
-    def part_of_length(self) -> str | None:
-        """Name what is a part of the run's length, if anything."""
-        return "objective.target_ramp" if self.target_ramp is None else None

@@ -146,6 +146,23 @@ def check_latent(objective: object, model: VAE) -> None:
             raise InputError(f"objective {name} needs {words}, got {got}")
 
 
+def check_weights(**weights: Weight) -> None:
+    """Refuse weights below 0; schedules are not looked into.
+
+    Raises:
+        InputError: names the first.
+
+    >>> check_weights(gamma=1.0, beta=lambda seen: 2.0)
+    >>> check_weights(gamma=-1.0)
+    Traceback (most recent call last):
+    ...
+    betavae.InputError: gamma must be >= 0, got -1.0
+    """
+    for name, weight in weights.items():
+        if not callable(weight) and not weight >= 0:
+            raise InputError(f"{name} must be >= 0, got {weight}")
+
+
 def check_pairs(name: str, images: int) -> None:
     """Refuse a batch of one for an objective that compares the images of a batch.
 
