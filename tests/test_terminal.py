@@ -20,7 +20,8 @@ from betavae.metrics import evaluate
 from betavae.runs.made import current_weights
 from betavae.training.checkpoint import read_header
 from betavae.training.config_file import NAME, as_toml
-from betavae.training.records import ProgressBar, Record
+from betavae.training.progress_bar import ProgressBar
+from betavae.training.records import Record
 from command_line import fails, run_quietly
 from small_runs import GRID
 

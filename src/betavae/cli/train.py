@@ -57,13 +57,10 @@ def train(
         report: Also write the codes, representation.npz, and report.html to the run folder.
         toml: Read options from this file; options on the command line win.
     """
-    from betavae import data as datasets
     from betavae.studies.restarts import train_restarts
     from betavae.studies.training_runs import plan_training, train_folder
     from betavae.training.build import Own, imported_network
-    from betavae.training.checkpoint import read_header
     from betavae.training.records import RECORDS, read_records
-    from betavae.training.run_data import find_data
 
     chosen = {} if options is None else given(options)
     if data is not None:
@@ -75,11 +72,7 @@ def train(
     if restarts != 1:
         _print_seeds(train_restarts(settings, folder, restarts, jobs=jobs, overwrite=overwrite))
     else:
-        if planned.resume and data is None:
-            dataset = find_data(folder, read_header(folder))
-        else:
-            dataset = datasets.load(settings.data, **settings.load_options())
-        train_folder(planned, dataset, own=own)
+        train_folder(planned, own=own)
     if launched().rank > 0:
         return
     if settings.method.name == "vae" and (records := read_records(folder / RECORDS)):

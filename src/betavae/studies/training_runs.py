@@ -92,13 +92,17 @@ def begun(folder: Path) -> bool:
 
 
 def train_folder(
-    planned: Planned, dataset: Dataset, *, own: Own | None = None, progress: bool = True
+    planned: Planned,
+    dataset: Dataset | None = None,
+    *,
+    own: Own | None = None,
+    progress: bool = True,
 ) -> Run:
     """Train one run in its folder, which begins empty where it is overwritten.
 
     Args:
         planned: from `plan_training`.
-        dataset: the images.
+        dataset: the images; loaded as configured, or found again where the run goes on, if None.
         own: parts given from Python.
         progress: show the bar on stderr.
 

@@ -40,7 +40,8 @@ from betavae.training.log import Log
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
 from betavae.training.measuring import HeldOut
-from betavae.training.records import COLLAPSED_NATS, ProgressBar, Record, mean_record, warn
+from betavae.training.progress_bar import ProgressBar
+from betavae.training.records import COLLAPSED_NATS, Record, mean_record, warn
 from betavae.training.run_data import find_data
 from betavae.training.session import check_same_run
 
@@ -119,7 +120,9 @@ def train(
     """
     folder = None if out is None else Path(out)
     if dataset is None and resume and folder is not None:
-        dataset = find_data(folder, checkpoint.read_header(folder))
+        header = checkpoint.read_header(folder)
+        if config.data == header.config.data:  # which may have moved
+            dataset = find_data(folder, header)
     if not isinstance(dataset, Dataset):
         given = config.data if dataset is None else dataset
         dataset = datasets.load(given, **config.load_options())
@@ -131,9 +134,18 @@ def train(
         _check_alone(method, ranks.count)
         if own.any:
             raise InputError(f"objective, network and latent belong to method vae, not to {method}")
+
+    def start_folder() -> None:
+        begin()
+        if folder is not None:
+            write_config(folder, config)
+            keep_images(folder, whole)
+
     with nullcontext() if folder is None or ranks.rank else only_one(folder, patience):
         if method in ("pca", "ica"):
-            model = fit_linear(config, whole, dataset, folder, progress=progress, begin=begin)
+            model = fit_linear(
+                config, dataset, folder, source, progress=progress, begin=start_folder
+            )
             return Run(model.eval(), config, [])
         rows = len(dataset.images)
         batch = min(config.batch, rows)
@@ -168,10 +180,7 @@ def train(
             home.held_out = HeldOut(whole, held_out)
         learner.model.train()
         if ranks.rank == 0:
-            begin()
-            if folder is not None:
-                write_config(folder, config)
-                keep_images(folder, whole)
+            start_folder()
         with (
             stop_signals(second_kills=ranks.count == 1) as home.stopping,
             cpu_threads(choose_threads(config)),
@@ -272,9 +281,9 @@ def title(config: Config) -> str:
 
 def fit_linear(
     config: Config,
-    whole: Dataset,
     dataset: Dataset,
     out: Path | None = None,
+    source: Source | None = None,
     *,
     progress: bool = True,
     begin: Callable[[], None] = lambda: None,
@@ -289,10 +298,7 @@ def fit_linear(
             warn("FastICA did not converge; its sources depend on the seed")
     begin()
     if out is not None:
-        write_config(out, config)
         seconds = time.perf_counter() - began
-        keep_images(out, whole)
-        source = Source.of(whole, out)
         header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds, source)
         checkpoint.save(out, header, model)
     return model

@@ -22,7 +22,8 @@ from betavae.training.learners import Learner
 from betavae.training.log import Log
 from betavae.training.machine import drop_denormals
 from betavae.training.measuring import Measure
-from betavae.training.records import ProgressBar, Record, Recorder
+from betavae.training.progress_bar import ProgressBar
+from betavae.training.records import Record, Recorder
 from betavae.training.session import Diverged, Interrupted, divergence, how_to_resume
 
 MEASURES = 20  # times that held-out images are measured in a training, about
