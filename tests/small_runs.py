@@ -35,6 +35,17 @@ def synthetic(rows: int = 240, side: int = 32, channels: int = 1) -> Dataset:
     return Dataset("synthetic", store, None, labels, ("shape", "posX", "posY"))
 
 
+def squares_file(folder: Path, rows: int, columns: int, *, side: int, square: int) -> str:
+    """Write a square at rows x columns places as a file that names its factors, x and y."""
+    x, y = np.divmod(np.arange(rows * columns), columns)
+    images = np.zeros((rows * columns, side, side), np.uint8)
+    for row in range(len(images)):
+        images[row, y[row] : y[row] + square, x[row] : x[row] + square] = 255
+    path = folder / "squares.npz"
+    np.savez(path, images=images, factors=np.stack([x, y], 1), factor_names=["x", "y"])
+    return str(path)
+
+
 def load_synthetic(name: str, **options: object) -> Dataset:
     """Stand in for `betavae.data.load`."""
     return synthetic()

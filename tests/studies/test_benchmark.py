@@ -18,17 +18,12 @@ from betavae.studies import benchmark, benchmark_page
 from betavae.studies.benchmark_plan import Benchmark, planned, shipped_methods
 from betavae.studies.cells import CELL
 from betavae.studies.engines import Engine
+from small_runs import squares_file
 
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory: pytest.TempPathFactory) -> str:
-    x, y = np.divmod(np.arange(400), 20)
-    images = np.zeros((400, 32, 32), np.uint8)
-    for row in range(400):
-        images[row, y[row] : y[row] + 8, x[row] : x[row] + 8] = 255
-    path = tmp_path_factory.mktemp("data") / "squares.npz"
-    np.savez(path, images=images, factors=np.stack([x, y], 1), factor_names=["x", "y"])
-    return str(path)
+    return squares_file(tmp_path_factory.mktemp("data"), 20, 20, side=32, square=8)
 
 
 def test_a_benchmark_runs_resumes_and_writes_its_page(squares: str, tmp_path: Path) -> None:

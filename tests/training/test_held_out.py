@@ -15,19 +15,15 @@ from betavae.data.splits import split
 from betavae.runs.scoring import ScoreOptions, encode_run, score_run
 from betavae.training.fit import train
 from betavae.training.records import read_records
+from small_runs import squares_file
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """A square at 8 x 12 places, as a file that names its factors."""
-    x, y = np.divmod(np.arange(96), 12)
-    images = np.zeros((96, 16, 16), np.uint8)
-    for row in range(96):
-        images[row, y[row] : y[row] + 4, x[row] : x[row] + 4] = 255
-    path = tmp_path_factory.mktemp("data") / "squares.npz"
-    np.savez(path, images=images, factors=np.stack([x, y], 1), factor_names=["x", "y"])
+    path = squares_file(tmp_path_factory.mktemp("data"), 8, 12, side=16, square=4)
     return Config(
-        data=str(path), latents=2, images=1600, batch=8, network="mlp", hold_out=0.25,
+        data=path, latents=2, images=1600, batch=8, network="mlp", hold_out=0.25,
         without="x=0,y>9", seed=1,
     )  # fmt: skip
 

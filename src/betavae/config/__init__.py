@@ -2,12 +2,12 @@
 
 from betavae.config.explain import explain
 from betavae.config.kinds import KINDS, bare_options, gathered, merged, name_of, table
-from betavae.config.run_config import CUSTOM, HOW, Config
+from betavae.config.run_config import CUSTOM, UNDECIDING, Config
 
 __all__ = [
     "CUSTOM",
-    "HOW",
     "KINDS",
+    "UNDECIDING",
     "Config",
     "bare_options",
     "explain",

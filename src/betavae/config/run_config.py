@@ -291,9 +291,9 @@ class Config(BaseModel):
         Those inside a table are named with it, as in ``optimiser.learning_rate``.
         """
         found = []
-        for name, field in type(self).model_fields.items():
+        for name in type(self).model_fields:
             mine, theirs = getattr(self, name), getattr(other, name)
-            if field.json_schema_extra == HOW or mine == theirs:
+            if name in UNDECIDING or mine == theirs:
                 continue
             if isinstance(mine, Options) and type(mine) is type(theirs):
                 found += [
@@ -333,6 +333,10 @@ class Config(BaseModel):
             length = self.length(image_shape)
             return self.objective.resolved(length.pixels, self.latents)
         return None
+
+
+UNDECIDING = frozenset(n for n, f in Config.model_fields.items() if f.json_schema_extra == HOW)
+"""Names of the options that decide how a run is done, not its result."""
 
 
 def _underscored(options: Mapping[str, Any]) -> dict[str, Any]:

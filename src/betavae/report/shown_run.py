@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from betavae import figures
-from betavae.figures.style import latent_name
 from betavae.report.write import write_report
 from betavae.runs import opened
 from betavae.runs.code_source import source_of_run
@@ -51,14 +49,10 @@ class ShownRun(OpenRun):
         """
         rows = seed_rows(self.dataset, seeds, np.random.default_rng(seed))
         chosen = leading(self.scale.amounts) if latents is None else latents
-        drawn = traverse(
+        return traverse(
             self.model, self.dataset.images[rows], self.scale, span=span, steps=steps,
             latents=chosen,
-        )  # fmt: skip
-        return figures.traversal(
-            drawn.images, drawn.values, [latent_name(int(k)) for k in drawn.latents],
-            rates=drawn.amounts, unit=drawn.unit, inputs=drawn.inputs,
-        )  # fmt: skip
+        ).figure()  # fmt: skip
 
     def plot_reconstructions(self, *, seed: int = 0) -> Figure:
         """Draw up to 18 images beside what the model makes of their codes.

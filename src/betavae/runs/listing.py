@@ -11,12 +11,10 @@ from typing import Any
 
 from betavae._system.errors import InputError, did_you_mean
 from betavae._system.options import Options
-from betavae.config import Config
+from betavae.config import UNDECIDING, Config
 from betavae.runs.scores import read_scores
 from betavae.training.checkpoint import NAME, Header, read_header
 from betavae.training.records import RECORDS, read_records
-
-HOW = ("device", "threads", "compile", "checkpoint_every", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def settings_of(config: Config) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in type(config).model_fields:
         value = getattr(config, name)
-        if name in HOW or value is None:
+        if name in UNDECIDING or value is None:
             continue
         if not isinstance(value, Options):
             found[name] = _text(value)

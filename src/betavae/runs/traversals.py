@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,6 +45,17 @@ class Traversals:
     unit: str
     inputs: NDArray[np.float32]
     codes: NDArray[np.float32]
+
+    def figure(self) -> Figure:
+        """Draw the traversals, a block a latent."""
+        return figures.traversal(
+            self.images,
+            self.values,
+            [latent_name(int(k)) for k in self.latents],
+            rates=self.amounts,
+            unit=self.unit,
+            inputs=self.inputs,
+        )
 
 
 @torch.inference_mode()
@@ -203,15 +215,6 @@ def write_traversals(
     latents = leading(scale.amounts) if latents is None else latents
     images = run.dataset.images[seed_rows(run.dataset, seeds, np.random.default_rng(seed))]
     still = traverse(run.model, images, scale, span=span, steps=steps, latents=latents)
-    names = [latent_name(int(k)) for k in still.latents]
-    figure = figures.traversal(
-        still.images,
-        still.values,
-        names,
-        rates=still.amounts,
-        unit=still.unit,
-        inputs=still.inputs,
-    )
     moving = traverse(run.model, images, scale, span=span, steps=GIF_STEPS, latents=latents)
     frames = traversal_frames(
         moving.images,
@@ -223,6 +226,6 @@ def write_traversals(
     )
     folder = run_folder if out is None else out
     return [
-        figures.save(figure, folder / "traversal.png"),
+        figures.save(still.figure(), folder / "traversal.png"),
         save_gif(frames, folder / "traversal.gif"),
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from betavae import figures
-from betavae.config import HOW, Config
+from betavae.config import UNDECIDING, Config
 from betavae.figures.style import latent_name
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
@@ -19,7 +19,7 @@ from betavae.runs.traversals import leading, sweep_images
 from betavae.training.records import Record
 
 # What describes the machine that trained rather than the model.
-MACHINE = {"init", *(n for n, f in Config.model_fields.items() if f.json_schema_extra == HOW)}
+MACHINE = {"init", *UNDECIDING}
 
 # The last two are how the hub counts models shared through its mixin.
 TAGS = (

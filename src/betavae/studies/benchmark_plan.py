@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from betavae import data as datasets
@@ -171,7 +173,8 @@ def cell_name(data: str, method: str, place: int, seed: int) -> str:
     return f"{plain}/{method}/{place}/{seed}"
 
 
-def shipped_methods() -> dict[str, Method]:
+@cache
+def shipped_methods() -> Mapping[str, Method]:
     """Return the methods of the file that ships with the package, by name."""
     if sys.version_info >= (3, 11):
         import tomllib
@@ -191,7 +194,7 @@ def shipped_methods() -> dict[str, Method]:
             grid,
             entry.get("share", 1.0),
         )
-    return found
+    return MappingProxyType(found)
 
 
 def planned(
