@@ -96,6 +96,9 @@ folder = Path(tempfile.mkdtemp(dir=os.environ["SCRATCH"]))
 os.environ["BETAVAE_CACHE"] = str(folder / "cache")
 from betavae.data import load
 from betavae.data.images import ImageStore
+from betavae.training.machine import keep_heap
+
+keep_heap()  # as training does; without it the same call takes one or five times as long
 
 
 def seconds(call, times):
