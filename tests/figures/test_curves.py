@@ -106,3 +106,44 @@ def test_bad_input_ends_in_one_line(call, message: str) -> None:  # type: ignore
         call()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_spike_at_the_start_or_later_does_not_flatten_the_rest() -> None:
+    seen = np.arange(1, 401)
+    line = np.full(400, 5.0)
+    line[:5], line[200] = 900.0, 700.0
+    axes = figures.training_curves(seen, distortion=line, rate=line, loss=line).axes
+    assert all(panel.get_ylim()[1] < 10 for panel in axes)
+    rates = figures.rate_through_training(seen, line[:, None]).axes[0]
+    assert rates.get_ylim()[1] > 700  # the spike is real, and after the start
+
+
+def test_lines_of_latents_differ_in_dash_too_and_carry_given_names() -> None:
+    rates = np.tile([3.0, 2.0, 1.0], (20, 1))
+    axes = figures.rate_through_training(T, rates, labels=["a", "b\nsize", "c"]).axes[0]
+    assert len({line.get_linestyle() for line in axes.lines}) == 3
+    assert [text.get_text() for text in axes.texts] == ["c", "b  size", "a"]
+    bars = figures.rate_per_latent(rates[0], labels=["a", "b\nsize", "c"]).axes[0]
+    assert [tick.get_text() for tick in bars.get_xticklabels()] == ["a", "b\nsize", "c"]
+
+
+def test_text_in_svg_stays_text() -> None:
+    svg = figures.to_bytes(curves(), "svg").decode()
+    assert ">Distortion</text>" in svg
+    assert "DejaVu Sans" in svg
+
+
+def test_drawings_share_a_page_under_their_names() -> None:
+    sizes = {"one": (3.0, 2.0), "two": (4.0, 3.0)}
+    page = figures.one_above_another(
+        {name: lambda s=size: figures.rate_per_latent([2.0, 1.0], size=s)
+         for name, size in sizes.items()}
+    )  # fmt: skip
+    wide, high = page.get_size_inches()
+    assert wide == 4.0
+    assert 5.0 < high < 6.0
+    svg = figures.to_bytes(page, "svg").decode()
+    assert ">one</text>" in svg
+    assert ">two</text>" in svg
+    with pytest.raises(InputError, match="at least one drawing"):
+        figures.one_above_another({})

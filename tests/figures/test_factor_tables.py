@@ -70,10 +70,28 @@ def test_the_sweep_shows_each_score_at_its_beta_and_size() -> None:
     axes = size_and_beta(betas, sizes, scores, pixels=4096).axes[0]
     rows = [mesh.get_array().ravel() for mesh in axes.collections]
     assert np.allclose(np.concatenate(rows), scores)
-    best = [line.get_xdata()[0] for line in axes.lines[:3]]
+    # Few cells show their numbers, the best of each row in bold.
+    assert [text.get_text() for text in axes.texts[:-1]] == [f"{score:.2f}" for score in scores]
+    best = [text.get_position()[0] for text in axes.texts if text.get_weight() == "bold"]
     for size, place in zip((5, 10, 32), best, strict=True):
         assert place == betas[sizes == size][scores[sizes == size].argmax()]
     assert axes.get_xscale() == "log"
+
+
+def test_many_cells_show_a_dot_at_the_best_of_each_row() -> None:
+    betas = np.geomspace(1e-3, 1, 40)
+    scores = np.linspace(0.5, 0.9, 40)
+    axes = size_and_beta(betas, np.full(40, 10), scores).axes[0]
+    assert [line.get_xdata()[0] for line in axes.lines] == [betas[-1]]
+    assert not axes.texts
+
+
+def test_rows_follow_the_order_and_names_that_are_given() -> None:
+    axes = factor_table(
+        np.eye(3), ["a", "b", "c"], title="t", unit="u", labels=["x", "y", "z"], order=[2, 0, 1]
+    ).axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["z", "x", "y"]
+    assert axes.images[0].get_array().argmax(axis=1).tolist() == [2, 0, 1]
 
 
 def test_seeds_of_one_cell_are_averaged() -> None:

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from betavae.figures.lines import score_against_pairs as score_against_pairs
     from betavae.figures.mean_codes import Responses as Responses
     from betavae.figures.mean_codes import responses as responses
+    from betavae.figures.pages import one_above_another as one_above_another
     from betavae.figures.pictures import reconstructions as reconstructions
     from betavae.figures.pictures import traversal as traversal
     from betavae.figures.rates import rate_per_latent as rate_per_latent
     from betavae.figures.rates import rate_through_training as rate_through_training
+    from betavae.figures.shared_axes import panels_on_shared_axes as panels_on_shared_axes
     from betavae.figures.shared_axes import runs_on_shared_axes as runs_on_shared_axes
     from betavae.figures.sheet import response_sheet as response_sheet
     from betavae.figures.studies import labelled_rows as labelled_rows
@@ -46,6 +48,8 @@ _HOMES = {
     "Responses": "mean_codes",
     "Theme": "style",
     "by_rate": "arrays",
+    "one_above_another": "pages",
+    "panels_on_shared_axes": "shared_axes",
     "duality": "tradeoff",
     "factor_table": "heat",
     "labelled_rows": "studies",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from betavae.figures.style import (
 )
 
 NATS = "nats per image"
+DASHES = ("-", "--", "-.", ":")
+SETTLED = 0.05  # share of the run whose values do not stretch the axis
 
 
 def training_curves(
@@ -90,7 +92,7 @@ def panel_row(
                 axes.set_ylabel(NATS)
             axes.grid(axis="y")
             images_axis(axes, seen.max())
-            _value_axis(axes, array)
+            value_axis(axes, [after_start(seen, array)])
         return figure
 
 
@@ -100,18 +102,35 @@ def moves(values: Any) -> bool:
     return bool(np.ptp(array) > 1e-9 * max(1.0, np.abs(array).max()))
 
 
-def _value_axis(axes: Axes, values: Floats) -> None:
-    """Choose a logarithmic axis where a series falls or grows much, else one that starts at 0."""
-    low, high = float(values.min()), float(values.max())
-    if low > 0 and high > 4 * low and values[0] > 3 * values[-1]:
+def after_start(images: Floats, values: Floats) -> Floats:
+    """Return the values after the first twentieth of a run, whose start would flatten the rest.
+
+    >>> after_start(np.array([1.0, 50.0, 100.0]), np.array([900.0, 9.0, 8.0])).tolist()
+    [9.0, 8.0]
+    """
+    kept: Floats = values[images >= SETTLED * images[-1]]
+    return kept
+
+
+def value_axis(axes: Axes, lines: Sequence[Floats]) -> None:
+    """Fit the vertical axis to lines; logarithmic where they fall much, else from 0 if near it."""
+    low, high = min(float(line.min()) for line in lines), max(map(_top, lines))
+    shown = FuncFormatter(lambda value, _: count(round(value, 9)))
+    if low > 0 and high > 4 * low and any(line[0] > 3 * line[-1] for line in lines):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+        axes.yaxis.set_major_formatter(shown)
         axes.set_ylim(low / 1.15, high * 1.15)
         return
-    if low >= 0:
-        axes.set_ylim(0, high * 1.08 or 1)
-    if max(abs(low), abs(high)) >= 10_000:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    room = 0.08 * (high - low or abs(high) or 1.0)
+    axes.set_ylim(0 if 0 <= low < high / 2 else low - room, high + room)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(shown)
+
+
+def _top(line: Floats) -> float:
+    """Return the largest value, or of a line with a short spike, the largest of its other 98 %."""
+    most = float(np.quantile(line, 0.98))
+    largest = float(line.max())
+    return most if largest > 2 * most > 0 else largest

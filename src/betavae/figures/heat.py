@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, numbers, same_length
@@ -28,6 +29,7 @@ def factor_table(
     unit: str,
     labels: Sequence[str] | None = None,
     most: float | None = None,
+    order: Sequence[int] | NDArray[np.int64] | None = None,
     theme: Theme = LIGHT,
 ) -> Figure:
     """Draw a number for each latent and factor: mutual information, or DCI importances.
@@ -39,6 +41,7 @@ def factor_table(
         unit: what they are counted in, beside the colour bar.
         labels: M names of latents; z_0, z_1, ... if None.
         most: the value of the last colour; the largest number if None.
+        order: the latents from the top row down; as they are counted if None.
         theme: colours.
 
     Raises:
@@ -51,13 +54,17 @@ def factor_table(
     values = numbers("table", table, 2)
     names = [latent_name(k) for k in range(len(values))] if labels is None else list(labels)
     same_length(labels=names, table=values)
+    if order is not None:
+        same_length(order=order, table=values)
+        values, names = values[np.asarray(order)], [names[k] for k in order]
+    names = [name.replace("\n", "  ") for name in names]
     same_length(factor_names=factor_names, columns=values.T)
     if values.min() < 0:
         raise InputError(f"table must hold numbers >= 0, got {values.min():g}")
     written = len(values) <= MOST_WRITTEN
     height = 0.62 + max(len(values), 4) * (0.2 if written else 0.08)
     with drawing(theme):
-        figure = new_figure(max(COLUMN_WIDTH, 1.1 + 0.5 * values.shape[1]), height)
+        figure = new_figure(max(COLUMN_WIDTH, 1.1 + 0.56 * values.shape[1]), height)
         axes = figure.add_subplot()
         scale = Normalize(0, float(values.max() if most is None else most) or 1.0)
         picture = axes.imshow(values, cmap=MAP, norm=scale, aspect="auto")
@@ -78,17 +85,18 @@ def factor_table(
 def _write_cells(axes: Axes, values: Floats, scale: Normalize) -> None:
     """Write each number into its cell, in the ink that its colour leaves legible."""
     for (row, column), value in np.ndenumerate(values):
-        red, green, blue, _ = colormaps[MAP](scale(value))
-        light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45
-        axes.text(
-            column,
-            row,
-            f"{value:.2f}",
-            ha="center",
-            va="center",
-            fontsize=6,
-            color="#1b1f24" if light else "#ffffff",
-        )
+        _write(axes, (column, row), value, scale)
+
+
+def _write(
+    axes: Axes, place: tuple[float, float], value: float, scale: Normalize, *, bold: bool = False
+) -> None:
+    red, green, blue, _ = colormaps[MAP](scale(value))
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45
+    axes.text(
+        *place, f"{value:.2f}", ha="center", va="center", fontsize=6,
+        weight="bold" if bold else "normal", color="#1b1f24" if light else "#ffffff",
+    )  # fmt: skip
 
 
 def size_and_beta(
@@ -125,6 +133,7 @@ def size_and_beta(
     """
     betas, sizes = numbers("beta_norm", beta_norm, 1), numbers("latents", latents, 1)
     values = numbers("scores", scores, 1)
+    cells = len(set(zip(betas, sizes, strict=False)))
     same_length(beta_norm=betas, latents=sizes, scores=values)
     if betas.min() <= 0 or sizes.min() < 1:
         raise InputError(
@@ -146,8 +155,12 @@ def size_and_beta(
             picture = axes.pcolormesh(
                 _edges(steps, betas), [row - 0.5, row + 0.5], means[None], cmap=MAP, norm=scale
             )
-            best = steps[int(means.argmax())]
-            axes.plot(best, row, "o", ms=3.5, mfc=theme.paper, mec=theme.ink, mew=0.6)
+            best = int(means.argmax())
+            if cells <= MOST_WRITTEN:
+                for step, mean in zip(steps, means, strict=True):
+                    _write(axes, (step, row), mean, scale, bold=step == steps[best])
+            else:
+                axes.plot(steps[best], row, "o", ms=3.5, mfc=theme.paper, mec=theme.ink, mew=0.6)
         if pixels is not None:
             _unit_beta(axes, rows / pixels, theme)
         axes.set_xscale("log")
@@ -157,7 +170,8 @@ def size_and_beta(
         axes.set_yticks(range(len(rows)), [f"{size:g}" for size in rows])
         axes.tick_params(axis="y", length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel(r"normalised $\beta$, $\beta M / N$ ($\circ$ the best of each row)")
+        mark = "in bold" if cells <= MOST_WRITTEN else r"$\circ$"
+        axes.set_xlabel(rf"normalised $\beta$, $\beta M / N$ ({mark} the best of each row)")
         axes.set_ylabel("latents, M")
         axes.set_title(title, pad=6 if pixels is None else 15)  # room for the line's name
         bar = figure.colorbar(picture, ax=axes, aspect=24, pad=0.02)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
-from betavae.figures.arrays import Floats, numbers
+from betavae.figures.arrays import Floats, by_rate, numbers
 
 POSITION = ("posX", "posY")
 GROUP = "shape"
@@ -23,14 +23,15 @@ class Responses:
     """Mean codes over factor values; a cell that no row falls into is NaN.
 
     Attributes:
-        order: (M,) latents, the one that says the most first: by learnt variance rising, or,
-            for methods without a posterior, by share falling, or by the variance of the codes.
+        order: (M,) latents, the one that says the most first: by rate, as everywhere, or, for
+            methods without a posterior, by share, or by the variance of the codes.
         code_variance: (M,) variance of the codes over the rows.
         learnt_variance: (M,) mean posterior variance, or None.
         position: (M, H, W) mean code at each place, row 0 at the top, or None.
         curves: factor -> (M, G, V) mean code at each of its values, one line a group.
         groups: G names; one, "", where there are no groups.
         shares: (M,) percent of all that the latents do to the picture, or None.
+        ends: factor -> what its first and its last value are called.
     """
 
     order: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Responses:
     curves: Mapping[str, Floats]
     groups: tuple[str, ...]
     shares: Floats | None = None
+    ends: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain lists, NaN as None, ready for JSON."""
@@ -64,6 +66,7 @@ def responses(
     log_var: Any = None,
     shares: Any = None,
     group_names: Sequence[str] = (),
+    ends: Mapping[str, tuple[str, str]] | None = None,
 ) -> Responses:
     """Average codes over factor values, everything else being averaged away.
 
@@ -78,6 +81,7 @@ def responses(
         shares: (M,) without a posterior, what each latent does to the picture in percent of what
             all do, or None.
         group_names: what to call the values of ``shape``; their numbers if empty.
+        ends: what to call a factor's first and last value, by factor; their numbers if not there.
 
     Raises:
         InputError: when shapes do not fit, or there are no factors.
@@ -96,16 +100,17 @@ def responses(
             f"got {table.shape}"
         )
     spread = values.var(axis=0)
-    learnt = None
+    learnt = rates = None
     if log_var is not None:
         logs = numbers("log_var", log_var, 2)
         if logs.shape != values.shape:
             raise InputError(f"log_var must have the codes' shape {values.shape}, got {logs.shape}")
         learnt = np.exp(logs).mean(axis=0)
+        rates = 0.5 * (values**2 + np.exp(logs) - logs - 1).mean(axis=0)
     moved = None if shares is None else numbers("shares", shares, 1)
     if moved is not None and len(moved) != values.shape[1]:
         raise InputError(f"shares must be ({values.shape[1]},), one a latent, got {moved.shape}")
-    ranks = learnt if learnt is not None else -spread if moved is None else -moved
+    ranks = next(amounts for amounts in (rates, moved, spread) if amounts is not None)
     column = {name: np.unique(table[:, k], return_inverse=True)[1] for k, name in enumerate(names)}
     there = set(POSITION) <= column.keys()
     group = column.get(GROUP, np.zeros(len(values), np.int64))
@@ -114,14 +119,23 @@ def responses(
     free = [name for name in names if name != GROUP and not (there and name in POSITION)]
     shown = [name for name in CURVES if name in free] or free[:MOST_CURVES]
     return Responses(
-        order=np.argsort(ranks, kind="stable").astype(np.int64),
+        order=by_rate(ranks),
         code_variance=spread,
         learnt_variance=learnt,
         position=_cell_means(values, column[POSITION[1]], column[POSITION[0]]) if there else None,
         curves={name: _cell_means(values, group, column[name]) for name in shown},
         groups=tuple(labels) if GROUP in column else ("",),
         shares=moved,
+        ends={
+            name: (ends or {}).get(name, (f"{low:g}", f"{high:g}"))
+            for name in shown
+            for low, high in [_range(table[:, list(names).index(name)])]
+        },
     )
+
+
+def _range(column: Floats) -> tuple[float, float]:
+    return float(column.min()), float(column.max())
 
 
 def _cell_means(codes: Floats, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import Bytes, mosaic, pictures, traversal_parts
-from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing
+from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, new_figure
 
 _EDGE = 0.03  # inches around the figure
 _LABEL = 0.42  # inches left of a block, for the latent's name and rate
@@ -63,7 +63,7 @@ def traversal(
     pitch = height + _AXIS + _BETWEEN
     page = 2 * _EDGE + down * pitch - _BETWEEN
     with drawing(theme):
-        figure = Figure(figsize=(PAGE_WIDTH, page))
+        figure = new_figure(PAGE_WIDTH, page, layout=None)
         for place, (k, sheet) in enumerate(zip(order, sheets, strict=True)):
             column, row = divmod(place, down)
             left = _EDGE + column * (_LABEL + width + _BETWEEN) + _LABEL
@@ -201,7 +201,7 @@ def reconstructions(
     pair_width = (width - 2 * _EDGE - between * (across - 1)) / across
     height = head + down * (pair_width * ratio + between) - between + _EDGE
     with drawing(theme):
-        figure = Figure(figsize=(width, height))
+        figure = new_figure(width, height, layout=None)
         for place, sheet in enumerate(sheets):
             row, column = divmod(place, across)
             x = _EDGE + column * (pair_width + between)

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import by_rate, numbers, same_length
-from betavae.figures.curves import NATS
+from betavae.figures.curves import DASHES, NATS, after_start
 from betavae.figures.style import (
     COLUMN_WIDTH,
     LIGHT,
@@ -33,18 +33,21 @@ def rate_through_training(
     rates: Any,
     *,
     threshold: float | None = None,
+    labels: Sequence[str] | None = None,
     size: tuple[float, float] = (PAGE_WIDTH, 2.4),
     theme: Theme = LIGHT,
 ) -> Figure:
     """Draw the rate of each latent against the images seen, one line a latent.
 
-    Lines are shaded and labelled in the order of their last rate; latents that end below
-    `threshold` are drawn thin and share one label.
+    Lines are shaded, dashed and labelled in the order of their last rate; latents that end below
+    `threshold` are drawn thin and share one label. The axis shows what comes after the first
+    twentieth of the training.
 
     Args:
         images: (T,) images seen at each record.
         rates: (T, M) nats per image.
         threshold: rate below which a latent counts as inactive, or None.
+        labels: M names of latents; z_0, z_1, ... if None.
         size: width and height in inches.
         theme: colours.
 
@@ -53,6 +56,7 @@ def rate_through_training(
     """
     seen, lines = numbers("images", images, 1), numbers("rates", rates, 2)
     same_length(images=seen, rates=lines)
+    called = _called(labels, lines.shape[1])
     last = lines[-1]
     order = by_rate(last)
     limit = -np.inf if threshold is None else threshold
@@ -63,26 +67,29 @@ def rate_through_training(
         axes = figure.add_subplot()
         for k in idle:
             axes.plot(seen, lines[:, k], color=theme.muted, linewidth=0.6)
-        labels: list[tuple[float, str, str]] = []
+        ends: list[tuple[float, str, str]] = []
         shades = theme.shades(len(active))
         most = len(active) if len(active) <= _LABELS else _LABELS - 1
         for k, shade in reversed(list(zip(active, shades, strict=True))):
-            axes.plot(seen, lines[:, k], color=shade, linewidth=1.5)
+            dash = DASHES[active.index(k) % len(DASHES)]
+            axes.plot(seen, lines[:, k], dash, color=shade, linewidth=1.5)
             if active.index(k) < most:
-                labels.append((last[k], latent_name(k), shade))
+                ends.append((last[k], called[k].replace("\n", "  "), shade))
         if len(active) > most:
-            labels.append(
+            ends.append(
                 (float(last[active[most:]].mean()), f"{len(active) - most} more", shades[-1])
             )
         if idle:
-            names = latent_name(idle[0]) if len(idle) == 1 else f"{len(idle)} inactive"
-            labels.append((float(last[idle].mean()), names, theme.muted))
+            names = (
+                called[idle[0]].replace("\n", "  ") if len(idle) == 1 else f"{len(idle)} inactive"
+            )
+            ends.append((float(last[idle].mean()), names, theme.muted))
         images_axis(axes, seen.max())
-        axes.set_ylim(0, max(lines.max() * 1.06, 1e-3))
+        axes.set_ylim(0, max(max(after_start(seen, line).max() for line in lines.T) * 1.06, 1e-3))
         axes.set_ylabel(NATS)
         axes.set_title("Rate of each latent through training")
         axes.grid(axis="y")
-        label_ends(axes, labels)
+        label_ends(axes, ends)
         return figure
 
 
@@ -128,6 +135,7 @@ def rate_per_latent(
     rates: Any,
     *,
     threshold: float | None = None,
+    labels: Sequence[str] | None = None,
     size: tuple[float, float] = (COLUMN_WIDTH, 1.95),
     theme: Theme = LIGHT,
 ) -> Figure:
@@ -136,6 +144,7 @@ def rate_per_latent(
     Args:
         rates: (M,) nats per image, by latent.
         threshold: rate below which a latent counts as inactive, drawn as a line; or None.
+        labels: M names of latents; z_0, z_1, ... if None.
         size: width and height in inches.
         theme: colours.
 
@@ -149,7 +158,7 @@ def rate_per_latent(
     values = numbers("rates", rates, 1)
     if values.min() < 0:
         raise InputError(f"rates must be >= 0, got {values.min():g}")
-    order = by_rate(values)
+    order, called = by_rate(values), _called(labels, len(values))
     heights = values[order]
     many = len(values) > 16
     with drawing(theme):
@@ -175,7 +184,9 @@ def rate_per_latent(
             axes.set_xticks([])
             axes.set_xlabel(f"{len(values)} latents")
         else:
-            axes.set_xticks(range(len(values)), [latent_name(int(k)) for k in order], fontsize=7.5)
+            room = int(18 * size[0] / len(values))  # letters below a bar
+            shown = [_shortened(called[int(k)], room) for k in order]
+            axes.set_xticks(range(len(values)), shown, fontsize=6 if labels else 7.5)
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.6, len(values) - 0.4)
         axes.set_ylabel(NATS)
@@ -184,3 +195,15 @@ def rate_per_latent(
             axes.grid(axis="y")
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         return figure
+
+
+def _called(labels: Sequence[str] | None, count: int) -> list[str]:
+    names = [latent_name(k) for k in range(count)] if labels is None else list(labels)
+    same_length(labels=names, latents=range(count))
+    return names
+
+
+def _shortened(name: str, room: int) -> str:
+    """Cut the second line of a latent's name to so many letters."""
+    symbol, _, given = name.partition("\n")
+    return name if len(given) <= room else f"{symbol}\n{given[: max(room - 1, 1)]}…"

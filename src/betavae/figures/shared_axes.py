@@ -6,26 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, numbers, same_length
-from betavae.figures.curves import NATS
+from betavae.figures.curves import DASHES, NATS, after_start, value_axis
 from betavae.figures.lines import MARKERS
 from betavae.figures.style import (
     COLUMN_WIDTH,
     LIGHT,
+    PAGE_WIDTH,
     Theme,
-    count,
     drawing,
     images_axis,
     new_figure,
 )
 
-DASHES = ("-", "--", "-.", ":")
 POINTS = 200  # at which lines of several lengths are read
-SETTLED = 0.05  # share of the run whose values do not stretch the axis
 
 
 def runs_on_shared_axes(
@@ -57,48 +55,75 @@ def runs_on_shared_axes(
     >>> len(figure.axes[0].lines), len(figure.axes[0].collections)
     (2, 1)
     """
-    if not runs:
-        raise InputError("runs must name at least one setting, got none")
     with drawing(theme):
         figure = new_figure(*size)
-        axes = figure.add_subplot()
-        last, low, high = 0.0, np.inf, -np.inf
-        for place, (name, seeds) in enumerate(runs.items()):
-            images, values = _together(seeds)
-            middle = values.mean(axis=0)
-            colour = theme.shades(len(runs))[place]
-            axes.plot(
-                images, middle, DASHES[place % len(DASHES)], color=colour, linewidth=1.2,
-                marker=MARKERS[place % len(MARKERS)], markersize=3.2,
-                markevery=(place * 7 % 20, max(1, len(images) // 6)),
-                label=name if len(seeds) == 1 else f"{name} ({len(seeds)} seeds)",
-            )  # fmt: skip
-            if len(seeds) > 1:
-                axes.fill_between(
-                    images, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2,
-                    linewidth=0,
-                )  # fmt: skip
-            last = max(last, float(images[-1]))
-            kept = values[:, images >= SETTLED * images[-1]]
-            low, high = min(low, float(kept.min())), max(high, float(kept.max()))
-        images_axis(axes, last)
-        if low > 0 and high > 4 * low:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_minor_locator(NullLocator())
-            axes.set_ylim(low / 1.15, high * 1.15)
-        else:
-            room = 0.08 * (high - low or abs(high) or 1.0)
-            axes.set_ylim(0 if 0 <= low < high / 2 else low - room, high + room)
-            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
-        axes.set_title(title)
-        if unit:
-            axes.set_ylabel(unit)
-        axes.grid(axis="y")
-        if len(runs) > 1 or any(len(seeds) > 1 for seeds in runs.values()):
-            axes.legend(frameon=False, fontsize=6, handlelength=3)
+        _panel(figure.add_subplot(), title, runs, unit, theme)
         return figure
+
+
+def panels_on_shared_axes(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[Any, Any]]]], *, theme: Theme = LIGHT
+) -> Figure:
+    """Draw several quantities side by side, each as `runs_on_shared_axes` does.
+
+    Args:
+        panels: by title, what that takes.
+        theme: colours.
+
+    Raises:
+        InputError: when there is no panel, and as `runs_on_shared_axes`.
+
+    >>> lines = {"beta 4": [([1, 2], [9, 5])], "beta 1": [([1, 2], [8, 6])]}
+    >>> len(panels_on_shared_axes({"Distortion": lines, "Rate": lines}).axes)
+    2
+    """
+    if not panels:
+        raise InputError("panels must name at least one quantity, got none")
+    with drawing(theme):
+        figure = new_figure(PAGE_WIDTH, 2.2)
+        for place, (title, runs) in enumerate(panels.items()):
+            axes = figure.add_subplot(1, len(panels), place + 1)
+            _panel(axes, title, runs, NATS if place == 0 else "", theme, legend=place == 0)
+        return figure
+
+
+def _panel(
+    axes: Axes,
+    title: str,
+    runs: Mapping[str, Sequence[tuple[Any, Any]]],
+    unit: str,
+    theme: Theme,
+    *,
+    legend: bool = True,
+) -> None:
+    if not runs:
+        raise InputError("runs must name at least one setting, got none")
+    last, settled = 0.0, []
+    for place, (name, seeds) in enumerate(runs.items()):
+        images, values = _together(seeds)
+        middle = values.mean(axis=0)
+        colour = theme.shades(len(runs))[place]
+        axes.plot(
+            images, middle, DASHES[place % len(DASHES)], color=colour, linewidth=1.2,
+            marker=MARKERS[place % len(MARKERS)], markersize=3.2,
+            markevery=(place * 7 % 20, max(1, len(images) // 6)),
+            label=name if len(seeds) == 1 else f"{name} ({len(seeds)} seeds)",
+        )  # fmt: skip
+        if len(seeds) > 1:
+            axes.fill_between(
+                images, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2,
+                linewidth=0,
+            )  # fmt: skip
+        last = max(last, float(images[-1]))
+        settled += [after_start(images, line) for line in values]
+    images_axis(axes, last)
+    value_axis(axes, settled)
+    axes.set_title(title)
+    if unit:
+        axes.set_ylabel(unit)
+    axes.grid(axis="y")
+    if legend and (len(runs) > 1 or any(len(seeds) > 1 for seeds in runs.values())):
+        axes.legend(frameon=False, fontsize=6, handlelength=3)
 
 
 def _together(seeds: Sequence[tuple[Any, Any]]) -> tuple[Floats, Floats]:

@@ -16,22 +16,24 @@ from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, mosaic, pictures, same_length, shrunk
 from betavae.figures.mean_codes import Responses
 from betavae.figures.pictures import signed
-from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, latent_name
+from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, latent_name, new_figure
 
 MAP = "cividis"  # rises in lightness: the same order to every eye and in grey
 LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
 
 _LEFT, _RIGHT, _TOP, _GAP = 0.72, 0.42, 0.26, 0.06  # inches
-_CURVE, _BAR, _LEGEND = 0.5, 0.34, 0.26
+_CURVE, _TICKS, _BAR, _LEGEND = 0.5, 0.13, 0.34, 0.26
+_LETTER = 0.062  # inches of a letter of a latent's name
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One line of the sheet: its caption and its height in inches."""
+    """One line of the sheet: its caption, its height and the room below it in inches."""
 
     kind: str
     caption: str
     height: float
+    below: float = 0.0
 
 
 def response_sheet(
@@ -53,7 +55,7 @@ def response_sheet(
 
     Args:
         found: what `responses` returned.
-        labels: M names of latents; z_0, z_1, ... if None.
+        labels: M names of latents, a second line in them small; z_0, z_1, ... if None.
         images: (M, T, C, H, W) in [0, 1], each latent's traversal, or None.
         values: (T,) the traversal's values, rising; needed with `images`.
         most: columns drawn at most.
@@ -71,11 +73,13 @@ def response_sheet(
     strips = None if images is None else _strips(images, values, found, theme)
     rows = _rows(found, strips, width)
     wide = _LEFT + len(order) * (width + _GAP) + _RIGHT
-    page = _TOP + sum(row.height + _GAP for row in rows) + _LEGEND
+    named = any("\n" in names[k] for k in order)
+    top = _TOP + 0.1 * named
+    page = top + sum(row.height + row.below + _GAP for row in rows) + _LEGEND
     limit = _limit(found)
     with drawing(theme):
-        figure = Figure(figsize=(wide, page))
-        bottom = page - _TOP
+        figure = new_figure(wide, page, layout=None)
+        bottom = page - top
         for row in rows:
             bottom -= row.height
             for place, k in enumerate(order):
@@ -86,7 +90,7 @@ def response_sheet(
                 _draw(axes, row, found, strips, k, limit, theme)
                 axes.tick_params(labelleft=place == 0)
                 if row is rows[0]:
-                    axes.set_title(names[k], fontsize=9, loc="center", pad=4, weight="normal")
+                    _title(axes, names[k], 11 if named else 4, width, theme)
             figure.text(
                 (_LEFT - 0.26) / wide,
                 (bottom + row.height / 2) / page,
@@ -99,12 +103,13 @@ def response_sheet(
                 linespacing=1.15,
             )
             if row.kind == "position":
-                _colour_bar(figure, (bottom, row.height, width, len(order)), page, limit, theme)
+                bar = (_LEFT + len(order) * (width + _GAP) + 0.02, bottom, row.height)
+                _colour_bar(figure, bar, (wide, page), limit, theme)
             if row.kind == "traversal":
-                _scale(figure, (bottom, row.height), page, values, theme)
-            bottom -= _GAP
+                _scale(figure, (bottom, row.height), (wide, page), values, theme)
+            bottom -= row.below + _GAP
         if len(found.groups) > 1 and found.curves:
-            _legend(figure, found.groups, page, theme)
+            _legend(figure, found.groups, wide, theme)
         return figure
 
 
@@ -125,7 +130,7 @@ def _rows(found: Responses, strips: list[NDArray[np.uint8]] | None, width: float
     if found.position is not None:
         # A square, as the image is, however many places there are along each side.
         rows.append(_Row("position", "position", width))
-    rows += [_Row(name, name, _CURVE) for name in found.curves]
+    rows += [_Row(name, name, _CURVE, _TICKS) for name in found.curves]
     if strips is not None:
         rows.append(_Row("traversal", "traversal", width * strips[0].shape[0] / strips[0].shape[1]))
     if found.learnt_variance is None and found.shares is not None:
@@ -155,6 +160,7 @@ def _draw(
     axes.set_xticks([])
     if row.kind in found.curves:
         _curve(axes, found.curves[row.kind][latent], limit, theme)
+        _ends(axes, found.ends[row.kind], found.curves[row.kind].shape[-1])
         return
     axes.set_yticks([])
     if row.kind == "bar":
@@ -177,6 +183,30 @@ def _curve(axes: Axes, lines: Floats, limit: float, theme: Theme) -> None:
     ends = [-float(f"{limit:.1g}"), 0, float(f"{limit:.1g}")]
     axes.set_yticks(ends, [signed(end) for end in ends])
     axes.tick_params(axis="y", labelsize=5.5, length=1.5, pad=1)
+
+
+def _ends(axes: Axes, words: tuple[str, str], count: int) -> None:
+    """Write a factor's first and last value below its curve."""
+    if count < 2:
+        return
+    axes.set_xticks([0, count - 1], list(words))
+    axes.tick_params(axis="x", labelsize=5, length=1.5, pad=1)
+    first, last = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
+
+
+def _title(axes: Axes, name: str, pad: float, width: float, theme: Theme) -> None:
+    """Write a latent's symbol above its column, and the name that somebody gave it."""
+    symbol, _, given = name.partition("\n")
+    axes.set_title(symbol, fontsize=9, loc="center", pad=pad, weight="normal")
+    room = int((width + _GAP) / _LETTER)
+    if given:
+        axes.annotate(
+            given if len(given) <= room else f"{given[: max(room - 1, 1)]}…",
+            (0.5, 1), xycoords="axes fraction", xytext=(0, 2.5), textcoords="offset points",
+            ha="center", va="bottom", fontsize=6, color=theme.muted,
+        )  # fmt: skip
 
 
 def _bar(axes: Axes, found: Responses, latent: int, theme: Theme) -> None:
@@ -203,14 +233,13 @@ def _bar(axes: Axes, found: Responses, latent: int, theme: Theme) -> None:
 
 def _colour_bar(
     figure: Figure,
-    row: tuple[float, float, float, int],
-    page: float,
+    place: tuple[float, float, float],
+    size: tuple[float, float],
     limit: float,
     theme: Theme,
 ) -> None:
-    bottom, height, width, columns = row
-    wide = figure.get_figwidth()
-    left = _LEFT + columns * (width + _GAP) + 0.02
+    """Draw the bar at (left, bottom, height) inches of a page of `size`."""
+    (left, bottom, height), (wide, page) = place, size
     axes = figure.add_axes((left / wide, bottom / page, 0.07 / wide, height / page))
     axes.imshow(np.linspace(1, -1, 64)[:, None], cmap=MAP, aspect="auto", extent=(0, 1, -1, 1))
     axes.spines[:].set_visible(False)
@@ -221,11 +250,10 @@ def _colour_bar(
 
 
 def _scale(
-    figure: Figure, row: tuple[float, float], page: float, values: Any, theme: Theme
+    figure: Figure, row: tuple[float, float], size: tuple[float, float], values: Any, theme: Theme
 ) -> None:
     """Write the traversal's first, middle and last value left of its rows."""
-    bottom, height = row
-    wide = figure.get_figwidth()
+    (bottom, height), (wide, page) = row, size
     steps = len(values)
     shown = (0, steps // 2, steps - 1) if steps % 2 else (0, steps - 1)
     for step in shown:
@@ -240,8 +268,7 @@ def _scale(
         )
 
 
-def _legend(figure: Figure, groups: Sequence[str], page: float, theme: Theme) -> None:
-    wide = figure.get_figwidth()
+def _legend(figure: Figure, groups: Sequence[str], wide: float, theme: Theme) -> None:
     handles = [
         Line2D([], [], color=shade, linestyle=LINES[place % len(LINES)], linewidth=1)
         for place, shade in enumerate(theme.shades(len(groups)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import matplotlib
 import matplotlib.colors
 import numpy as np
 from matplotlib import colormaps, style
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 PAGE_WIDTH = 6.75  # inches: the text width of a two-column paper
@@ -43,8 +45,8 @@ LIGHT = Theme("#1b1f24", "#636c76", "#d5dae0", "#ffffff", "#0b5394", (0.0, 0.68)
 DARK = Theme("#e6e9ee", "#9aa4b0", "#39414b", "#14171b", "#7cb8f2", (1.0, 0.5))
 
 _TYPE = {
-    # DejaVu comes with matplotlib: the same picture on every machine.
-    "font.family": "DejaVu Sans",
+    # DejaVu, the first of the family, comes with matplotlib: the same picture on every machine.
+    "font.family": "sans-serif",
     "mathtext.fontset": "dejavusans",
     "font.size": 7.5,
     "axes.titlesize": 8,
@@ -69,7 +71,7 @@ _TYPE = {
     "lines.solid_capstyle": "round",
     "figure.dpi": 100,
     "savefig.dpi": PNG_DPI,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text stays text, which can be searched, read aloud and edited
     "svg.hashsalt": "betavae",
     "pdf.fonttype": 42,
 }
@@ -95,9 +97,31 @@ def drawing(theme: Theme) -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of `width` by `height` inches with automatic layout."""
-    return Figure(figsize=(width, height), layout="constrained")
+_PART: ContextVar[SubFigure | None] = ContextVar("part", default=None)
+
+
+@contextmanager
+def drawn_on(part: SubFigure) -> Iterator[None]:
+    """Let what is drawn within the block be a part of a page, in place of a figure of its own."""
+    token = _PART.set(part)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
+
+
+def new_figure(
+    width: float, height: float, *, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
+    """Return an empty figure of `width` by `height` inches, or the part of a page; see `drawn_on`.
+
+    Args:
+        width: inches.
+        height: inches.
+        layout: constrained places the axes by itself; None leaves that to the caller.
+    """
+    part = _PART.get()
+    return Figure(figsize=(width, height), layout=layout) if part is None else cast(Figure, part)
 
 
 def count(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,31 +48,34 @@ class CodeSource:
         chosen = np.random.default_rng(seed).choice(self.rows, rows, replace=False)
         return self.encode(np.sort(chosen))
 
-    def balanced(self, rows: int, seed: int = 0) -> Representation:
+    def balanced(self, rows: int, seed: int = 0, *, whole: Sequence[str] = ()) -> Representation:
         """Return codes in which every factor value meets every other equally often.
 
         On a full grid the long factors are thinned until about `rows` are left, so that
         averages over "the rest" carry no sampling noise; elsewhere it is a random sample.
+        The factors named `whole` keep every value.
         """
         if self.grid is None or rows >= self.rows:
             return self.sample(rows, seed)
-        return self.encode(thinned(self.grid, rows))
+        return self.encode(thinned(self.grid, rows, whole))
 
 
-def thinned(grid: Factors, rows: int) -> Rows:
+def thinned(grid: Factors, rows: int, whole: Sequence[str] = ()) -> Rows:
     """Return the rows of a grid whose longest factors keep every 2nd, 4th, ... value.
 
     Args:
         grid: the factors.
         rows: how many rows to keep at most, about.
+        whole: factors that keep every value, whatever comes of the number of rows.
 
     >>> thinned(Factors(("shape", "posX"), (2, 8)), 8).tolist()
     [0, 2, 4, 6, 8, 10, 12, 14]
     """
     strides = [1] * len(grid.sizes)
     left = [*grid.sizes]
-    while int(np.prod(left)) > rows and max(left) > 2:
-        longest = left.index(max(left))
+    free = [k for k, name in enumerate(grid.names) if name not in whole]
+    while free and int(np.prod(left)) > rows and max(left[k] for k in free) > 2:
+        longest = max(free, key=left.__getitem__)
         strides[longest] *= 2
         left[longest] = -(-grid.sizes[longest] // strides[longest])
     kept = [np.arange(0, size, stride) for size, stride in zip(grid.sizes, strides, strict=True)]

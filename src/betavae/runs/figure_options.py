@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,12 @@ class FigureOptions:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure and the numbers it shows, ready for JSON."""
+    """What draws a figure, and the numbers it shows, ready for JSON."""
 
-    figure: Figure
+    draw: Callable[[], Figure]
     numbers: dict[str, Any]
+
+    @property
+    def figure(self) -> Figure:
+        """The figure, drawn anew each time."""
+        return self.draw()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from betavae import figures
 from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.shapes2d import SHAPES
-from betavae.figures.style import latent_name
+from betavae.figures.mean_codes import CURVES, POSITION
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
-from betavae.runs.latent_names import read_names
+from betavae.runs.latent_names import labelled, named_latents, read_names
 from betavae.runs.latent_ranges import Decode, Scale, scale_of, sweep
 from betavae.runs.opened import seed_rows
 from betavae.runs.representation import Representation
@@ -21,6 +24,7 @@ from betavae.runs.traversals import sweep_images
 
 PAIRS = 18
 SHEET_STEPS = 5  # values in a traversal of the response sheet, which are drawn small
+SHAPES_ENDS = {"scale": ("0.5", "1"), "orientation": ("0°", "360°")}
 SPREAD_ROWS = 4096  # images on which latents are ranked, and codes without a prior are scaled
 
 
@@ -48,7 +52,11 @@ def traversals(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
         names = read_names(source.path) if source.path.is_dir() else {}
         title = source.name if source.name not in blocks else f"{source.name} ({number + 1})"
         blocks[title] = [
-            figures.Block(_called(int(k), names), f"{scale.amounts[k]:.2f} {scale.unit}", block)
+            figures.Block(
+                labelled(int(k), names.get(int(k), "")).replace("\n", "  "),
+                f"{scale.amounts[k]:.2f} {scale.unit}",
+                block,
+            )
             for k, block in zip(order, drawn, strict=True)
         ]
         numbers.append(
@@ -59,19 +67,21 @@ def traversals(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
                 "codes": codes.tolist(),
             }
         )
-    figure = figures.traversals_compared(
+    draw = partial(
+        figures.traversals_compared,
         blocks,
         values,
         inputs=dataset.images[rows].numpy(),
         unit="" if all(priors) else "σ",
     )
-    return Drawn(figure, {"rows": rows.tolist(), "values": values.tolist(), "methods": numbers})
+    return Drawn(draw, {"rows": rows.tolist(), "values": values.tolist(), "methods": numbers})
 
 
 def responses(source: CodeSource, options: FigureOptions) -> Drawn:
     """Draw what each latent answers to; with traversals where the method can draw."""
     codes = source.balanced(options.rows, options.seed)
-    found = answers(source, codes, options.seed)
+    found = answers(source, codes, options.rows, options.seed)
+    found = replace(found, order=latent_order(source, options.seed))
     images = values = None
     if source.decode is not None and source.dataset is not None:
         values = sweep(options.span, SHEET_STEPS)
@@ -80,13 +90,39 @@ def responses(source: CodeSource, options: FigureOptions) -> Drawn:
         scale = _scale(codes, source.decode, options.seed)
         latents = np.arange(codes.mean.shape[1])
         images = sweep_images(source.decode, start, latents, scale.levels(values))[:, 0]
-    figure = figures.response_sheet(found, images=images, values=values, most=options.latents)
-    numbers = {"rows": len(codes.mean), **found.to_dict()}
-    return Drawn(figure, numbers)
+    folder = source.path.is_dir()
+    labels = named_latents(source.path, len(found.order)) if folder else None
+    draw = partial(
+        figures.response_sheet, found, labels=labels, images=images, values=values,
+        most=options.latents,
+    )  # fmt: skip
+    return Drawn(draw, {"rows": len(codes.mean), **found.to_dict()})
 
 
-def answers(source: CodeSource, codes: Representation, seed: int = 0) -> figures.Responses:
-    """Average a method's codes over the factors of its data."""
+def answers(
+    source: CodeSource, codes: Representation, rows: int, seed: int = 0
+) -> figures.Responses:
+    """Average a method's codes over the factors of its data.
+
+    On a full grid with positions the map has every place, from about `rows` codes of its own, and
+    the curves every value of theirs, from as many.
+
+    Args:
+        source: the method.
+        codes: its codes of a balanced part of the data.
+        rows: codes to average, about.
+        seed: of what is drawn at random.
+    """
+    names = source.grid.names if source.grid is not None else ()
+    if set(POSITION) <= set(names):
+        curves = [name for name in CURVES if name in names]
+        everywhere = _answers(source, source.balanced(rows, seed, whole=POSITION), seed)
+        every_value = _answers(source, source.balanced(rows, seed, whole=curves), seed)
+        return replace(every_value, position=everywhere.position)
+    return _answers(source, codes, seed)
+
+
+def _answers(source: CodeSource, codes: Representation, seed: int) -> figures.Responses:
     shares = None
     if codes.log_var is None and source.decode is not None:
         shares = scale_of(codes.mean, source.decode, seed=seed).amounts
@@ -98,7 +134,15 @@ def answers(source: CodeSource, codes: Representation, seed: int = 0) -> figures
         log_var=codes.log_var,
         shares=shares,
         group_names=SHAPES if known else (),
+        ends=SHAPES_ENDS if known else _ends(source.dataset),
     )
+
+
+def _ends(dataset: Dataset | None) -> dict[str, tuple[str, str]]:
+    """Return the words for the first and the last value of factors that have words."""
+    if dataset is None:
+        return {}
+    return {name: (words[0], words[-1]) for name, words in dataset.value_names.items() if words}
 
 
 def reconstructions(source: CodeSource, options: FigureOptions) -> Drawn:
@@ -110,15 +154,23 @@ def reconstructions(source: CodeSource, options: FigureOptions) -> Drawn:
     inputs, outputs = dataset.images[rows].numpy(), decode(source.encode(rows).mean)
     errors = np.square(inputs - outputs).mean(axis=(1, 2, 3))
     return Drawn(
-        figures.reconstructions(inputs, outputs),
+        partial(figures.reconstructions, inputs, outputs),
         {"rows": rows.tolist(), "mean_squared_error": errors.tolist()},
     )
 
 
-def _called(latent: int, names: Mapping[int, str]) -> str:
-    """Return a latent's symbol, with the name that somebody gave it."""
-    given = names.get(latent, "").replace("$", r"\$")
-    return f"{latent_name(latent)}  {given}" if given else latent_name(latent)
+def latent_order(source: CodeSource, seed: int = 0) -> NDArray[np.int64]:
+    """Return a method's latents as every figure has them, what says the most first.
+
+    By rate; without one by what they do to the picture, or without a decoder by variance.
+    """
+    codes = source.sample(SPREAD_ROWS, seed)
+    if codes.log_var is None and source.decode is None:
+        return figures.by_rate(codes.mean.var(axis=0))
+    if codes.log_var is not None:
+        return figures.by_rate(codes.rate_per_latent())
+    assert source.decode is not None
+    return figures.by_rate(scale_of(codes.mean, source.decode, seed=seed).amounts)
 
 
 def _drawer(source: CodeSource, figure: str) -> Decode:

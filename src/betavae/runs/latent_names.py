@@ -8,6 +8,7 @@ from pathlib import Path
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
+from betavae.figures.style import latent_name
 from betavae.runs.made import current_weights
 from betavae.training.records import warn
 
@@ -37,6 +38,22 @@ def read_names(run_folder: Path) -> dict[int, str]:
         warn(f"{path} names the latents of other weights; its names are not used")
         return {}
     return names
+
+
+def named_latents(run_folder: Path, latents: int) -> list[str]:
+    """Return what figures call each latent: its symbol, and below it the name somebody gave it."""
+    names = read_names(run_folder)
+    return [labelled(latent, names.get(latent, "")) for latent in range(latents)]
+
+
+def labelled(latent: int, name: str) -> str:
+    r"""Return a latent's symbol, and the name in a second line, safe from mathematical text.
+
+    >>> labelled(3, "2 $"), labelled(4, "")
+    ('$z_{3}$\n2 \$', '$z_{4}$')
+    """
+    name = name.replace("$", r"\$")
+    return f"{latent_name(latent)}\n{name}" if name else latent_name(latent)
 
 
 def write_names(run_folder: Path, names: Mapping[int, str], latents: int) -> dict[int, str]:

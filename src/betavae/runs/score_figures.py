@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from betavae._system.errors import InputError
 from betavae.metrics import Draws, dci_scores, factor_table, higgins_score, mig_score
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
+from betavae.runs.image_figures import latent_order
+from betavae.runs.latent_names import named_latents
 from betavae.runs.scores import SCORES, kept_scores, stale_scores
 from betavae.training.checkpoint import read_header
 
@@ -36,11 +39,16 @@ def information(source: CodeSource, options: FigureOptions) -> Drawn:
         rng=options.seed,
     )
     table = np.maximum(found.mutual_information, 0)
-    figure = figures.factor_table(
-        table, _names(codes.factor_names, table), title="Mutual information", unit="nats"
-    )
     return Drawn(
-        figure,
+        partial(
+            figures.factor_table,
+            table,
+            _names(codes.factor_names, table),
+            title="Mutual information",
+            unit="nats",
+            labels=_labels(source, table),
+            order=latent_order(source, options.seed),
+        ),
         {
             "protocol": protocol,
             "rows": len(codes.mean),
@@ -58,12 +66,17 @@ def importance(source: CodeSource, options: FigureOptions) -> Drawn:
     factors = factors_of(codes, "figure importance", source.path)
     found = dci_scores(codes.mean, factors, protocol="fast", rng=options.seed)
     table = found.importance / np.maximum(found.importance.sum(axis=0), 1e-300)
-    names = _names(codes.factor_names, table)
-    figure = figures.factor_table(
-        table, names, title="Importance (DCI)", unit="share of the factor's weight", most=1.0
-    )
     return Drawn(
-        figure,
+        partial(
+            figures.factor_table,
+            table,
+            _names(codes.factor_names, table),
+            title="Importance (DCI)",
+            unit="share of the factor's weight",
+            most=1.0,
+            labels=_labels(source, table),
+            order=latent_order(source, options.seed),
+        ),
         {
             "protocol": found.protocol,
             "rows": len(codes.mean),
@@ -96,9 +109,10 @@ def score_pairs(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
         classes = len(found[0].factor_columns)
         name = source.name if source.name not in lines else f"{source.name} ({number + 1})"
         lines[name] = [result.score for result in found]
-    figure = figures.score_against_pairs(PAIRS, lines, chance=1 / classes, marked=DEFAULT_PAIRS)
     return Drawn(
-        figure,
+        partial(
+            figures.score_against_pairs, PAIRS, lines, chance=1 / classes, marked=DEFAULT_PAIRS
+        ),
         {
             "protocol": "higgins2017",
             "pairs": list(PAIRS),
@@ -123,14 +137,15 @@ def size_and_beta(paths: Sequence[Path], options: FigureOptions) -> Drawn:
         name: [point[name] for point in points]
         for name in ("beta_norm", "latents", "score", "collapsed")
     }
-    figure = figures.size_and_beta(
+    draw = partial(
+        figures.size_and_beta,
         columns["beta_norm"],
         columns["latents"],
         columns["score"],
         pixels=pixels.pop() if len(pixels) == 1 else None,
         title=_title(columns["collapsed"]),
     )
-    return Drawn(figure, columns)
+    return Drawn(draw, columns)
 
 
 def _title(collapsed: Sequence[bool]) -> str:
@@ -171,6 +186,10 @@ def _scored(path: Path) -> dict[str, Any]:
         "rows": found[SCORE_KEY].get("n_rows"),
         "collapsed": found[SCORE_KEY].get("collapsed") is True,
     }
+
+
+def _labels(source: CodeSource, table: Any) -> list[str] | None:
+    return named_latents(source.path, len(table)) if source.path.is_dir() else None
 
 
 def _names(names: Sequence[str], table: Any) -> list[str]:

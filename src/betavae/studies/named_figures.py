@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,9 @@ class NamedFigure:
         function: ``module:name`` of what draws runs, (runs, `FigureOptions`) -> `Drawn`; empty
             where only a study is drawn.
         codes: whether that takes each run as an open `CodeSource`; else as a path.
-        several: whether it takes a sequence of runs.
+        several: whether it takes a sequence of runs; what does not is drawn run by run, one above
+            another.
+        together: ``module:name`` of what draws several runs where that is another function.
         study: the study whose outcome can be drawn, too.
         outcome: the name in `betavae.studies.study_figures` of what draws the outcome.
     """
@@ -33,6 +36,7 @@ class NamedFigure:
     function: str = ""
     codes: bool = False
     several: bool = False
+    together: str = ""
     study: str = ""
     outcome: str = ""
 
@@ -51,10 +55,34 @@ class NamedFigure:
             from betavae.runs.code_source import open_source
 
             given = [open_source(path, data=options.data) for path in paths]
-        module, _, name = self.function.partition(":")
-        function = getattr(import_module(f"betavae.runs.{module}"), name)
-        drawn: Drawn = function(given if self.several else given[0], options)
-        return drawn
+        if self.several or len(given) == 1:
+            drawn: Drawn = _found(self.function)(given if self.several else given[0], options)
+            return drawn
+        if self.together:
+            together: Drawn = _found(self.together)(given, options)
+            return together
+        return _stacked(
+            {
+                str(p): _found(self.function)(one, options)
+                for p, one in zip(paths, given, strict=True)
+            }
+        )
+
+
+def _found(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    function: Callable[..., Any] = getattr(import_module(f"betavae.runs.{module}"), name)
+    return function
+
+
+def _stacked(drawn: Mapping[str, Drawn]) -> Drawn:
+    """Put the drawings of several runs one above another, each under its run's folder."""
+    from betavae import figures
+    from betavae.runs.figure_options import Drawn
+
+    drawings = {name: one.draw for name, one in drawn.items()}
+    numbers = {"runs": {name: one.numbers for name, one in drawn.items()}}
+    return Drawn(partial(figures.one_above_another, drawings), numbers)
 
 
 # A new figure: a function, and its line here.
@@ -72,7 +100,8 @@ FIGURES = {
         "image_figures:responses", codes=True,
     ),
     "curves": NamedFigure(
-        "distortion, rate and loss through training", "training_figures:curves"
+        "distortion, rate and loss through training", "training_figures:curves",
+        together="training_figures:curves_together",
     ),
     "rates": NamedFigure("rate of each latent", "training_figures:rates"),
     "rates-training": NamedFigure(
@@ -142,8 +171,8 @@ def draw_figure(
         raise InputError(f"figures are saved as {', '.join(FORMATS)}, got '{out.name}'")
     if not paths:
         raise InputError(f"figure {name} needs a run, got none")
-    if len(paths) > 1 and not FIGURES[name].several:
-        raise InputError(f"figure {name} draws one run, got {len(paths)}")
+    if len(paths) > 1 and not FIGURES[name].function:
+        raise InputError(f"figure {name} draws one study, got {len(paths)} folders")
     drawn = FIGURES[name].draw(paths, options or FigureOptions())
     numbers = out.with_suffix(".json")
     content = {"figure": name, "from": [str(path) for path in paths], **drawn.numbers}

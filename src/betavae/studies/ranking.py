@@ -55,6 +55,14 @@ class Ranking:
         by = self.udr if self.labelled is None else self.labelled
         return np.argsort(-by, kind="stable").astype(np.int64)
 
+    def words(self, run: int) -> str:
+        """Return a run's values in two lines, each with its unit and which way is better."""
+        label = "" if self.labelled is None else f"Higgins {100 * self.labelled[run]:.1f} %  "
+        scores = f"{label}UDR {self.udr[run]:.2f}  centrality {self.centrality[run]:.2f} (all: ↑)"
+        if np.isnan(self.objective[run]):  # no run of the same setting to compare it with
+            return scores
+        return f"{scores}\nloss {self.objective[run]:.1f} nats (↓, among its own seeds)"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings, best run first."""
         ranked = [
@@ -67,7 +75,18 @@ class Ranking:
             }
             for k in self.order()
         ]
-        return {"rows": self.rows, "spearman_with_labelled": self.agreement, "runs": ranked}
+        meaning = {
+            "labelled": "higgins2017, in [0, 1], higher is better",
+            "udr": "in [0, 1], higher is better",
+            "model_centrality": "in [0, 1], higher is better",
+            "objective": "nats per image, lower is better, among seeds of one setting",
+        }
+        return {
+            "rows": self.rows,
+            "meaning": meaning,
+            "spearman_with_labelled": self.agreement,
+            "runs": ranked,
+        }
 
 
 def rank_runs(
@@ -173,10 +192,7 @@ def write_ranking(ranking: Ranking, out: Path, *, seed: int = 0) -> list[Path]:
             latents=leading(run.scale.amounts, STRIPS),
         )  # fmt: skip
         sheets.append(shown.images[:, 0])
-        label = "" if ranking.labelled is None else f"{100 * ranking.labelled[k]:.1f} %, "
-        titles.append(
-            f"{place}. {'/'.join(ranking.runs[k].parts[-2:])}\n{label}UDR {ranking.udr[k]:.2f}"
-        )
+        titles.append(f"{place}. {'/'.join(ranking.runs[k].parts[-2:])}\n{ranking.words(k)}")
     write_json(out / "choose.json", ranking.to_dict())
     return [
         figures.save(figures.sheets_side_by_side(sheets, titles), out / "choose.png"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -47,7 +48,7 @@ def draw_study(path: Path, study: str, draw: Callable[[Outcome], Figure]) -> Dra
     file = path if path.is_file() else path / name
     try:
         outcome = json.loads(file.read_text(encoding="utf-8"))
-        return Drawn(draw(outcome), dict(outcome))
+        return Drawn(partial(draw, outcome), dict(outcome))
     except FileNotFoundError:
         raise InputError(f"{path} holds no {name}; make it with: betavae {command}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
