@@ -16,7 +16,7 @@ GLOSSARY = {
     "Active latents": (
         "Latents that carry more than 0.1 nats on average; the others hold the prior's noise."
     ),
-    "β": "Weight of the rate in the loss, distortion + β × rate.",
+    "β": "Weight of the rate in the loss: distortion + β × rate, where nothing else is in it.",
     "L": "Pairs of images whose differences are averaged into one point of the paper's metric.",
     "Images seen": "Images shown to the model in training, each as often as it was shown.",
 }

@@ -75,6 +75,21 @@ def lead(run: OpenRun) -> str:
     )
 
 
+def loss(config: Config) -> str:
+    """Say what a VAE's training minimised; nothing of other methods.
+
+    >>> loss(Config(beta=4)), loss(Config(objective="tcvae"))[:53]
+    ('The loss is distortion + β × rate.', 'The loss is that of objective tcvae: The rate is take')
+    """
+    if config.method.name != "vae":
+        return ""
+    objective = config.objective
+    if objective.name == "beta":
+        return "The loss is distortion + β × rate."
+    about = " ".join((type(objective).__doc__ or "").partition("\n\n")[0].split())
+    return f"The loss is that of objective {objective.name}: {about}"
+
+
 def warnings(run: OpenRun) -> list[str]:
     """Say what a reader must know before trusting the rest."""
     lines = []

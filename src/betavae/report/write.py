@@ -18,6 +18,7 @@ import betavae
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae.figures.pictures import signed
+from betavae.report import words
 from betavae.report.glossary import GLOSSARY
 from betavae.report.parts import draw_part
 from betavae.report.score_words import metric_rows
@@ -94,6 +95,7 @@ def write_report(
             title=parts[0]["title"] if len(parts) == 1 else f"{len(parts)} runs side by side",
             metrics=metric_rows([read_scores(folder) for folder in folders]),
             paper=all(config.data == "shapes2d" for config in configs),
+            losses=list(dict.fromkeys(filter(None, map(words.loss, configs)))),
             sample=sample,
             threshold=ACTIVE_NATS,
             span=signed(span).removeprefix("+"),
