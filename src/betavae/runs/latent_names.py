@@ -47,10 +47,10 @@ def named_latents(run_folder: Path, latents: int) -> list[str]:
 
 
 def labelled(latent: int, name: str) -> str:
-    r"""Return a latent's symbol, and the name in a second line, safe from mathematical text.
+    """Return a latent's symbol, and the name in a second line, safe from mathematical text.
 
-    >>> labelled(3, "2 $"), labelled(4, "")
-    ('$z_{3}$\n2 \$', '$z_{4}$')
+    >>> labelled(3, "size"), labelled(4, "")
+    ('$z_{3}$\\nsize', '$z_{4}$')
     """
     name = name.replace("$", r"\$")
     return f"{latent_name(latent)}\n{name}" if name else latent_name(latent)
