@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from betavae._system.errors import InputError
+from betavae._system.errors import not_installed
 from betavae.training.records import start_log
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def _event_writer(folder: Path) -> SummaryWriter:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise InputError(
-            "tensorboard is not installed: pip install 'betavae[tensorboard]'"
-        ) from None
+        raise not_installed("--tensorboard", "tensorboard", "tensorboard") from None
     for old in folder.glob(f"events.out.tfevents.*{EVENTS}"):
         old.unlink(missing_ok=True)
     return SummaryWriter(folder, filename_suffix=EVENTS)
