@@ -258,6 +258,16 @@ def test_findings_begin_with_three_lines_that_say_what_came_out() -> None:
         assert [line[:2] for line in summary.splitlines()] == ["- "] * 3, page.name
 
 
+def test_every_term_of_an_objective_is_on_the_page_of_the_training_log() -> None:
+    page = (ROOT / "docs" / "training-log.md").read_text(encoding="utf-8")
+    objectives = (ROOT / "src" / "betavae" / "objectives").glob("*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in objectives)
+    found = re.findall(r"(?:Terms\.of\([^)]*|values[^=\n]* = )(\{[^}]*\})", source)
+    terms = {name for text in found for name in re.findall(r'"(\w+)":', text)}
+    assert {"tc_estimate", "changed_latents", "excess", "fresh_beta", "gamma"} <= terms
+    assert not {name for name in terms if f"`{name}`" not in page}
+
+
 def test_writing_one_s_own_objective_takes_ten_lines() -> None:
     page = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
     section = page.split("## Your own in ten lines")[1].split("\n## ")[0]
