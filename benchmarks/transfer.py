@@ -136,7 +136,7 @@ def mean(results: list[dict[str, Any]], **wanted: Any) -> float:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """Print the table of docs/findings/few-labels.md: the better of the two learners in each cell."""
+    """Print the table of docs/findings/few-labels.md: the better learner in each cell."""
     heads = [f"{n} labels" for n in LABELS]
     print("| codes | " + " | ".join([*heads, "unseen half", *(f"shape, {n}" for n in (100, 1000))]))
     print("| --- |" + " --- |" * (len(LABELS) + 3))
