@@ -104,14 +104,15 @@ def measure_disent(z: Any) -> dict[str, float]:
     def encode(x: Any) -> Any:
         return torch.as_tensor(x).reshape(len(x), -1)
 
+    few = {"num_train": 1000, "num_test": 500}
+    votes = {"num_train": 200, "num_eval": 100, "num_variance_estimate": len(z)}
+    numbers = few | {"continuous_factors": True}
     found = {
-        "MIG": (m.metric_mig, {}, "mig.discrete_score"),
-        "SAP (R2)": (m.metric_sap, {"continuous_factors": True}, "sap.score"),
-        "DCI disentanglement": (m.metric_dci, {"num_train": 2000, "num_test": 1000},
-                                "dci.disentanglement"),
-        "FactorVAE score": (m.metric_factor_vae, {"num_train": 2000, "num_eval": 1000},
-                            "factor_vae.eval_accuracy"),
-    }  # fmt: skip
+        "MIG": (m.metric_mig, {"num_train": 2000}, "mig.discrete_score"),
+        "SAP (R2)": (m.metric_sap, numbers, "sap.score"),
+        "DCI disentanglement": (m.metric_dci, few, "dci.disentanglement"),
+        "FactorVAE score": (m.metric_factor_vae, votes, "factor_vae.eval_accuracy"),
+    }
     return {name: float(f(data, encode, **how)[key]) for name, (f, how, key) in found.items()}
 
 
