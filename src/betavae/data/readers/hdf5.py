@@ -107,11 +107,11 @@ def _stored(data: Any) -> int:
 def hdf5_array(path: Path, key: str) -> NDArray[Any]:
     """Read one whole array of numbers; see `_dataset` for what is raised."""
     with _dataset(path, key) as data:
+        check_bytes(math.prod(data.shape) * data.dtype.itemsize, f"{path}: array '{key}'")
         if h5_text(data.dtype) is None:
             check_dtype(data.dtype, f"{path}: array '{key}'")
         elif data.dtype.kind == "O":
-            data = data.asstr()
-        check_bytes(math.prod(data.shape) * data.dtype.itemsize, f"{path}: array '{key}'")
+            return np.asarray(data.asstr()[()])
         return np.asarray(data[()])
 
 
