@@ -63,7 +63,7 @@ WORKING = (
 MISSING = {
     "explore runs/a --no-browser --port 0": "app",
     "watch runs/a --no-browser --port 0": "app",
-    "encode runs/a squares.npz --out codes.parquet": "tables",
+    "encode runs/a squares.npz --out codes.parquet": "parquet",
     "export runs/a --to onnx --out exported": "onnx",
     "train squares.npz --images 64 --tensorboard --out runs/b": "tensorboard",
     "reproduce latent-size --quick --images 64 --engine ray --out runs/c": "ray",
@@ -73,7 +73,7 @@ MISSING_FROM_PYTHON = {
     "from betavae import from_pretrained; from_pretrained('nobody/nothing')": "hub",
     "from betavae import evaluate as e; e([[0.0], [1.0]] * 9, [0, 1] * 9, metrics='mcc')"
     ".to_frame()":
-        "tables",
+        "pandas",
 }  # fmt: skip
 
 

@@ -133,7 +133,7 @@ class Results:
         try:
             from pandas import DataFrame  # type: ignore[import-untyped]
         except ImportError:
-            raise not_installed("to_frame", "pandas", "tables") from None
+            raise not_installed("to_frame", "pandas", "pandas") from None
         ends = [entry.interval or (None, None) for entry in self.entries.values()]
         return DataFrame(
             {

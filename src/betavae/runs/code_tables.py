@@ -26,7 +26,7 @@ def check_format(path: Path) -> None:
         try:
             import pyarrow.parquet  # noqa: F401
         except ModuleNotFoundError:
-            raise not_installed("writing .parquet", "pyarrow", "tables") from None
+            raise not_installed("writing .parquet", "pyarrow", "parquet") from None
 
 
 def write_codes(codes: Representation, path: Path) -> None:
