@@ -59,8 +59,8 @@ def export_onnx(model: VAE, image_shape: ImageShape, folder: Path) -> list[Path]
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
-    except ImportError:
-        raise not_installed("ONNX", "onnx and onnxscript", "onnx") from None
+    except ImportError as error:
+        raise not_installed("ONNX", str(error.name), "onnx") from None
     paths = []
     for name, (module, example, inputs, outputs) in _programs(model, image_shape).items():
         with _quiet():
