@@ -1,13 +1,17 @@
 PYTHON ?= python3
-BIN := .venv/bin
-STAMP := .venv/.installed
+# The environment that everything is installed into and runs from.
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
 # What pins versions: the CPU build of torch. /dev/null pins nothing.
 CONSTRAINTS ?= constraints-cpu.txt
+# The oldest Python that pyproject.toml admits.
+OLDEST ?= python3.10
 
-.PHONY: demo test test-fast lint format bench torture docs docs-test dist release-check clean
+.PHONY: demo test test-fast test-lowest lint format bench torture docs docs-serve docs-test dist release-check clean
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[all,dev,docs]'
 	touch $@
 
@@ -19,6 +23,9 @@ test: $(STAMP)  ## the whole test suite
 
 test-fast: $(STAMP)  ## all but the tests marked slow or browser: under a minute on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow and not browser'
+
+test-lowest:  ## the whole suite on the oldest Python with the lowest versions, in .venv-lowest
+	$(MAKE) test VENV=.venv-lowest PYTHON=$(OLDEST) CONSTRAINTS=constraints-lowest.txt
 
 lint: $(STAMP)  ## style, types
 	$(BIN)/ruff check .
@@ -56,4 +63,4 @@ release-check: $(STAMP)  ## whether this commit can be released: what make dist 
 	$(BIN)/python scripts/release_check.py
 
 clean:
-	rm -rf .venv dist site
+	rm -rf .venv .venv-lowest dist site

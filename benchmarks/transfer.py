@@ -136,7 +136,7 @@ def mean(results: list[dict[str, Any]], **wanted: Any) -> float:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """Print the table of docs/estimator.md: the better of the two learners in each cell."""
+    """Print the table of docs/findings/few-labels.md: the better learner in each cell."""
     heads = [f"{n} labels" for n in LABELS]
     print("| codes | " + " | ".join([*heads, "unseen half", *(f"shape, {n}" for n in (100, 1000))]))
     print("| --- |" + " --- |" * (len(LABELS) + 3))
@@ -152,6 +152,6 @@ def print_table(results: list[dict[str, Any]]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs/plain"))
-    parser.add_argument("--out", type=Path, default=Path("docs/estimator/transfer.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/findings/few-labels.json"))
     arguments = parser.parse_args()
     write_json(arguments.out, main(arguments.runs))

@@ -9,14 +9,16 @@ import contextlib
 import io
 import os
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 from cyclopts import App
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
-HEAD = """# Commands
+HEAD = f"""# Commands
 
-Written by `python scripts/command_reference.py` from the program itself; a test compares the two.
+Written by `python scripts/command_reference.py` from the program itself, as cyclopts
+{version("cyclopts")} prints it; a test compares the two.
 """
 
 

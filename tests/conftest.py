@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -27,7 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
     pytest-xdist's workers inherit the environment, so they share the folder; only the process
     that made it removes it.
+
+    A shell's background jobs ignore SIGINT, and under nohup SIGHUP is ignored too: here they are
+    not, as tests raise them.
     """
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL),
+    ):  # fmt: skip
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = tempfile.mkdtemp(prefix="betavae-cache-")
         os.environ["BETAVAE_CACHE"] = folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks import gpu
+from benchmarks import gpu, peers_install
 
 
 def test_without_a_card_it_is_one_line_and_no_figures(
@@ -40,3 +40,11 @@ def test_every_benchmark_still_imports_what_it_measures(path: Path) -> None:
             for alias in node.names:
                 if not hasattr(module, alias.name):
                     importlib.import_module(f"{node.module}.{alias.name}")
+
+
+@pytest.mark.slow
+def test_the_metrics_are_as_defined_on_codes_whose_score_is_known() -> None:
+    for kind, codes in peers_install.codes_by_name().items():
+        for metric, score in peers_install.measure_betavae(codes).items():
+            known = peers_install.BY_DEFINITION[metric][kind]
+            assert score == pytest.approx(known, abs=1e-3), (metric, kind)

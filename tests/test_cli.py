@@ -106,6 +106,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(squares: Path, tmp_path: Path) -> N
     assert (tmp_path / "run" / "checkpoint.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_toml_and_the_line_wins(squares: Path, tmp_path: Path) -> None:
     toml = tmp_path / "run.toml"
     toml.write_text('network = "fc"\nlatents = 2\nbeta_norm = 0.1\nimages = 64\nbatch = 32\n')

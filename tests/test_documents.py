@@ -171,6 +171,9 @@ def test_what_testing_md_says_is_shortened_is_what_is() -> None:
 def test_every_page_can_be_followed_and_its_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     blocks(text, page.name)
+    unrun = re.findall(r"^```text\n(.*?)^```", text, re.M | re.S)
+    if page.name != "commands.md":  # which the program writes
+        assert not re.search(r"^(betavae|make|pip|python) ", "".join(unrun), re.M), page.name
     shown = re.sub(r"```.*?```|<!--.*?-->|`[^`\n]*`", "", text, flags=re.DOTALL)
     for link, place in re.findall(r"\]\(([^)#\s]*)#?([^)]*)\)", shown):
         if "://" in link or page.name == "RECORDS.md":
@@ -178,6 +181,37 @@ def test_every_page_can_be_followed_and_its_links_lead_somewhere(page: Path) -> 
         target = page.parent / link if link else page
         assert target.exists(), f"{page.name} links to {link}"
         assert not place or place in headings(target), f"{page.name} links to {link}#{place}"
+
+
+# Sites that documents and data sets lead to; each address was looked up, none is guessed.
+ELSEWHERE = {
+    "cs.nyu.edu", "download.pytorch.org", "faces.dmi.unibas.ch", "github.com", "huggingface.co",
+    "fashion-mnist.s3-website.eu-central-1.amazonaws.com", "keepachangelog.com",
+    "mmlab.ie.cuhk.edu.hk", "openreview.net", "semver.org", "storage.googleapis.com",
+    "www.apache.org", "www.contributor-covenant.org", "www.di.ens.fr", "www.pymvpa.org",
+    "www.scottreed.info", "www.w3.org", "yann.lecun.com",
+}  # fmt: skip
+HERE = {"127.0.0.1", "localhost"}
+
+
+def test_no_address_is_made_up() -> None:
+    """The project itself has no public address yet: that is said, and none is invented."""
+    places = [
+        *ROOT.glob("*.md"), *ROOT.glob("*.toml"), *ROOT.glob("*.cff"), ROOT / "Makefile",
+        *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.*"),
+        *(ROOT / "examples").glob("*.*"), *(ROOT / "benchmarks").glob("*.py"),
+        *(ROOT / "src").rglob("*.py"), *(ROOT / "src").rglob("*.j2"),
+    ]  # fmt: skip
+    for place in places:
+        text = place.read_text(encoding="utf-8")
+        for host, path in re.findall(r"https?://([\w.-]+)([^\s)>\"'`]*)", text):
+            assert host in ELSEWHERE | HERE, f"{place.name}: {host}"
+            assert "betavae" not in path.lower(), f"{place.name}: {host}{path}"
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    urls = project.split("[project.urls]\n")[1].split("\n\n")[0]
+    assert re.findall(r"^(\w+) = ", urls, re.M) == ["Paper"]
+    for name in ("README.md", "SECURITY.md", "CITATION.cff", "pyproject.toml", "zensical.toml"):
+        assert "pending" in (ROOT / name).read_text(encoding="utf-8"), name
 
 
 def headings(page: Path) -> set[str]:
@@ -222,6 +256,16 @@ def test_findings_begin_with_three_lines_that_say_what_came_out() -> None:
         title, summary = page.read_text(encoding="utf-8").split("\n\n")[:2]
         assert title.startswith("# "), page.name
         assert [line[:2] for line in summary.splitlines()] == ["- "] * 3, page.name
+
+
+def test_every_term_of_an_objective_is_on_the_page_of_the_training_log() -> None:
+    page = (ROOT / "docs" / "training-log.md").read_text(encoding="utf-8")
+    objectives = (ROOT / "src" / "betavae" / "objectives").glob("*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in objectives)
+    found = re.findall(r"(?:Terms\.of\([^)]*|values[^=\n]* = )(\{[^}]*\})", source)
+    terms = {name for text in found for name in re.findall(r'"(\w+)":', text)}
+    assert {"tc_estimate", "changed_latents", "excess", "fresh_beta", "gamma"} <= terms
+    assert not {name for name in terms if f"`{name}`" not in page}
 
 
 def test_writing_one_s_own_objective_takes_ten_lines() -> None:

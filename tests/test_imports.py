@@ -8,6 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PACKAGE = Path(__file__).parents[1] / "src" / "betavae"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -85,6 +91,18 @@ def test_arrows_point_left(path: Path) -> None:
             continue
         assert ORDER.index(other) < ORDER.index(own), f"{own} imports {module}"
         assert not any(module.startswith(bad) for bad in FORBIDDEN.get(own, ()))
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Not only brought by something else that is."""
+    text = PACKAGE.parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = {Requirement(line).name.replace("-", "_") for lines in groups for line in lines}
+    called = {"PIL": "pillow", "sklearn": "scikit_learn"}
+    tops = {module.split(".")[0] for path in SOURCES for module in imported(path)}
+    tops -= {*sys.stdlib_module_names, "betavae", "tomllib"}  # which 3.10 lacks
+    assert {called.get(top, top) for top in tops} <= declared
 
 
 @pytest.mark.parametrize("part_name", FORBIDDEN)

@@ -8,10 +8,13 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import release_check
 import try_wheel
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import betavae
 
@@ -98,10 +101,37 @@ def test_what_is_built_must_be_whole(tmp_path: Path) -> None:
     assert "lacks README.md" in found()
 
 
-def test_every_extra_that_is_tried_as_missing_exists() -> None:
+def project() -> dict[str, Any]:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        extras = tomllib.load(file)["project"]["optional-dependencies"]
-    assert set(try_wheel.MISSING.values()) <= set(extras)
+        found: dict[str, Any] = tomllib.load(file)["project"]
+    return found
+
+
+def test_every_lower_bound_is_installed_at_that_bound_in_one_job() -> None:
+    groups = [project()["dependencies"], *project()["optional-dependencies"].values()]
+    bounds: dict[str, Version] = {}
+    for line in (line for group in groups for line in group):
+        wanted = Requirement(line)
+        for bound in wanted.specifier:
+            if bound.operator == ">=":
+                version = Version(bound.version)
+                assert bounds.setdefault(wanted.name, version) == version, wanted.name
+        if wanted.name != "betavae":
+            assert any(b.operator in (">=", "==") for b in wanted.specifier), f"{line} has no floor"
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").split("\n# Not ours")
+    pins = [Requirement(line) for line in lines[0].splitlines() if line[:1].isalpha()]
+    held = {pin.name: Version(str(pin.specifier).removeprefix("==")) for pin in pins}
+    assert held == bounds
+    beyond = [Requirement(line) for line in lines[1].splitlines() if line[:1].isalpha()]
+    assert not {pin.name for pin in beyond} & bounds.keys()
+    assert project()["requires-python"] == ">=3.10"
+    assert "OLDEST ?= python3.10\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_every_extra_that_is_tried_as_missing_exists() -> None:
+    extras = project()["optional-dependencies"]
+    tried = {*try_wheel.MISSING.values(), *try_wheel.MISSING_FROM_PYTHON.values()}
+    assert tried == set(extras) - {"all", "datasets", "dev", "docs", "slurm"}
     brought = {re.split(r"[><=\[]", line)[0].replace("-", "_") for name, lines in extras.items()
                if name not in ("all", "dev", "docs", "datasets") for line in lines}  # fmt: skip
     assert brought == set(try_wheel.EXTRAS)
@@ -116,4 +146,4 @@ def test_workflows_call_make_targets_that_exist() -> None:
         for name in re.findall(r"^(?: +- run: )?make ([a-z-]+)", path.read_text("utf-8"), re.M)
     }
     assert called <= targets
-    assert {"lint", "test", "docs", "docs-test", "dist"} <= called
+    assert {"lint", "test", "test-lowest", "docs", "docs-test", "dist"} <= called

@@ -106,6 +106,7 @@ def test_handlers_take_no_lock() -> None:
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_a_stopped_training_leaves_no_other_records(tmp_path: Path) -> None:
     config = Config(objective="beta", network="patch", latents=3, images=1600, batch=8, threads=1)
     whole = train(config, synthetic(), tmp_path / "whole", progress=False)

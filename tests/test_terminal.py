@@ -57,6 +57,7 @@ def test_the_demos_table_goes_on_below_where_it_does_not_fit(
     assert [re.sub(r"\s*┃\s*", "|", line) for line in heads] == HEADS
 
 
+@pytest.mark.slow
 def test_the_table_of_every_metric_fits() -> None:
     factors = GRID.table()
     lines = str(evaluate(factors, factors, metrics="all", rng=0)).splitlines()

@@ -49,6 +49,7 @@ def test_a_new_checkpoint_makes_it_anew_and_records_do_now_and_then(
     assert watched.page() == "report 3"
 
 
+@pytest.mark.slow
 def test_the_page_is_the_report_and_asks_to_be_refreshed(small_run: Path) -> None:
     client = TestClient(create_watch(Watched(small_run)), base_url="http://127.0.0.1:8601")
     answer = client.get("/")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from betavae._system.errors import InputError
 from betavae.data import load_codes, load_factors, load_representation
@@ -35,6 +36,24 @@ def test_factors_and_their_names(tmp_path: Path) -> None:
     assert load_factors(str(tmp_path / "f.npy"))[1] == ("factor0", "factor1")
     np.savez(tmp_path / "f.npz", factors=CODES, mean=CODES[0])
     assert load_factors(tmp_path / "f.npz")[0].shape == (6, 2)
+
+
+def test_factors_of_the_published_dsprites_file(tmp_path: Path) -> None:
+    """Its metadata is a pickle, and its images unpack to gigabytes: neither is read."""
+    classes = np.array([[0, 0, 1, 2, 3, 4], [0, 2, 5, 39, 31, 31]])
+    path = tmp_path / "dsprites.npz"
+    metadata = np.array({"author": "a"}, dtype=object)
+    np.savez(path, imgs=np.zeros((2, 64, 64), np.uint8), latents_classes=classes, metadata=metadata)
+    values, names = load_factors(path)
+    np.testing.assert_array_equal(values, classes[:, 1:])
+    assert names == ("shape", "scale", "orientation", "posX", "posY")
+
+
+def test_tensors_under_the_names_that_other_libraries_give(tmp_path: Path) -> None:
+    torch.save(torch.from_numpy(CODES), tmp_path / "z.pt")
+    torch.save({"mean": torch.from_numpy(CODES), "epoch": 3}, tmp_path / "named.pth")
+    for name in ("z.pt", "named.pth"):
+        np.testing.assert_array_equal(load_codes(tmp_path / name), CODES, err_msg=name)
 
 
 BAD = {

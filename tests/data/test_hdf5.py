@@ -1,4 +1,4 @@
-"""Gzipped HDF5 arrays, their chunks unpacked in threads: equal to what h5py itself reads."""
+"""Chunked and compressed HDF5 arrays, read piece by piece: equal to what was written."""
 
 from __future__ import annotations
 

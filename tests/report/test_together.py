@@ -76,6 +76,7 @@ def test_a_spike_at_the_start_does_not_flatten_the_axis() -> None:
     assert axes.get_ylim()[1] < 300
 
 
+@pytest.mark.slow
 def test_several_runs_say_what_differs_and_which_latents_match(
     trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> str:
     return squares_file(tmp_path_factory.mktemp("data"), 20, 20, side=32, square=8)
 
 
+@pytest.mark.slow
 def test_a_benchmark_runs_resumes_and_writes_its_page(squares: str, tmp_path: Path) -> None:
     plan = Benchmark(
         (squares,), ("beta", "tcvae"), seeds=2, images=64, metrics="mig,infomec,psnr",

@@ -76,6 +76,7 @@ def test_dcign_learns_to_draw_and_scores_and_traverses(
         _ = open_run(tmp_path).rates
 
 
+@pytest.mark.slow
 def test_the_authors_dcign_lowers_its_bound_and_is_scored_in_the_priors_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ def test_the_authors_dcign_lowers_its_bound_and_is_scored_in_the_priors_unit(
     assert {path.suffix for path in write_traversals(tmp_path, steps=3)} == {".png", ".gif"}
 
 
+@pytest.mark.slow
 def test_infogan_with_categorical_codes_trains_scores_and_traverses_its_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Config:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_with_a_split(small: Config, tmp_path: Path) -> None:
     whole = datasets.load(small.data)
     parts = split(whole, small.split_options())
@@ -50,6 +51,7 @@ def test_a_run_with_a_split(small: Config, tmp_path: Path) -> None:
         assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_measuring_held_out_images_changes_no_weight(small: Config) -> None:
     whole = datasets.load(small.data)
     measured = train(small, whole, progress=False)

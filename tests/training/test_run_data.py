@@ -89,6 +89,7 @@ def test_a_run_goes_on_with_images_that_moved(project: Path) -> None:
     assert open_run(Path("runs/a")).header.config.images == 128
 
 
+@pytest.mark.slow
 def test_a_run_without_its_images_can_be_looked_at_but_not_scored(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

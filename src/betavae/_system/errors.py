@@ -25,6 +25,17 @@ class RankFailed(InputError):
     """What went wrong in one of several processes alone, so that this one has to say it."""
 
 
+def not_installed(what: str, package: str, extra: str) -> InputError:
+    """Return the error for something that needs a package which one of our extras brings.
+
+    >>> print(not_installed("engine ray", "ray", "ray"))
+    engine ray needs ray, which is not installed: pip install 'betavae[ray]'
+    """
+    return InputError(
+        f"{what} needs {package}, which is not installed: pip install 'betavae[{extra}]'"
+    )
+
+
 def check_range(name: str, value: float, least: float, most: float) -> None:
     """Refuse a number outside a range, both ends of which are allowed.
 

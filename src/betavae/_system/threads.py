@@ -1,4 +1,4 @@
-"""Work on all cores, in threads: what it calls (zlib, Pillow, numpy, HDF5) lets go of Python."""
+"""Work on all cores, in threads: what it calls (zlib, Pillow, numpy) lets go of Python."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, not_installed
 from betavae.cli.apps import Named, RunFolder, app, run_or_pretrained
 from betavae.studies.named_figures import listing
 
@@ -164,9 +164,7 @@ def explore(
     try:
         from betavae.app.server import serve
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"explore needs the package {error.name}; install it with: pip install 'betavae[app]'"
-        ) from None
+        raise not_installed("explore", str(error.name), "app") from None
     serve(
         [first] if other is None else [first, other],
         data=data,
@@ -200,7 +198,5 @@ def watch(
     try:
         from betavae.app.watch import watch as serve_report
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"watch needs the package {error.name}; install it with: pip install 'betavae[app]'"
-        ) from None
+        raise not_installed("watch", str(error.name), "app") from None
     serve_report(run_folder, data=data, port=port, browser=browser)

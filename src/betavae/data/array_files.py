@@ -14,7 +14,7 @@ from betavae.data import cache
 from betavae.data.dataset import Dataset
 from betavae.data.factors_table import Labels
 from betavae.data.images import ImageStore
-from betavae.data.label_arrays import labels_from_array
+from betavae.data.label_arrays import DSPRITES_NAMES, labels_from_array
 from betavae.data.labelled import labelled
 from betavae.data.load_options import LoadOptions
 from betavae.data.readers.arrays import (
@@ -44,7 +44,6 @@ LABEL_KEYS = (
     "latents/values", "latents", "attributes",
 )  # fmt: skip
 NAME_KEYS = ("factor_names", "label_names", "attribute_names", "names")
-DSPRITES_NAMES = ("color", "shape", "scale", "orientation", "posX", "posY")
 IN_MEMORY = 1 << 28  # bytes; larger sets are memory-mapped
 READERS = {
     ".npz": lambda path: Archive(path).members(),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae._system.notes import note_once
 from betavae.data.factors_table import UNKNOWN
+from betavae.data.label_arrays import DSPRITES_NAMES
 from betavae.data.readers.columns import Column
 from betavae.data.readers.file_names import NAME_WORDS, natural
 from betavae.data.readers.numbers import is_number
@@ -58,7 +59,8 @@ def load_factors(
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     r"""Read factors (N, K), and their names, from a file as `load_codes` takes it.
 
-    A .npz must hold one array, or one named ``factors``. Without a header line the names are
+    A .npz must hold one array, or one named ``factors``, or be the published dSprites file, of
+    which only ``latents_classes`` is read. Without a header line the names are
     ``factor0``, ``factor1``, ... Words become classes in sorted order. An empty cell, NA, NaN and
     null mean "not known" and become -1; a column with such cells must be whole numbers, where -1
     cannot be a value.
@@ -153,7 +155,7 @@ def _codes(path: Path) -> tuple[NDArray[Any], _Read]:
 def _factors(path: Path, rows: int | None) -> _Read:
     what = f"factors in {path}"
     if path.suffix.lower() not in SUFFIXES:
-        read = _arrays(path)
+        read = _published_dsprites(path) or _arrays(path)
         values = _matrix(_pick(path, read.arrays, ("factors",)), what, "K")
         names = _factor_names(read.arrays, values.shape[1])
         return _Read({"factors": values}, names, files=read.files)
@@ -167,6 +169,20 @@ def _factors(path: Path, rows: int | None) -> _Read:
             classes, words[name] = column.classes(table.style)
             columns.append(classes.astype(np.float64))
     return _Read({"factors": _matrix(np.stack(columns, axis=1), what, "K")}, names, words, files)
+
+
+def _published_dsprites(path: Path) -> _Read | None:
+    """Return the classes of the published dSprites file, without reading its images."""
+    if path.suffix.lower() != ".npz":
+        return None
+    archive = Archive(path)
+    if "latents_classes" not in archive.headers or "factors" in archive.headers:
+        return None
+    classes = archive.read("latents_classes")
+    if classes.shape[1:] != (len(DSPRITES_NAMES),):
+        return _Read({"factors": classes})
+    names = np.array(DSPRITES_NAMES[1:])  # there is one colour
+    return _Read({"factors": classes[:, 1:], "factor_names": names})
 
 
 def _table(path: Path, rows: int | None) -> tuple[Table, tuple[str, ...]]:

@@ -11,6 +11,9 @@ from betavae._system.errors import InputError
 from betavae.data.factors_table import UNKNOWN, Labels
 from betavae.data.readers.numbers import NO_WORD, ranks
 
+# What the columns of the published dSprites file's `latents_classes` are; the colour is white.
+DSPRITES_NAMES = ("color", "shape", "scale", "orientation", "posX", "posY")
+
 
 def labels_from_array(
     values: NDArray[Any], names: tuple[str, ...], what: str, *, one_hot: bool = False

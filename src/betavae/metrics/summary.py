@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from betavae._system.errors import InputError, did_you_mean
+from betavae._system.errors import did_you_mean, not_installed
 from betavae.metrics._shared.results import plain
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Results:
         try:
             from pandas import DataFrame  # type: ignore[import-untyped]
         except ImportError:
-            raise InputError("to_frame needs pandas: pip install pandas") from None
+            raise not_installed("to_frame", "pandas", "pandas") from None
         ends = [entry.interval or (None, None) for entry in self.entries.values()]
         return DataFrame(
             {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, not_installed
 from betavae._system.files import write_beside
 from betavae.runs.representation import Representation
 
@@ -26,9 +26,7 @@ def check_format(path: Path) -> None:
         try:
             import pyarrow.parquet  # noqa: F401
         except ModuleNotFoundError:
-            raise InputError(
-                "writing .parquet needs the package pyarrow; install it with: pip install pyarrow"
-            ) from None
+            raise not_installed("writing .parquet", "pyarrow", "parquet") from None
 
 
 def write_codes(codes: Representation, path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, not_installed
 from betavae.runs.pretrained_folder import CONFIG, WEIGHTS, Pretrained, read_pretrained
 from betavae.sharing.pretrained import write_pretrained
 from betavae.training.records import Record
@@ -19,9 +19,7 @@ from betavae.training.records import Record
 try:
     import huggingface_hub
 except ImportError:
-    raise InputError(
-        "the Hugging Face hub needs huggingface_hub: pip install 'betavae[hub]'"
-    ) from None
+    raise not_installed("the Hugging Face hub", "huggingface_hub", "hub") from None
 
 
 class SharedVAE(huggingface_hub.PyTorchModelHubMixin):

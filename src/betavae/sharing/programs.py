@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, not_installed
 from betavae._system.files import write_beside
 from betavae.models.latents import Gaussian
 from betavae.models.networks import ImageShape, plain
@@ -59,8 +59,8 @@ def export_onnx(model: VAE, image_shape: ImageShape, folder: Path) -> list[Path]
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
-    except ImportError:
-        raise InputError("ONNX needs onnx and onnxscript: pip install 'betavae[onnx]'") from None
+    except ImportError as error:
+        raise not_installed("ONNX", str(error.name), "onnx") from None
     paths = []
     for name, (module, example, inputs, outputs) in _programs(model, image_shape).items():
         with _quiet():

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, not_installed
 
 ENGINES = ("local", "ray")
 PATIENCE = 5.0  # seconds that a Ray address has to answer
@@ -70,9 +70,7 @@ def _ray(address: str | None) -> Iterator[int]:
         import ray
         from ray.util.joblib import register_ray
     except ImportError:
-        raise InputError(
-            "engine ray needs Ray, which is not installed: pip install 'betavae[ray]'"
-        ) from None
+        raise not_installed("engine ray", "ray", "ray") from None
     if address is not None:
         _knock(address)
     try:

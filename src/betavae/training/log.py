@@ -7,12 +7,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from betavae._system.errors import InputError
+from betavae._system.errors import not_installed
 from betavae.training.records import start_log
 
 if TYPE_CHECKING:
@@ -84,12 +83,7 @@ class Log:
         for name, value in scalars(record):
             self._events.add_scalar(name, value, record["images"], walltime=moment)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._events is not None:
             self._events.close()
 
@@ -116,9 +110,7 @@ def _event_writer(folder: Path) -> SummaryWriter:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise InputError(
-            "tensorboard is not installed: pip install 'betavae[tensorboard]'"
-        ) from None
+        raise not_installed("--tensorboard", "tensorboard", "tensorboard") from None
     for old in folder.glob(f"events.out.tfevents.*{EVENTS}"):
         old.unlink(missing_ok=True)
     return SummaryWriter(folder, filename_suffix=EVENTS)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from betavae._system.errors import InputError
+from betavae._system.errors import InputError, not_installed
 from betavae.data.readers.arrays import Source, check_dtype
 from betavae.data.readers.files import check_bytes, check_plain, reading
 from betavae.data.readers.members import Member
@@ -32,7 +32,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         import h5py
     except ImportError:
-        raise InputError(f"{path} needs h5py to be read: pip install 'betavae[hdf5]'") from None
+        raise not_installed(f"reading {path}", "h5py", "hdf5") from None
     try:
         check_plain(path)
         with reading(path), path.open("rb") as there:
@@ -107,11 +107,11 @@ def _stored(data: Any) -> int:
 def hdf5_array(path: Path, key: str) -> NDArray[Any]:
     """Read one whole array of numbers; see `_dataset` for what is raised."""
     with _dataset(path, key) as data:
+        check_bytes(math.prod(data.shape) * data.dtype.itemsize, f"{path}: array '{key}'")
         if h5_text(data.dtype) is None:
             check_dtype(data.dtype, f"{path}: array '{key}'")
         elif data.dtype.kind == "O":
-            data = data.asstr()
-        check_bytes(math.prod(data.shape) * data.dtype.itemsize, f"{path}: array '{key}'")
+            return np.asarray(data.asstr()[()])
         return np.asarray(data[()])
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae._system.threads import stream_on_all_cores
 from betavae.data import shapes2d
-from betavae.data.array_files import DSPRITES_NAMES
+from betavae.data.label_arrays import DSPRITES_NAMES
 from betavae.data.readers.arrays import AHEAD, packed_bits
 from betavae.data.readers.hdf5 import hdf5_array, hdf5_source
 from betavae.data.readers.numpy_files import Archive
