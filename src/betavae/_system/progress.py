@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 from betavae._system.errors import InputError
+from betavae._system.notebook import NotebookBar, in_notebook
 
 AFTER = 1.0  # seconds before the bar is shown: short work shows none
 
@@ -16,13 +17,6 @@ AFTER = 1.0  # seconds before the bar is shown: short work shows none
 def live() -> bool:
     """Say whether a bar can move: stderr is a terminal, or this is a notebook."""
     return sys.stderr.isatty() or in_notebook()
-
-
-def in_notebook() -> bool:
-    """Say whether this runs in the kernel of a notebook."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 def wanted(verbose: bool | Literal["auto"]) -> bool:
@@ -56,6 +50,9 @@ def progress(title: str, count: int) -> Iterator[Callable[[int], None]]:
 
 
 def _bar(shown: ExitStack, title: str, count: int) -> Callable[[int], None]:
+    if in_notebook():
+        shown_bar = NotebookBar()
+        return lambda done: shown_bar.show(title, done / max(count, 1), "")
     from rich.console import Console
     from rich.progress import Progress
 

@@ -71,10 +71,11 @@ class DrawsItself(Fitted):
         Raises:
             InputError: when training left no records, as in a model from a file.
         """
+        from betavae.report.shown_run import shown
         from betavae.runs.training_figures import drawn_curves
 
         check_is_fitted(self)
-        return drawn_curves(self.records_).figure
+        return shown(drawn_curves(self.records_).figure)
 
     def report(self, out: Path | str = "report.html", X: Any = None) -> Path:
         """Write what the model learned as one HTML file that needs nothing beside it.

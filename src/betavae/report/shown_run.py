@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from betavae._system.notebook import show_figures
+from betavae.figures.style import LIGHT, drawing
 from betavae.report.write import write_report
 from betavae.runs import opened
 from betavae.runs.code_source import source_of_run
@@ -17,6 +20,8 @@ from betavae.runs.image_figures import reconstructions
 from betavae.runs.opened import OpenRun, seed_rows
 from betavae.runs.training_figures import drawn_curves
 from betavae.runs.traversals import leading, traverse
+
+NOTEBOOK_DPI = 110  # a page's width is 740 pixels then
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,10 +54,11 @@ class ShownRun(OpenRun):
         """
         rows = seed_rows(self.dataset, seeds, np.random.default_rng(seed))
         chosen = leading(self.scale.amounts) if latents is None else latents
-        return traverse(
+        found = traverse(
             self.model, self.dataset.images[rows], self.scale, span=span, steps=steps,
             latents=chosen,
-        ).figure()  # fmt: skip
+        )  # fmt: skip
+        return shown(found.figure())
 
     def plot_reconstructions(self, *, seed: int = 0) -> Figure:
         """Draw up to 18 images beside what the model makes of their codes.
@@ -60,7 +66,8 @@ class ShownRun(OpenRun):
         Args:
             seed: seed of the choice of images.
         """
-        return reconstructions(source_of_run(self, progress=False), FigureOptions(seed=seed)).figure
+        source = source_of_run(self, progress=False)
+        return shown(reconstructions(source, FigureOptions(seed=seed)).figure)
 
     def plot_curves(self) -> Figure:
         """Draw the terms of training, nats per image, against the images seen.
@@ -68,7 +75,7 @@ class ShownRun(OpenRun):
         Raises:
             InputError: where training left no records.
         """
-        return drawn_curves(self.records).figure
+        return shown(drawn_curves(self.records).figure)
 
     def report(self, out: Path | str | None = None) -> Path:
         """Write the report: one HTML file that needs nothing beside it.
@@ -83,6 +90,19 @@ class ShownRun(OpenRun):
             InputError: when it cannot be written.
         """
         return write_report(self, None if out is None else Path(out))
+
+
+def shown(figure: Figure) -> Figure:
+    """Return the figure, which a notebook then shows where it is what a cell returns."""
+    show_figures(Figure, _notebook_png)
+    return figure
+
+
+def _notebook_png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    with drawing(LIGHT):
+        figure.savefig(file, format="png", dpi=NOTEBOOK_DPI)
+    return file.getvalue()
 
 
 def open_run(

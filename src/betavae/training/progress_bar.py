@@ -7,6 +7,7 @@ import sys
 
 from typing_extensions import Self
 
+from betavae._system.notebook import NotebookBar, in_notebook
 from betavae._system.progress import live
 from betavae.training.records import Record
 
@@ -15,13 +16,14 @@ LEAST_BAR = 10 + 4 + 7 + 4  # of the bar itself, the percentage, the time left, 
 
 
 class ProgressBar:
-    """A rich progress bar on stderr: distortion, rate, active latents, images/s, time left."""
+    """A bar on stderr, or below a notebook's cell: terms, active latents, images/s, time left."""
 
     def __init__(self, total: int, start: int, title: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.table import Column
 
+        self._notebook = NotebookBar() if in_notebook() else None
         self._plain = not live()
         self._total = total
         self._next_plain = 0.0
@@ -38,7 +40,7 @@ class ProgressBar:
             TextColumn("{task.fields[terms]}", table_column=Column(no_wrap=True)),
             TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
             console=console,
-            disable=self._plain,
+            disable=self._plain or self._notebook is not None,
         )
         self._task = self._progress.add_task(title, total=total, completed=start, terms="")
         self._title = title
@@ -61,12 +63,13 @@ class ProgressBar:
 
     def move(self, images: int, speed: float, terms: str) -> None:
         """Show where training stands, its terms written out by the caller."""
-        if not self._plain:
-            self._progress.update(self._task, completed=images, terms=shortened(terms, self._room))
-            return
         done = images / self._total
-        if done >= self._next_plain:
-            left = (self._total - images) / max(speed, 1e-9)
+        left = (self._total - images) / max(speed, 1e-9)
+        if self._notebook is not None:
+            self._notebook.show(self._title, done, f"{terms}  {left:,.0f} s left")
+        elif not self._plain:
+            self._progress.update(self._task, completed=images, terms=shortened(terms, self._room))
+        elif done >= self._next_plain:
             print(f"{self._title}  {done:4.0%}  {terms}  {left:,.0f} s left", file=sys.stderr)
             self._next_plain = math.floor(done * 10 + 1) / 10
 
