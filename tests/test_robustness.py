@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -131,9 +132,14 @@ def test_a_stopped_training_leaves_no_other_records(tmp_path: Path) -> None:
 def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    old, alive = tmp_path / f".big.npz.{dead.pid}.part", tmp_path / f".other.{os.getppid()}.part"
-    old.write_bytes(b"half")
-    alive.write_bytes(b"half")
+    here = platform.node()
+    old = tmp_path / f".big.npz.{here}.{dead.pid}.part"
+    alive = tmp_path / f".other.{here}.{os.getppid()}.part"
+    elsewhere = tmp_path / f".other.not-{here}.{dead.pid}.part"  # a shared folder's other machine
+    aside = tmp_path / "below" / f".seeds.{here}.{dead.pid}.part"
+    for path in (old, alive, elsewhere):
+        path.write_bytes(b"half")
+    (aside / "seed").mkdir(parents=True)
     umask = os.umask(0o027)
     try:
         with write_beside(tmp_path / "new") as beside:
@@ -144,6 +150,10 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
         os.umask(umask)
     assert not old.exists()
     assert alive.exists()
+    assert elsewhere.exists()
+    assert aside.exists()
+    with only_one(tmp_path):
+        assert not aside.exists()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 

@@ -138,7 +138,9 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
         if not 0 <= asked.run < len(explorer.runs):
             raise InputError(f"run must be in 0..{len(explorer.runs) - 1}, got {asked.run}")
         run = explorer.runs[asked.run]
-        kept = await run_in_threadpool(write_names, run.folder, asked.names, run.model.latents)
+        kept = await run_in_threadpool(
+            write_names, run.folder, asked.names, run.model.latents, run.weights
+        )
         return JSONResponse({"names": kept})
 
     async def static(request: Request) -> Response:

@@ -70,6 +70,7 @@ class Results:
         active_latents: latents that carry information, where rates are known; else None.
         collapsed: True when no latent does; None when it cannot be told.
         said: what whoever keeps the results has to add.
+        weights: the digest of the weights that made the codes; empty where it is not known.
     """
 
     entries: dict[str, Entry]
@@ -84,6 +85,7 @@ class Results:
     active_latents: int | None = None
     collapsed: bool | None = None
     said: tuple[str, ...] = ()
+    weights: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -245,6 +247,7 @@ class Results:
             "metrics": metrics,
             "skipped": dict(self.skipped),
             "notes": list(self.notes),
+            "weights": self.weights or None,
         }
 
     def to_json(self) -> str:

@@ -40,6 +40,7 @@ class Ranking:
             empty without labels. Of the objective: the mean over the settings with three runs or
             more, and left out when there are none.
         rows: images compared.
+        weights: (R,) digests of the weights that were compared.
     """
 
     runs: tuple[Path, ...]
@@ -49,6 +50,7 @@ class Ranking:
     objective: NDArray[np.float64]
     agreement: dict[str, float]
     rows: int
+    weights: tuple[str, ...] = ()
 
     def order(self) -> NDArray[np.int64]:
         """Return the runs from best to worst: by the labelled score, else by UDR."""
@@ -67,7 +69,13 @@ class Ranking:
             }
             for k in self.order()
         ]
-        return {"rows": self.rows, "spearman_with_labelled": self.agreement, "runs": ranked}
+        digests = zip(map(str, self.runs), self.weights, strict=False)
+        return {
+            "rows": self.rows,
+            "spearman_with_labelled": self.agreement,
+            "weights": dict(digests),
+            "runs": ranked,
+        }
 
 
 def rank_runs(
@@ -138,7 +146,10 @@ def rank_runs(
         ]
         if among:
             agreement["objective"] = float(np.mean(among))
-    return Ranking(tuple(runs), labelled, udr, central, objective, agreement, len(means[0]))
+    weights = tuple(found.weights for found in codes)
+    return Ranking(
+        tuple(runs), labelled, udr, central, objective, agreement, len(means[0]), weights
+    )
 
 
 def _seeds_of_one(configs: Sequence[Config]) -> list[list[int]]:
@@ -178,7 +189,8 @@ def write_ranking(ranking: Ranking, out: Path, *, seed: int = 0) -> list[Path]:
             f"{place}. {'/'.join(ranking.runs[k].parts[-2:])}\n{label}UDR {ranking.udr[k]:.2f}"
         )
     write_json(out / "choose.json", ranking.to_dict())
+    figure = figures.sheets_side_by_side(sheets, titles)
     return [
-        figures.save(figures.sheets_side_by_side(sheets, titles), out / "choose.png"),
+        figures.save(figure, out / "choose.png", weights=ranking.weights),
         out / "choose.json",
     ]

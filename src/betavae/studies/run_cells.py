@@ -17,7 +17,16 @@ from betavae._system.files import write_json
 from betavae._system.interrupts import stop_signals
 from betavae._system.locks import end_with_parent, only_one
 from betavae.studies.board import Board
-from betavae.studies.cells import CELL, RUNNING, VERSION, Cell, Work, finished
+from betavae.studies.cells import (
+    CELL,
+    RUNNING,
+    VERSION,
+    Cell,
+    Work,
+    finished,
+    sources_of,
+    weights_of,
+)
 from betavae.studies.engines import Engine, claimed_device, one_thread
 
 ERROR, STOP = "error.txt", "stop"
@@ -70,7 +79,8 @@ def _run_cells(
     missing = [cell for cell in cells if cell.name not in done]
     if not missing:
         return done
-    (folder / STOP).unlink(missing_ok=True)
+    for left in (folder / STOP, *(folder / cell.name / RUNNING for cell in missing)):
+        left.unlink(missing_ok=True)  # of a killed study
     failed: dict[str, str] = {}
     with (
         engine.started() as count,
@@ -132,6 +142,7 @@ def _one(
         seconds = round(time.perf_counter() - began, 2)
         kept = {"version": VERSION, "options": dict(cell.options), "seconds": seconds}
         result = {**result, "cell_seconds": seconds}
+        kept["weights"] = weights_of(folder, sources_of(cell))
         write_json(place / CELL, {**kept, "result": result})
         return cell.name, result, None
     except KeyboardInterrupt:
