@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 MARK = "\ufffd"  # stands for what cannot be shown
-TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What turns the direction of writing, of the text behind it too."""
+BREAKS = re.compile(r"[\t\n\r]")
+STEERS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and what turns the direction of writing, of the text behind it too."""
 
 
 def readable(text: str) -> str:
@@ -28,11 +31,4 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[31m\nb\u202ec")
     'a�[31m b�c'
     """
-    return "".join(
-        " "
-        if letter in "\n\r\t"
-        else MARK
-        if letter in TURNS or letter < " " or "\x7f" <= letter < "\xa0"
-        else letter
-        for letter in readable(text)
-    )
+    return STEERS.sub(MARK, BREAKS.sub(" ", readable(text)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from collections.abc import Sequence
@@ -37,6 +38,15 @@ FILES = {
     "/explore.css": "explore.css",
     "/icon.svg": "icon.svg",
 }
+
+
+class Json(JSONResponse):
+    """JSON in which names that are no text go as escapes."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of an answer."""
+        return json.dumps(content, ensure_ascii=True, allow_nan=False).encode("ascii")
+
 
 Code = Annotated[list[FiniteFloat], Field(max_length=4096)]
 
@@ -89,7 +99,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
     uploading = threading.Lock()  # one at a time: a decoded photograph takes 200 MB
 
     async def session(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(explorer.session))  # it measures
+        return Json(await run_in_threadpool(explorer.session))  # it measures
 
     async def image(request: Request) -> Response:
         given = request.query_params.get("row", "")
@@ -99,7 +109,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
             row = int(given)
         else:
             raise InputError(f"row must be a whole number >= 0 or 'random', got '{given[:40]}'")
-        return JSONResponse(explorer.rows(row))
+        return Json(explorer.rows(row))
 
     async def upload(request: Request) -> Response:
         content = await body(request, MOST_UPLOAD)
@@ -109,7 +119,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
             with uploading:
                 return explorer.upload(content, invert=invert)
 
-        return JSONResponse(await run_in_threadpool(decoded))
+        return Json(await run_in_threadpool(decoded))
 
     async def decode(request: Request) -> Response:
         asked = await _read(request, Decode)
@@ -126,12 +136,12 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
         given = request.query_params.get("run", "")
         if given not in ("0", "1"):
             raise InputError(f"run must be 0 or 1, got '{given[:40]}'")
-        return JSONResponse(await run_in_threadpool(view.session, int(given)))
+        return Json(await run_in_threadpool(view.session, int(given)))
 
     async def neighbours(request: Request) -> Response:
         asked = await _read(request, Decode)
         found = await run_in_threadpool(view.nearest, asked.run, asked.code)
-        return JSONResponse({"images": found})
+        return Json({"images": found})
 
     async def names(request: Request) -> Response:
         asked = await _read(request, Names)
@@ -141,7 +151,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
         kept = await run_in_threadpool(
             write_names, run.folder, asked.names, run.model.latents, run.weights
         )
-        return JSONResponse({"names": kept})
+        return Json({"names": kept})
 
     async def static(request: Request) -> Response:
         return FileResponse(PAGE / FILES[request.url.path])
@@ -177,16 +187,16 @@ async def _read(request: Request, kind: type[Given]) -> Given:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)[:400]}, 400)
+    return Json({"error": str(error)[:400]}, 400)
 
 
 async def _too_large(request: Request, error: Exception) -> Response:
     most = MOST_UPLOAD if request.url.path == "/api/upload" else MOST_JSON
-    return JSONResponse({"error": f"larger than {most >> 20} MB, which is the limit"}, 413)
+    return Json({"error": f"larger than {most >> 20} MB, which is the limit"}, 413)
 
 
 async def _too_slow(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "the request took too long"}, 408)
+    return Json({"error": "the request took too long"}, 408)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from betavae.figures.style import (
     drawing,
     images_axis,
     new_figure,
+    plain,
 )
 
 NATS = "nats per image"
@@ -78,14 +79,14 @@ def panel_row(
     seen = numbers("images", images, 1)
     values = {name: numbers(name, array, 1) for name, array in series.items()}
     for name, array in values.items():
-        same_length(images=seen, **{name: array})
+        same_length(**{"images": seen, f"values of {name}": array})
     with drawing(theme):
         column = (COLUMN_WIDTH, 1.95)
         figure = new_figure(*(size or (column if len(values) == 1 else (PAGE_WIDTH, 1.75))))
         for place, (name, array) in enumerate(values.items()):
             axes = figure.add_subplot(1, len(values), place + 1)
             axes.plot(seen, array, color=theme.accent, marker="o" if len(seen) == 1 else None)
-            axes.set_title(name)
+            axes.set_title(plain(name))
             if place == 0 and name != "β":
                 axes.set_ylabel(NATS)
             axes.grid(axis="y")

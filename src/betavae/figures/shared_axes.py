@@ -21,6 +21,7 @@ from betavae.figures.style import (
     drawing,
     images_axis,
     new_figure,
+    plain,
 )
 
 DASHES = ("-", "--", "-.", ":")
@@ -71,7 +72,7 @@ def runs_on_shared_axes(
                 images, middle, DASHES[place % len(DASHES)], color=colour, linewidth=1.2,
                 marker=MARKERS[place % len(MARKERS)], markersize=3.2,
                 markevery=(place * 7 % 20, max(1, len(images) // 6)),
-                label=name if len(seeds) == 1 else f"{name} ({len(seeds)} seeds)",
+                label=plain(name) + ("" if len(seeds) == 1 else f" ({len(seeds)} seeds)"),
             )  # fmt: skip
             if len(seeds) > 1:
                 axes.fill_between(
@@ -92,7 +93,7 @@ def runs_on_shared_axes(
             axes.set_ylim(0 if 0 <= low < high / 2 else low - room, high + room)
             axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
-        axes.set_title(title)
+        axes.set_title(plain(title))
         if unit:
             axes.set_ylabel(unit)
         axes.grid(axis="y")

@@ -19,7 +19,7 @@ import betavae
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
 from betavae._system.stamps import stamp
-from betavae._system.text import readable
+from betavae._system.text import printable, readable
 from betavae.figures.pictures import signed
 from betavae.report.glossary import GLOSSARY
 from betavae.report.parts import draw_part
@@ -171,6 +171,7 @@ def environment() -> Environment:
         loader=PackageLoader("betavae.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -10,7 +10,7 @@ from betavae import figures
 from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.shapes2d import SHAPES
-from betavae.figures.style import latent_name
+from betavae.figures.style import latent_name, plain
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.latent_names import read_names
@@ -117,7 +117,7 @@ def reconstructions(source: CodeSource, options: FigureOptions) -> Drawn:
 
 def _called(latent: int, names: Mapping[int, str]) -> str:
     """Return a latent's symbol, with the name that somebody gave it."""
-    given = names.get(latent, "").replace("$", r"\$")
+    given = plain(names.get(latent, ""))
     return f"{latent_name(latent)}  {given}" if given else latent_name(latent)
 
 
