@@ -322,7 +322,7 @@ class Stage:
 def _again(line: list[str], there: Path) -> list[str]:
     """Return the line that goes on after a kill: a training that has saved something resumes."""
     out = Path(line[line.index("--out") + 1]) if "--out" in line else None
-    plain = line[0] == "train" and not {"--overwrite", "--resume", "--restarts"} & set(line)
+    plain = line[0] == "train" and not {"--overwrite", "--resume"} & set(line)
     saved = out is not None and (out / checkpoint.NAME).exists()
     return [*line, "--resume"] if plain and saved else line
 
@@ -357,7 +357,7 @@ class Trainings:
 
     def line(self, learner: tuple[str, ...], out: Path) -> list[object]:
         """Return a training's command."""
-        length = ("--images", 2400, "--checkpoint-every", 160)
+        length = ("--images", 1600, "--checkpoint-every", 160)
         return ["train", self.data, *learner, *OPTIONS, *length, "--out", out]
 
     def peace(self, learner: tuple[str, ...]) -> tuple[float, str, list[int]]:
@@ -373,15 +373,15 @@ class Trainings:
         return self._peace[learner]
 
     def kill(self, rng: random.Random, counts: Counter[str]) -> None:
-        """Kill a training one to four times, let it end, and compare."""
+        """Kill a training up to eight times, let it end, and compare."""
         learner = rng.choice(LEARNERS)
         seconds, wanted, seen = self.peace(learner)
         out = self.folder / "killed"
         shutil.rmtree(out, ignore_errors=True)
-        times = rng.randint(1, 4)
+        times = rng.randint(1, 8)
         for left in range(times, -1, -1):
             resume = ["--resume"] if (out / checkpoint.NAME).exists() else []
-            moment = rng.random() * seconds if left else None
+            moment = 0.6 * rng.random() * seconds if left else None
             code = self.commands.run([*self.line(learner, out), *resume], moment)
             counts["kills"] += code is None
             if code is not None:
@@ -422,7 +422,11 @@ class Writers:
         """Let one pair meet; every fourth time, kill restarts and run them again at once."""
         if rng.random() < 0.25:
             self._restarts_rerun(rng, counts)
-            return
+        else:
+            self.meet(rng, counts)
+
+    def meet(self, rng: random.Random, counts: Counter[str]) -> None:
+        """Start both commands of a pair at once; one is refused."""
         name = rng.choice(list(self.pairs))
         there = self.stage.fresh("at-work")
         lines = [job.line(there, self.stage.data) for job in self.pairs[name]]

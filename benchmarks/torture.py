@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # also as `python benchmarks/torture.py`
-from benchmarks import kills
+from benchmarks import explorer_load, kills
 from betavae import metrics
 from betavae._system.errors import InputError
 from betavae.config import Config
@@ -165,6 +165,8 @@ def main() -> None:
     """Run everything, or the attack that is named; print a line of counts for each kind."""
     if sys.argv[1:2] in (["kills"], ["writers"]):
         sys.exit(kills.main(sys.argv[1:]))
+    if sys.argv[1:2] == ["explorer"]:
+        sys.exit(explorer_load.main(sys.argv[1:]))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--options", type=int, default=1000)
@@ -195,6 +197,7 @@ def main() -> None:
             )
     for what, count in (("kills", given.kills), ("writers", given.kills // 5)):
         wrong += kills.main([what, "--count", str(count), "--seed", str(given.seed)])
+    wrong += explorer_load.main(["explorer"])
     sys.exit(1 if wrong else 0)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -24,11 +26,15 @@ from betavae._system.files import write_beside
 from betavae._system.interrupts import stop_signals
 from betavae._system.locks import LOCK, only_one
 from betavae.config import Config
+from betavae.data.kept_images import kept_images
 from betavae.runs.latent_names import read_names, write_names
 from betavae.runs.representation import Representation
 from betavae.runs.scores import kept_scores, read_scores, stale_scores
 from betavae.runs.traversals import sweep
-from betavae.training import checkpoint
+from betavae.studies import restarts
+from betavae.studies.cells import Cell
+from betavae.studies.run_cells import run_cells
+from betavae.training import checkpoint, loop
 from betavae.training.fit import train
 from betavae.training.records import read_records
 from betavae.training.session import Interrupted
@@ -107,13 +113,38 @@ def test_handlers_take_no_lock() -> None:
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 
 
-def test_a_stopped_training_leaves_no_other_records(tmp_path: Path) -> None:
-    config = Config(objective="beta", network="patch", latents=3, images=1600, batch=8, threads=1)
+def test_signals_that_come_faster_than_they_are_handled_end_the_work(tmp_path: Path) -> None:
+    """Handlers that took a lock waited for ever in 4 of 200 tries."""
+    work = (
+        "import sys, time; from betavae._system.interrupts import stop_signals\n"
+        "with stop_signals(second_kills=False) as asked:\n"
+        "    print('here', flush=True)\n"
+        "    while not asked(): pass\n"
+        "    until = time.monotonic() + 0.3\n"
+        "    while time.monotonic() < until: asked()\n"
+        "print('saved', flush=True)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", work], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "here\n"
+    until = time.monotonic() + 0.2
+    while time.monotonic() < until:
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGHUP)
+    try:
+        assert child.communicate(timeout=30) == ("saved\n", None)
+    finally:
+        child.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_stopped_training_leaves_no_other_records(tmp_path: Path, number: int) -> None:
+    config = Config(objective="beta", network="patch", latents=3, images=800, batch=8, threads=1)
     whole = train(config, synthetic(), tmp_path / "whole", progress=False)
 
     def ask(model: Any, record: Any) -> bool:
         if record.images == 400:
-            timer = threading.Timer(0.01, signal.raise_signal, [signal.SIGTERM])
+            timer = threading.Timer(0.01, signal.raise_signal, [number])
             timer.start()
         return False
 
@@ -127,6 +158,122 @@ def test_a_stopped_training_leaves_no_other_records(tmp_path: Path) -> None:
         for name in ("whole", "stopped")
     ]
     assert images[0] == images[1]
+
+
+def test_records_after_the_checkpoint_go_when_a_killed_training_goes_on(tmp_path: Path) -> None:
+    config = Config(objective="beta", network="patch", latents=3, images=1200, batch=8, threads=1)
+    whole = train(config, synthetic(), tmp_path / "whole", progress=False)
+
+    def die(model: Any, record: Any) -> bool:
+        if record.images == 800:
+            raise MemoryError  # as SIGKILL: nothing is saved
+        return False
+
+    every = config.replaced(checkpoint_every=400)
+    with pytest.raises(MemoryError):
+        train(every, synthetic(), tmp_path / "killed", progress=False, watch=die)
+    log = tmp_path / "killed" / "metrics.jsonl"
+    assert [record.images for record in read_records(log)] == [400, 800]
+    with log.open("a") as file:
+        file.write('{"images": 850, "sec')  # torn in its middle
+    train(every, synthetic(), tmp_path / "killed", resume=True, progress=False)
+    assert [record.images for record in read_records(log)] == [
+        record.images for record in whole.records
+    ]
+
+
+def test_a_checkpoint_is_written_by_time_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(objective="beta", network="patch", latents=3, images=1200, batch=8, threads=1)
+    steps: list[int] = []
+
+    def look(model: Any, record: Any) -> bool:
+        there = (tmp_path / checkpoint.NAME).exists()
+        steps.append(checkpoint.read_header(tmp_path).steps if there else 0)
+        return False
+
+    every = config.replaced(checkpoint_every=10**9)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    train(every, synthetic(), tmp_path, progress=False, watch=look)
+    assert steps == [0, 50, 100]
+
+
+def test_a_file_is_on_the_disk_before_its_name_and_its_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def replaced(self: Path, target: Path) -> Path:
+        done.append("name")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    with write_beside(tmp_path / "one") as beside:
+        beside.write_text("1")
+    assert done == ["file", "name", "folder"]
+
+
+@pytest.mark.parametrize("read", ["checkpoint", "records", "scores", "names", "images"])
+def test_a_file_that_cannot_be_read_is_not_called_damaged(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    run = rewritten(small, tmp_path / "run")
+    calls: dict[str, tuple[str, Callable[[], Any]]] = {
+        "checkpoint": (checkpoint.NAME, lambda: checkpoint.load_model(run)),
+        "records": ("metrics.jsonl", lambda: read_records(run / "metrics.jsonl")),
+        "scores": ("score.json", lambda: kept_scores(run)),
+        "names": ("latent_names.json", lambda: read_names(run)),
+        "images": ("images.safetensors", lambda: kept_images(run)),
+    }
+    name, call = calls[read]
+    (run / name).touch()
+    real = Path.open
+
+    def refused(self: Path, *given: Any, **options: Any) -> Any:
+        if self.name == name:
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self, *given, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match=r"cannot read .*Permission denied") as error:
+        call()
+    assert "damaged" not in str(error.value)
+
+
+def test_a_study_and_its_cells_are_of_one_process(tmp_path: Path) -> None:
+    with (
+        only_one(tmp_path / "study"),
+        pytest.raises(InputError, match=f"is in use by process {os.getpid()}"),
+    ):
+        run_cells(tmp_path / "study", [Cell("a", {})], lambda folder, options: {}, progress=False)
+
+
+def test_only_a_seed_trained_to_its_end_is_kept(small: Path, tmp_path: Path) -> None:
+    half = rewritten(small, tmp_path / "half", lambda said: said.update(steps=1))
+    with pytest.raises(InputError, match="is not trained to its end"):
+        restarts._keep(half, tmp_path / "best")
+    assert not (tmp_path / "best" / checkpoint.NAME).exists()
+
+
+def test_a_training_that_finds_another_checkpoint_at_its_end_says_so(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = checkpoint.save
+
+    def other(folder: Path, header: checkpoint.Header, *given: Any) -> None:
+        real(folder, dataclasses.replace(header, steps=1), *given)
+
+    monkeypatch.setattr(checkpoint, "save", other)
+    config = checkpoint.read_header(small).config
+    with pytest.raises(InputError, match="something else writes to the folder"):
+        train(config, synthetic(), tmp_path / "run", progress=False)
 
 
 def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
@@ -225,11 +372,20 @@ def test_a_checkpoint_without_its_optimiser_does_not_begin_afresh(
 
 def test_resuming_keeps_no_file_open(small: Path, tmp_path: Path) -> None:
     edited = rewritten(small, tmp_path / "run")
-    kept = checkpoint.read_tensors(edited, "")
-    maps = Path("/proc/self/maps")
-    if maps.exists():
-        assert str(edited) not in maps.read_text()
-    assert kept
+    held: list[str] = []
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("needs /proc")
+
+    def look(model: Any, record: Any) -> bool:
+        opened = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.exists()]
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        held.extend(one for one in (*opened, *maps) if checkpoint.NAME in one)
+        return False
+
+    config = checkpoint.read_header(small).config
+    longer = config.replaced(images=1600, checkpoint_every=800)
+    train(longer, synthetic(), edited, resume=True, progress=False, watch=look)
+    assert held == []
 
 
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
@@ -265,8 +421,6 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
 def test_replacing_seeds_keeps_the_run_until_a_better_one_is_there(
     squares: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from betavae.studies import restarts
-
     out, config = (
         tmp_path / "best",
         Config(objective="beta", data=squares, latents=3, images=64, batch=16),

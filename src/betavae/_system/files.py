@@ -129,8 +129,9 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: when the file cannot be read, or holds something else.
     """
+    content = file_bytes(path)
     try:
-        found = json.loads(file_bytes(path).decode("utf-8"))
+        found = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from None
     if not isinstance(found, dict):

@@ -90,9 +90,8 @@ def _show(dataset: Dataset) -> None:
     """Print what a data set holds."""
     channels, height, width = dataset.images.image_shape
     kind = "binary, 8 pixels a byte" if dataset.images.packed else "uint8"
-    print(
-        f"{printable(dataset.name)}: {len(dataset.images):,} images, {channels} x {height} x {width}"
-    )
+    shape = f"{channels} x {height} x {width}"
+    print(f"{printable(dataset.name)}: {len(dataset.images):,} images, {shape}")
     megabytes = dataset.images.nbytes / 1e6
     print(f"stored {kind}: {megabytes:,.1f} MB" if megabytes else "made as they are drawn")
     if dataset.grid is not None:

@@ -55,7 +55,7 @@ def kept_images(folder: Path) -> Dataset | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, "np") as file:
+        with path.open("rb"), safe_open(path, "np") as file:
             said = json.loads(file.metadata()["betavae"])
             images = file.get_tensor("images")
             labels = file.get_tensor("factors") if "factors" in file.keys() else None  # noqa: SIM118

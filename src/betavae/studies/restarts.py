@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,10 @@ def train_restarts(
             raise Diverged(
                 f"all {count} seeds diverged; try a smaller learning rate in another folder"
             )
-        _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out)
         compared = min(SAMPLE, len(dataset.images))
         weights = weights_of(folder, [cell.name for cell in cells])
         outcome = {"images_compared": compared, "weights": weights, "seeds": ranked}
-        write_json(out / RESULT, outcome)
+        _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out, outcome)
     return ranked
 
 
@@ -221,10 +221,15 @@ def _home(out: Path, config: Config) -> Path:
     return out / FOLDER / f"seed/{config.seed}"
 
 
-def _keep(best: Path, out: Path) -> None:
+def _keep(best: Path, out: Path, outcome: Mapping[str, Any] | None = None) -> None:
     """Make one seed's run the folder's own; the checkpoint, which makes it a run, comes last.
 
     What an earlier run left goes first: killed in between, the same call does the rest.
+
+    Args:
+        best: the seed's run.
+        out: the folder.
+        outcome: of all seeds, to be kept beside it.
     """
     header = checkpoint.read_header(best)
     if header.steps < math.ceil(
@@ -232,9 +237,13 @@ def _keep(best: Path, out: Path) -> None:
     ):
         raise InputError(f"{best} is not trained to its end: something else writes to the folder")
     same = current_weights(out) == checkpoint.digest_of_run(best)
-    if same and checkpoint.read_header(out) == header:
-        return  # with its scores
-    clear_run(out)
+    same = same and checkpoint.read_header(out) == header
+    if not same:  # else it keeps its scores
+        clear_run(out)
+    if outcome is not None:
+        write_json(out / RESULT, outcome)
+    if same:
+        return
     for name in (RECORDS, config_file.NAME, kept_images.NAME, checkpoint.NAME):
         if (best / name).exists():  # an untrained model has no records
             with write_beside(out / name) as beside:
