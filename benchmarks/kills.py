@@ -464,7 +464,7 @@ class Writers:
 
 
 def _long(name: str, *more: str) -> Job:
-    return Job("train", (*TRAIN[:-1], f"FOLDER/{name}", "--images", "4800", *more))
+    return Job("train", (*TRAIN[:-1], f"FOLDER/{name}", "--images", "3200", *more))
 
 
 def _named(name: str) -> Job:

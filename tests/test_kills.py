@@ -16,17 +16,20 @@ from betavae.runs.made import current_weights
 pytestmark = pytest.mark.slow
 
 
-def test_killed_trainings_end_at_the_same_weights(tmp_path: Path) -> None:
+def test_killed_trainings_end_at_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kills, "LEARNERS", kills.LEARNERS[:1])
     counts = kills.attack(
-        "kills in training", kills.Trainings, "kills", count=2, seed=1,
+        "kills in training", kills.Trainings, "kills", count=1, seed=1,
         until=time.monotonic() + 60, place=tmp_path / "counts.json",
     )  # fmt: skip
-    assert counts["kills"] >= 2
+    assert counts["kills"] >= 1
     assert kills.bad_in(counts) == 0, counts
     kept = json.loads((tmp_path / "counts.json").read_text())
     assert kept == {"kills in training": {"1": dict(counts)}}
     again = kills.attack(
-        "kills in training", kills.Trainings, "kills", count=2, seed=1,
+        "kills in training", kills.Trainings, "kills", count=1, seed=1,
         until=time.monotonic() + 60, place=tmp_path / "counts.json",
     )  # fmt: skip
     assert again == counts  # it goes on, and does nothing twice
@@ -37,7 +40,7 @@ def writers(tmp_path_factory: pytest.TempPathFactory) -> kills.Writers:
     return kills.Writers(tmp_path_factory.mktemp("torture").resolve())
 
 
-@pytest.mark.parametrize("name", ["score", "overwrite", "go on", "study"])
+@pytest.mark.parametrize("name", ["score", "overwrite"])
 def test_a_killed_command_leaves_nothing_stale(
     writers: kills.Writers, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -49,7 +52,7 @@ def test_a_killed_command_leaves_nothing_stale(
     assert counts["kills"] + counts["finished first"] == 1
 
 
-@pytest.mark.parametrize("name", ["train/train", "train/score", "study/study"])
+@pytest.mark.parametrize("name", ["train/train", "train/score"])
 def test_one_of_two_writers_is_refused(
     writers: kills.Writers, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -79,7 +79,7 @@ def panel_row(
     seen = numbers("images", images, 1)
     values = {name: numbers(name, array, 1) for name, array in series.items()}
     for name, array in values.items():
-        same_length(**{"images": seen, f"values of {name}": array})
+        same_length(images=seen, **{name: array})
     with drawing(theme):
         column = (COLUMN_WIDTH, 1.95)
         figure = new_figure(*(size or (column if len(values) == 1 else (PAGE_WIDTH, 1.75))))
