@@ -15,7 +15,6 @@ falls into the work and not into two seconds of imports.
 from __future__ import annotations
 
 import argparse
-import atexit
 import contextlib
 import json
 import multiprocessing
@@ -88,9 +87,11 @@ def act(words: Sequence[str], said: str, cache: str) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
-    # As a Python of its own ends; multiprocessing's would wait for joblib's idle workers.
-    atexit._run_exitfuncs()
     sys.stdout.flush()
+    # A Python of its own ends joblib's idle workers; multiprocessing's would wait for them.
+    workers = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
+    if workers is not None:
+        workers.shutdown(wait=True, kill_workers=True)
     os._exit(code if isinstance(code, int) else 1)
 
 

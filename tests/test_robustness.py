@@ -32,6 +32,7 @@ from betavae.runs.representation import Representation
 from betavae.runs.scores import kept_scores, read_scores, stale_scores
 from betavae.runs.traversals import sweep
 from betavae.studies import restarts
+from betavae.studies import run_cells as run_cells_module
 from betavae.studies.cells import Cell
 from betavae.studies.run_cells import run_cells
 from betavae.training import checkpoint, loop
@@ -253,6 +254,17 @@ def test_a_study_and_its_cells_are_of_one_process(tmp_path: Path) -> None:
         pytest.raises(InputError, match=f"is in use by process {os.getpid()}"),
     ):
         run_cells(tmp_path / "study", [Cell("a", {})], lambda folder, options: {}, progress=False)
+
+
+def test_a_worker_whose_parent_died_before_it_began_does_nothing(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    cell, share = Cell("a", {}), False
+    done = run_cells_module._one(tmp_path, cell, lambda folder, options: {}, share, dead.pid)
+    assert done == ("a", None, None)
+    assert list(tmp_path.iterdir()) == []
+    done = run_cells_module._one(tmp_path, cell, lambda folder, options: {}, share, os.getpid())
+    assert done[1] is not None
 
 
 def test_only_a_seed_trained_to_its_end_is_kept(small: Path, tmp_path: Path) -> None:

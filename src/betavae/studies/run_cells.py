@@ -91,7 +91,8 @@ def _run_cells(
         # Ray's backend hands results over at the end only; the live table reads the folders.
         mode = "generator_unordered" if engine.name == "local" else "list"
         parallel = Parallel(n_jobs=count, return_as=mode, pre_dispatch="n_jobs")
-        calls = (delayed(_one)(folder, cell, work, count > 1, os.getpid()) for cell in missing)
+        parent = os.getpid() if engine.name == "local" else 0  # Ray minds its workers itself
+        calls = (delayed(_one)(folder, cell, work, count > 1, parent) for cell in missing)
         try:
             for name, result, error in parallel(calls):
                 if result is not None:
@@ -128,7 +129,10 @@ def _one(
     folder: Path, cell: Cell, work: Work, share: bool, parent: int
 ) -> tuple[str, dict[str, Any] | None, str | None]:
     """Do one cell, in whatever process the engine chose: (name, result, error)."""
-    end_with_parent(parent)
+    if parent not in (0, os.getpid()):
+        end_with_parent(parent)
+        if os.getppid() != parent:  # killed before this worker began: the folder is another's now
+            return cell.name, None, None
     place = folder / cell.name
     if (folder / STOP).exists():
         return cell.name, None, None
