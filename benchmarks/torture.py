@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # also as `python benchmarks/torture.py`
-from benchmarks import explorer_load, kills
+from benchmarks import attacked, explorer_load, kills, pieces
 from betavae import metrics
 from betavae._system.errors import InputError
 from betavae.config import Config
@@ -68,7 +68,7 @@ def mutate_files(folder: Path, count: int, rng: random.Random) -> Counter[str]:
     import safetensors.torch
 
     counts, good, bad = Counter[str](), folder / "good", folder / "bad"
-    data = kills.squares(folder)
+    data = attacked.squares(folder)
     from betavae.cli import run as in_process
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -164,7 +164,7 @@ def bad_arguments(count: int, rng: random.Random) -> Counter[str]:
 def main() -> None:
     """Run everything, or the attack that is named; print a line of counts for each kind."""
     if sys.argv[1:2] in (["kills"], ["writers"]):
-        sys.exit(kills.main(sys.argv[1:]))
+        sys.exit(pieces.main(sys.argv[1:]))
     if sys.argv[1:2] == ["explorer"]:
         sys.exit(explorer_load.main(sys.argv[1:]))
     parser = argparse.ArgumentParser(description=__doc__)
@@ -196,7 +196,7 @@ def main() -> None:
                 f"{kind}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()), flush=True
             )
     for what, count in (("kills", given.kills), ("writers", given.kills // 5)):
-        wrong += kills.main([what, "--count", str(count), "--seed", str(given.seed)])
+        wrong += pieces.main([what, "--count", str(count), "--seed", str(given.seed)])
     wrong += explorer_load.main(["explorer"])
     sys.exit(1 if wrong else 0)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from benchmarks import kills
+from benchmarks import attacked, kills, pieces
 
 from betavae.runs.made import current_weights
 
@@ -20,15 +20,15 @@ def test_killed_trainings_end_at_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kills, "LEARNERS", kills.LEARNERS[:1])
-    counts = kills.attack(
+    counts = pieces.attack(
         "kills in training", kills.Trainings, "kills", count=1, seed=1,
         until=time.monotonic() + 60, place=tmp_path / "counts.json",
     )  # fmt: skip
     assert counts["kills"] >= 1
-    assert kills.bad_in(counts) == 0, counts
+    assert pieces.bad_in(counts) == 0, counts
     kept = json.loads((tmp_path / "counts.json").read_text())
     assert kept == {"kills in training": {"1": dict(counts)}}
-    again = kills.attack(
+    again = pieces.attack(
         "kills in training", kills.Trainings, "kills", count=1, seed=1,
         until=time.monotonic() + 60, place=tmp_path / "counts.json",
     )  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_killed_command_leaves_nothing_stale(
     monkeypatch.setattr(kills, "JOBS", (job,))
     counts: Counter[str] = Counter()
     writers.stage.kill(random.Random(name), counts)
-    assert kills.bad_in(counts) == 0, counts
+    assert pieces.bad_in(counts) == 0, counts
     assert counts["kills"] + counts["finished first"] == 1
 
 
@@ -60,18 +60,18 @@ def test_one_of_two_writers_is_refused(
     counts: Counter[str] = Counter()
     writers.meet(random.Random(0), counts)
     assert counts["refused"] == 1
-    assert kills.bad_in(counts) == 0, counts
+    assert pieces.bad_in(counts) == 0, counts
 
 
 def test_the_counts_see_what_is_wrong(writers: kills.Writers) -> None:
     """A stale picture, a half-written file and a result without weights are found."""
     there = writers.stage.fresh("spoilt")
-    assert kills.stale(there) == kills.leftovers(there) == kills.orphans(there / "a") == []
+    assert attacked.stale(there) == attacked.leftovers(there) == attacked.orphans(there / "a") == []
     picture = (there / "a" / "traversal.png").read_bytes()
     weights, other = (current_weights(there / name).encode() for name in "ab")
     (there / "a" / "traversal.png").write_bytes(picture.replace(weights, other))
     (there / "a" / ".x.part").touch()
-    assert kills.stale(there) == ["a/traversal.png"]
-    assert kills.leftovers(there) == ["a/.x.part"]
+    assert attacked.stale(there) == ["a/traversal.png"]
+    assert attacked.leftovers(there) == ["a/.x.part"]
     (there / "a" / "checkpoint.safetensors").unlink()
-    assert "report.html" in kills.orphans(there / "a")
+    assert "report.html" in attacked.orphans(there / "a")
