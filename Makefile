@@ -39,7 +39,7 @@ format: $(STAMP)
 bench: $(STAMP)  ## every benchmark; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
-torture: $(STAMP)  ## kills, mutated files and options, bad arguments, two writers; about an hour
+torture: $(STAMP)  ## mutated files, options, arguments; kills, two writers, clients of the explorer; over an hour
 	$(BIN)/python -m benchmarks.torture
 
 docs: $(STAMP)  ## the documentation site into site/, with Python 3.11 or newer; any warning fails

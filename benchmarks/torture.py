@@ -1,7 +1,8 @@
 """Attack the program from all sides, and count what gives way: `make torture`.
 
-Processes are killed at random moments and begun again; files of run folders and options are
-mutated at random; functions are called with bad arguments; two trainings meet in one folder.
+Files of run folders and options are mutated at random; functions are called with bad arguments;
+processes are killed at random moments and begun again, and two meet in one folder
+(benchmarks/kills.py, which is run in pieces by `python benchmarks/torture.py kills --help`).
 Everything is drawn from one seed, which is printed, so that a failure can be had again. It ends
 with exit code 1 when anything gave way. What it counts stands in docs/findings/robustness.md.
 """
@@ -16,10 +17,8 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -27,28 +26,19 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # also as `python benchmarks/torture.py`
+from benchmarks import attacked, explorer_load, kills, pieces
 from betavae import metrics
 from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.runs.latent_names import read_names
-from betavae.runs.scores import kept_scores, read_scores
+from betavae.runs.scores import read_scores
 from betavae.studies.cells import Cell, finished, open_study
 from betavae.training import checkpoint
 from betavae.training.records import read_records
 
 LONGEST = 300  # characters of a refusal
-OPTIONS = (
-    "--objective",
-    "beta",
-    "--latents",
-    "3",
-    "--batch",
-    "16",
-    "--threads",
-    "1",
-    "--network",
-    "patch",
-)
+OPTIONS = (*kills.LEARNERS[0], *kills.OPTIONS)
 ODD: tuple[Any, ...] = (
     None, "", "x", "nan", -1, 0, 1.5, 1 << 70, -(1 << 70), 1e400, True, [], [1], {}, {"a": 1},
     float("nan"), "9" * 310, "\x00", "\ud800", [[[]]],
@@ -73,126 +63,12 @@ def attempt(counts: Counter[str], what: str, call: Callable[[], Any]) -> None:
         counts["answered"] += 1
 
 
-def squares(folder: Path) -> Path:
-    """Write a small set: squares at 8 x 8 places."""
-    images = np.zeros((64, 32, 32), np.uint8)
-    for row in range(64):
-        y, x = divmod(row, 8)
-        images[row, 3 * y : 3 * y + 8, 3 * x : 3 * x + 8] = 255
-    factors = np.stack(np.divmod(np.arange(64), 8), axis=1)
-    path = folder / "squares.npz"
-    np.savez(path, images=images, factors=factors)
-    return path
-
-
-def command(*words: object) -> list[str]:
-    """Return a command line of this Python's betavae."""
-    return [sys.executable, "-m", "betavae", *map(str, words)]
-
-
-def run(*words: object, wait: float | None = None) -> int | None:
-    """Run a command to its end, or kill it after `wait` seconds; return its exit code, if any."""
-    process = subprocess.Popen(
-        command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        _, said = process.communicate(timeout=wait)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return None
-    if process.returncode not in (0, 2, 130) or "Traceback" in said:
-        print(f"{' '.join(map(str, words))}: exit {process.returncode}: {said[-400:]}")
-    return process.returncode
-
-
-def leftovers(folder: Path) -> list[str]:
-    """Return the names of half-written files."""
-    return [path.name for path in folder.rglob("*") if path.name.endswith(".part")] + [
-        path.name for path in folder.rglob(".tmp*")
-    ]
-
-
-def kill_trainings(folder: Path, kills: int, rng: random.Random) -> Counter[str]:
-    """Kill trainings at random moments, go on with them, and compare with one left in peace."""
-    data, counts = squares(folder), Counter[str]()
-    line = ("train", data, *OPTIONS, "--images", 3200, "--checkpoint-every", 160)
-    began = time.monotonic()
-    run(*line, "--out", folder / "whole")
-    longest = time.monotonic() - began
-    wanted = checkpoint.digest_of_run(folder / "whole")
-    while counts["kills"] < kills:
-        out = folder / f"killed{counts['trainings']}"
-        while True:
-            resume = ["--resume"] if (out / checkpoint.NAME).exists() else []
-            patience = rng.uniform(0.3, 1.1) * longest if counts["kills"] < kills else None
-            code = run(*line, "--out", out, *resume, wait=patience)
-            if code is not None:
-                break
-            counts["kills"] += 1
-        counts["trainings"] += 1
-        counts["failed"] += code != 0
-        counts["differing weights"] += checkpoint.digest_of_run(out) != wanted
-        counts["leftovers"] += len(leftovers(out))
-        images = [record.images for record in read_records(out / "metrics.jsonl")]
-        counts["differing records"] += images != sorted(set(images))
-        shutil.rmtree(out)
-    return counts
-
-
-def kill_commands(folder: Path, kills: int, rng: random.Random) -> Counter[str]:
-    """Kill score, encode, report, and trainings that overwrite or go on, and run them again."""
-    data, counts = squares(folder), Counter[str]()
-    out = folder / "run"
-    line = ("train", data, *OPTIONS, "--out", out)
-    images = 160
-    run(*line, "--images", images)
-    while counts["kills"] < kills:
-        images += 160
-        words = rng.choice(
-            [
-                ("score", out, "--metrics", "mig,irs"),
-                ("encode", out),
-                ("report", out),
-                (*line, "--images", images, "--resume"),
-                (*line, "--images", images, "--seed", rng.randrange(100), "--overwrite"),
-            ]
-        )
-        code = run(*words, wait=rng.uniform(0.5, 8.0))
-        counts["kills"] += code is None
-        counts["finished first"] += code is not None
-        if not (out / checkpoint.NAME).exists():  # killed while it was replaced: begun anew
-            run(*line, "--images", images)
-        weights = checkpoint.digest_of_run(out)
-        shown, entries = read_scores(out) or [], kept_scores(out)
-        counts["stale results"] += sum(
-            entries[f"{score.metric}:{score.protocol}"].get("weights") != weights for score in shown
-        )
-        counts["failed"] += run("encode", out) != 0
-        counts["leftovers"] += len(leftovers(out))
-    return counts
-
-
-def meet(folder: Path, times: int) -> Counter[str]:
-    """Start two trainings in one folder at once: one is refused, the other is whole."""
-    data, counts = squares(folder), Counter[str]()
-    for number in range(times):
-        out = folder / f"both{number}"
-        line = command("train", data, *OPTIONS, "--images", 3200, "--out", out)
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        pair = [subprocess.Popen(line, **quiet) for _ in range(2)]
-        codes = sorted(process.wait() for process in pair)
-        counts["pairs"] += 1
-        counts["not refused"] += codes != [0, 2]
-    return counts
-
-
 def mutate_files(folder: Path, count: int, rng: random.Random) -> Counter[str]:
     """Read the files of a run and a study after random changes."""
     import safetensors.torch
 
     counts, good, bad = Counter[str](), folder / "good", folder / "bad"
-    data = squares(folder)
+    data = attacked.squares(folder)
     from betavae.cli import run as in_process
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -286,13 +162,16 @@ def bad_arguments(count: int, rng: random.Random) -> Counter[str]:
 
 
 def main() -> None:
-    """Run everything; print a line of counts for each kind."""
+    """Run everything, or the attack that is named; print a line of counts for each kind."""
+    if sys.argv[1:2] in (["kills"], ["writers"]):
+        sys.exit(pieces.main(sys.argv[1:]))
+    if sys.argv[1:2] == ["explorer"]:
+        sys.exit(explorer_load.main(sys.argv[1:]))
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--options", type=int, default=1000)
     parser.add_argument("--arguments", type=int, default=1800)
-    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     given = parser.parse_args()
     rng = random.Random(given.seed)
@@ -300,7 +179,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     wrong = 0
-    allowed = {"kills", "trainings", "finished first", "pairs", "refused", "answered"}
+    allowed = {"refused", "answered"}
     with tempfile.TemporaryDirectory() as name:
         places = [Path(name) / part for part in ("a", "b", "c", "d")]
         for place in places:
@@ -309,9 +188,6 @@ def main() -> None:
             "options": lambda: mutate_options(given.options, rng),
             "files": lambda: mutate_files(places[0], given.files, rng),
             "arguments": lambda: bad_arguments(given.arguments, rng),
-            "two writers": lambda: meet(places[1], given.pairs),
-            "kills in training": lambda: kill_trainings(places[2], given.kills, rng),
-            "kills in other commands": lambda: kill_commands(places[3], given.kills, rng),
         }
         for kind, attack in kinds.items():
             counts = attack()
@@ -319,6 +195,9 @@ def main() -> None:
             print(
                 f"{kind}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()), flush=True
             )
+    for what, count in (("kills", given.kills), ("writers", given.kills // 5)):
+        wrong += pieces.main([what, "--count", str(count), "--seed", str(given.seed)])
+    wrong += explorer_load.main(["explorer"])
     sys.exit(1 if wrong else 0)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -23,10 +25,12 @@ from betavae._system.files import write_beside
 from betavae._system.interrupts import stop_signals
 from betavae._system.locks import LOCK, only_one
 from betavae.config import Config
+from betavae.data.kept_images import kept_images
 from betavae.runs.latent_names import read_names, write_names
 from betavae.runs.representation import Representation
 from betavae.runs.scores import kept_scores, read_scores, stale_scores
 from betavae.runs.traversals import sweep
+from betavae.studies import restarts
 from betavae.training import checkpoint
 from betavae.training.fit import train
 from betavae.training.records import read_records
@@ -107,13 +111,14 @@ def test_handlers_take_no_lock() -> None:
 
 
 @pytest.mark.slow
-def test_a_stopped_training_leaves_no_other_records(tmp_path: Path) -> None:
-    config = Config(objective="beta", network="patch", latents=3, images=1600, batch=8, threads=1)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_stopped_training_leaves_no_other_records(tmp_path: Path, number: int) -> None:
+    config = Config(objective="beta", network="patch", latents=3, images=800, batch=8, threads=1)
     whole = train(config, synthetic(), tmp_path / "whole", progress=False)
 
     def ask(model: Any, record: Any) -> bool:
         if record.images == 400:
-            timer = threading.Timer(0.01, signal.raise_signal, [signal.SIGTERM])
+            timer = threading.Timer(0.01, signal.raise_signal, [number])
             timer.start()
         return False
 
@@ -129,12 +134,65 @@ def test_a_stopped_training_leaves_no_other_records(tmp_path: Path) -> None:
     assert images[0] == images[1]
 
 
+@pytest.mark.parametrize("read", ["checkpoint", "records", "scores", "names", "images"])
+def test_a_file_that_cannot_be_read_is_not_called_damaged(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    run = rewritten(small, tmp_path / "run")
+    calls: dict[str, tuple[str, Callable[[], Any]]] = {
+        "checkpoint": (checkpoint.NAME, lambda: checkpoint.load_model(run)),
+        "records": ("metrics.jsonl", lambda: read_records(run / "metrics.jsonl")),
+        "scores": ("score.json", lambda: kept_scores(run)),
+        "names": ("latent_names.json", lambda: read_names(run)),
+        "images": ("images.safetensors", lambda: kept_images(run)),
+    }
+    name, call = calls[read]
+    (run / name).touch()
+    real = Path.open
+
+    def refused(self: Path, *given: Any, **options: Any) -> Any:
+        if self.name == name:
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self, *given, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match=r"cannot read .*Permission denied") as error:
+        call()
+    assert "damaged" not in str(error.value)
+
+
+def test_only_a_seed_trained_to_its_end_is_kept(small: Path, tmp_path: Path) -> None:
+    half = rewritten(small, tmp_path / "half", lambda said: said.update(steps=1))
+    with pytest.raises(InputError, match="is not trained to its end"):
+        restarts._keep(half, tmp_path / "best")
+    assert not (tmp_path / "best" / checkpoint.NAME).exists()
+
+
+def test_a_training_that_finds_another_checkpoint_at_its_end_says_so(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = checkpoint.save
+
+    def other(folder: Path, header: checkpoint.Header, *given: Any) -> None:
+        real(folder, dataclasses.replace(header, steps=1), *given)
+
+    monkeypatch.setattr(checkpoint, "save", other)
+    config = checkpoint.read_header(small).config
+    with pytest.raises(InputError, match="something else writes to the folder"):
+        train(config, synthetic(), tmp_path / "run", progress=False)
+
+
 def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    old, alive = tmp_path / f".big.npz.{dead.pid}.part", tmp_path / f".other.{os.getppid()}.part"
-    old.write_bytes(b"half")
-    alive.write_bytes(b"half")
+    here = platform.node()
+    old = tmp_path / f".big.npz.{here}.{dead.pid}.part"
+    alive = tmp_path / f".other.{here}.{os.getppid()}.part"
+    elsewhere = tmp_path / f".other.not-{here}.{dead.pid}.part"  # a shared folder's other machine
+    aside = tmp_path / "below" / f".seeds.{here}.{dead.pid}.part"
+    for path in (old, alive, elsewhere):
+        path.write_bytes(b"half")
+    (aside / "seed").mkdir(parents=True)
     umask = os.umask(0o027)
     try:
         with write_beside(tmp_path / "new") as beside:
@@ -145,6 +203,10 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
         os.umask(umask)
     assert not old.exists()
     assert alive.exists()
+    assert elsewhere.exists()
+    assert aside.exists()
+    with only_one(tmp_path):
+        assert not aside.exists()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 
@@ -216,11 +278,20 @@ def test_a_checkpoint_without_its_optimiser_does_not_begin_afresh(
 
 def test_resuming_keeps_no_file_open(small: Path, tmp_path: Path) -> None:
     edited = rewritten(small, tmp_path / "run")
-    kept = checkpoint.read_tensors(edited, "")
-    maps = Path("/proc/self/maps")
-    if maps.exists():
-        assert str(edited) not in maps.read_text()
-    assert kept
+    held: list[str] = []
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("needs /proc")
+
+    def look(model: Any, record: Any) -> bool:
+        opened = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.exists()]
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        held.extend(one for one in (*opened, *maps) if checkpoint.NAME in one)
+        return False
+
+    config = checkpoint.read_header(small).config
+    longer = config.replaced(images=1600, checkpoint_every=800)
+    train(longer, synthetic(), edited, resume=True, progress=False, watch=look)
+    assert held == []
 
 
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
@@ -256,8 +327,6 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
 def test_replacing_seeds_keeps_the_run_until_a_better_one_is_there(
     squares: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from betavae.studies import restarts
-
     out, config = (
         tmp_path / "best",
         Config(objective="beta", data=squares, latents=3, images=64, batch=16),

@@ -10,13 +10,15 @@ import pytest
 import torch
 
 from betavae._system.errors import InputError
+from betavae._system.stamps import KEY
 from betavae.config import Config
 from betavae.models.networks import NETWORKS
 from betavae.models.vae import VAE
+from betavae.runs.made import current_weights
 from betavae.sharing.programs import export_onnx, export_torch
 from betavae.sharing.runs import export_run
 from betavae.training.build import build_model
-from betavae.training.checkpoint import load_model
+from betavae.training.checkpoint import load_model, weights_digest
 
 SHAPES = {"patch": (1, 32, 32), "conv": (3, 64, 64), "mlp": (1, 1, 7), "fc": (1, 8, 6)}
 
@@ -56,9 +58,9 @@ def test_onnxruntime_gives_what_torch_gives(network: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("network", NETWORKS)
 def test_torch_export_gives_what_the_model_gives(network: str, tmp_path: Path) -> None:
     model, shape = made(network)
-    encoder, decoder = (
-        torch.export.load(path).module() for path in export_torch(model, shape, tmp_path)
-    )
+    paths, said = export_torch(model, shape, tmp_path), {KEY: ""}
+    encoder, decoder = (torch.export.load(path, extra_files=said).module() for path in paths)
+    assert said[KEY] == weights_digest(model.state_dict())
     for batch in (1, 5):
         images = torch.rand(batch, *shape, generator=torch.Generator().manual_seed(batch))
         with torch.no_grad():
@@ -75,6 +77,8 @@ def test_a_run_as_onnx(small_run: Path, tmp_path: Path) -> None:
     model, header = load_model(small_run)
     assert isinstance(model, VAE)
     encoder, _ = export_run(small_run, "onnx", tmp_path)
+    said = runtime.InferenceSession(encoder).get_modelmeta().custom_metadata_map
+    assert said[KEY] == current_weights(small_run)
     images = torch.rand(4, *header.image_shape)
     with torch.no_grad():
         expected = model.code_means(images).numpy()

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from betavae._system.errors import InputError
+from betavae._system.stamps import stamped
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
@@ -18,6 +19,7 @@ from betavae.studies import benchmark, benchmark_page
 from betavae.studies.benchmark_plan import Benchmark, planned, shipped_methods
 from betavae.studies.cells import CELL
 from betavae.studies.engines import Engine
+from betavae.training.checkpoint import NAME, digest_of_run
 from small_runs import squares_file
 
 
@@ -45,6 +47,9 @@ def test_a_benchmark_runs_resumes_and_writes_its_page(squares: str, tmp_path: Pa
     page = benchmark_page.write_benchmark_page(again, tmp_path).read_text()
     assert page.count("<tr><td>beta-VAE</td>") == 1
     assert "mean nothing" in page
+    digests = {digest_of_run(path.parent) for path in tmp_path.rglob(NAME)}
+    assert len(digests) == 4
+    assert set(stamped(tmp_path / "benchmark.html")) == set(again["weights"].values()) == digests
     assert "http" not in page.replace("http-equiv", "")
     other = Benchmark(**{**plan.__dict__, "images": 65})
     with pytest.raises(InputError, match="other settings: images 64 -> 65"):

@@ -9,6 +9,7 @@ from betavae._system.errors import InputError
 from betavae.cli import run
 from betavae.config import Config
 from betavae.studies import demo
+from betavae.training.checkpoint import digest_of_run
 
 
 def test_both_models_share_everything_but_the_objective() -> None:
@@ -27,6 +28,8 @@ def test_the_demo_runs_from_end_to_end_and_again(
     run(["demo", "--out", str(tmp_path), "--quick"])
     outcome = json.loads((tmp_path / "demo.json").read_text())
     assert [row["model"] for row in outcome["runs"]] == ["settle", "VAE"]
+    weights = {place: digest_of_run(tmp_path / place) for place in ("settle", "vae")}
+    assert outcome["weights"] == weights
     for place in ("settle", "vae"):
         made = {path.name for path in (tmp_path / place).iterdir()}
         assert made >= {"report.html", "traversal.png", "traversal.gif", "score.json"}

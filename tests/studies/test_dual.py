@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from betavae._system.errors import InputError
+from betavae._system.stamps import stamped
 from betavae.cli import run
 from betavae.studies import dual
 from betavae.studies.dual import between, run_dual, secant, unbeaten
 from betavae.studies.rate_distortion import run_rate_distortion
+from betavae.training.checkpoint import NAME
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,8 @@ def test_dual_runs_from_the_command_line_and_finds_its_runs_done(
     outcome = json.loads((tmp_path / "dual.json").read_text())
     assert [row["epsilon"] for row in outcome["runs"]] == [4, 2.5, 1]
     assert (tmp_path / "dual.png").stat().st_size > 10_000
+    assert stamped(tmp_path / "dual.png") == tuple(outcome["weights"].values())
+    assert set(outcome["weights"]) == {path.parent.name for path in tmp_path.rglob(NAME)}
     assert len(outcome["secants"]) == sum(row["on_curve"] for row in outcome["runs"]) - 1
     for row in outcome["runs"]:
         assert row["met"] == (abs(row["rate"] - row["epsilon"]) <= 0.1)

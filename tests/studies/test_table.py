@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from betavae._system.errors import InputError
+from betavae._system.stamps import stamped
 from betavae.cli import run
 from betavae.config import Config
 from betavae.studies import table, table_work
@@ -122,7 +123,10 @@ def test_the_table_from_end_to_end_and_again(
         assert row["better_half"] >= row["mean_of_all"]
         assert set(row["against_pairs"]) == {"5", "20"}
     assert outcome["rows"][0]["score"] > 0.95
-    assert {"table.png", "pairs.png"} <= {path.name for path in out.iterdir()}
+    fitted = outcome["weights"]
+    assert {place.split("/")[1] for place in fitted} == {*some} - {"truth"}
+    for name in ("table.png", "pairs.png"):
+        assert set(stamped(out / name)) == set(fitted.values())
     before = {path: path.stat().st_mtime_ns for path in out.rglob("cell.json")}
     (out / "scores/vae/0/cell.json").unlink()
     again = run_table(out, engine=Engine(jobs=1), progress=False)
@@ -169,7 +173,8 @@ def test_the_sweep_and_choosing_from_end_to_end(
     run([*line, "--latents", "5", "10", "--beta-norms", "0.003", "0.01", "--jobs", "1"])
     outcome = json.loads((out / "sweep.json").read_text())
     assert np.array(outcome["grid"]).shape == (2, 2)
-    assert {"heat.png", "curves.png", "reconstructions.png"} <= {p.name for p in out.iterdir()}
+    for name in ("heat.png", "curves.png", "reconstructions.png"):
+        assert stamped(out / name) == tuple(outcome["weights"].values())
     runs = [str(out / "models" / name / "0") for name in ("M5-b0.003", "M10-b0.01")]
     run(["choose", *runs, "--out", str(tmp_path / "choice"), "--rows", "300"])
     assert "rank correlation (Spearman) with the metric" in capsys.readouterr().out

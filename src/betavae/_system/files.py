@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +24,7 @@ def write_beside(path: Path) -> Iterator[Path]:
     Raises:
         InputError: when the folder cannot be made or written, or the disk is full.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
@@ -53,13 +55,29 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes of this machine left of files that they were writing."""
-    for part in folder.glob(".*.part"):
-        process = part.name.removesuffix(".part").rsplit(".", 1)[-1]
-        if process.isdigit() and not process_runs(int(process)):
+def part_of(path: Path) -> Path:
+    """Return where this process keeps a file or folder that is not whole, or soon gone."""
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
+
+
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Remove what killed processes of this machine left of files that they were writing.
+
+    Those of other machines that share the folder may still be written.
+
+    Args:
+        folder: where to look.
+        below: look in the folders below it too.
+    """
+    for part in folder.rglob(".*.part") if below else folder.glob(".*.part"):
+        rest, _, process = part.name.removesuffix(".part").rpartition(".")
+        mine = rest.endswith(f".{platform.node()}")
+        if mine and process.isdigit() and not process_runs(int(process)):
             with suppress(OSError):
-                part.unlink()
+                if part.is_dir():
+                    shutil.rmtree(part, ignore_errors=True)
+                else:
+                    part.unlink()
 
 
 def process_runs(process: int) -> bool:
@@ -92,7 +110,8 @@ def write_json(path: Path, content: Any, *, allow_nan: bool = True) -> None:
 
     Args:
         path: the file.
-        content: plain lists, mappings, numbers and strings.
+        content: plain lists, mappings, numbers and strings; a lone surrogate, as in a name that
+            is no text, becomes its JSON escape and is read back as it was.
         allow_nan: write NaN and infinities, which Python reads back and other programs do not.
 
     Raises:
@@ -101,7 +120,7 @@ def write_json(path: Path, content: Any, *, allow_nan: bool = True) -> None:
     """
     text = json.dumps(content, indent=2, allow_nan=allow_nan, ensure_ascii=False)
     with write_beside(path) as beside:
-        beside.write_text(text + "\n", encoding="utf-8")
+        beside.write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -110,8 +129,9 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: when the file cannot be read, or holds something else.
     """
+    content = file_bytes(path)
     try:
-        found = json.loads(file_bytes(path).decode("utf-8"))
+        found = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from None
     if not isinstance(found, dict):

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from betavae._system.errors import InputError
+from betavae._system.files import sweep
 
 LOCK, OWNER = ".betavae.lock", ".betavae.owner"
 LOOKS = 0.25  # seconds between a worker's looks at its parent
@@ -22,6 +23,8 @@ _watching = False
 @contextmanager
 def only_one(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Hold a folder for this process within the block; the system lets go when it dies.
+
+    What killed processes left in it and below is removed first.
 
     Args:
         folder: made where it is not there.
@@ -44,6 +47,7 @@ def only_one(folder: Path, patience: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
     try:
+        sweep(folder, below=True)
         with suppress(OSError):  # it only serves the message
             (folder / OWNER).write_text(f"process {os.getpid()} on {platform.node()}", "utf-8")
         yield

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from betavae._system.text import printable
+
 _said: set[str] = set()
 
 
 def note(line: str) -> None:
     """Print a line that begins with ``note:`` on stderr."""
-    print(f"note: {line}", file=sys.stderr)
+    print(f"note: {printable(line)}", file=sys.stderr)
 
 
 def note_once(lines: Iterable[str]) -> None:

@@ -17,18 +17,28 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from betavae._system.errors import InputError
 
-MOST = 256  # connections at a time; a further one is answered 503
+MOST = 256  # connections at a time; a further one is refused
 PATIENCE = 10.0  # seconds that the head of a request may take, and its body
 
 
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 21\r\n\r\ntoo many connections\n"
+)
+
+
 class Patient(H11Protocol):
-    """Closes a connection that does not finish the head of a request in time."""
+    """Refuses connections that are too many, and closes one that does not finish a head in time."""
 
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        if len(self.connections) > MOST:
+            transport.write(FULL)
+            transport.close()
+            return
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -98,9 +108,7 @@ def serve_page(
         if browser:
             webbrowser.open(address)
 
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, http=Patient, limit_concurrency=MOST
-    )
+    config = uvicorn.Config(app, log_level="error", access_log=False, http=Patient)
     with listening:
         _Announced(config, announce).run(sockets=[listening])
 

@@ -26,6 +26,7 @@ from betavae.models.likelihoods import NO_LIKELIHOOD
 from betavae.report.words import title
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import decoder
+from betavae.runs.made import current_weights
 from betavae.runs.opened import OpenRun, open_run, sample_rows
 from betavae.training.records import ACTIVE_NATS
 
@@ -200,7 +201,7 @@ def open_explorer(folders: Sequence[Path], *, data: str | None = None) -> Explor
             f"two runs need images of one shape, got {' and '.join(map(str, sorted(shapes)))}"
         )
     for run in runs:
-        read_names(run.folder)  # a damaged file must stop here, not in the middle of the work
+        read_names(run.folder, run.weights)  # a damaged file must stop here
     return Explorer(runs)
 
 
@@ -228,12 +229,15 @@ def labelled(strip: Image.Image, labels: Sequence[str], *, side: int, gap: int) 
 
 
 def _described(run: OpenRun) -> dict[str, Any]:
-    names = read_names(run.folder)
+    names = read_names(run.folder, run.weights)
     scale = run.scale
     facts = "shares of all that the latents do to the picture"
     if run.distortion is not None:
         facts = f"distortion {run.distortion:.1f}, rate {run.rates.sum():.2f} nats"
         facts += f"; {NO_LIKELIHOOD}" if run.is_no_likelihood else ""
+    there = current_weights(run.folder)
+    if there and there != run.weights:
+        facts += "; of earlier weights than the folder's: start explore again"
     return {
         "title": title(run),
         "folder": str(run.folder),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -22,6 +22,7 @@ from betavae.app.connections import check_port, serve_page
 from betavae.app.explorer import MOST_FRAMES, Explorer, open_explorer
 from betavae.app.guard import Guard, TooLarge, TooSlow, body
 from betavae.app.map_view import MapView
+from betavae.app.turns import Busy, Turns
 from betavae.config import explain
 from betavae.runs.latent_names import write_names
 
@@ -37,6 +38,15 @@ FILES = {
     "/explore.css": "explore.css",
     "/icon.svg": "icon.svg",
 }
+
+
+class Json(JSONResponse):
+    """JSON in which names that are no text go as escapes."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of an answer."""
+        return json.dumps(content, ensure_ascii=True, allow_nan=False).encode("ascii")
+
 
 Code = Annotated[list[FiniteFloat], Field(max_length=4096)]
 
@@ -86,10 +96,11 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
     """
     rng = np.random.default_rng()
     view = MapView(explorer)
-    uploading = threading.Lock()  # one at a time: a decoded photograph takes 200 MB
+    pictures = Turns(patience=0.5)  # what a slider asks for
+    others = Turns(patience=10.0)  # what takes time, or memory: a decoded photograph 200 MB
 
     async def session(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(explorer.session))  # it measures
+        return Json(await others.run(explorer.session))  # it measures
 
     async def image(request: Request) -> Response:
         given = request.query_params.get("row", "")
@@ -99,47 +110,43 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
             row = int(given)
         else:
             raise InputError(f"row must be a whole number >= 0 or 'random', got '{given[:40]}'")
-        return JSONResponse(explorer.rows(row))
+        return Json(await pictures.run(explorer.rows, row))
 
     async def upload(request: Request) -> Response:
         content = await body(request, MOST_UPLOAD)
         invert = request.query_params.get("invert") == "1"
-
-        def decoded() -> dict[str, Any]:
-            with uploading:
-                return explorer.upload(content, invert=invert)
-
-        return JSONResponse(await run_in_threadpool(decoded))
+        return Json(await others.run(explorer.upload, content, invert=invert))
 
     async def decode(request: Request) -> Response:
         asked = await _read(request, Decode)
-        return Response(explorer.picture(asked.run, asked.code), media_type="image/png")
+        drawn = await pictures.run(explorer.picture, asked.run, asked.code)
+        return Response(drawn, media_type="image/png")
 
     async def film(request: Request) -> Response:
         asked = await _read(request, Film)
-        content = await run_in_threadpool(
-            explorer.film, asked.run, asked.codes, asked.kind, asked.labels
-        )
+        content = await others.run(explorer.film, asked.run, asked.codes, asked.kind, asked.labels)
         return Response(content, media_type=f"image/{asked.kind}")
 
     async def map_of_images(request: Request) -> Response:
         given = request.query_params.get("run", "")
         if given not in ("0", "1"):
             raise InputError(f"run must be 0 or 1, got '{given[:40]}'")
-        return JSONResponse(await run_in_threadpool(view.session, int(given)))
+        return Json(await others.run(view.session, int(given)))
 
     async def neighbours(request: Request) -> Response:
         asked = await _read(request, Decode)
-        found = await run_in_threadpool(view.nearest, asked.run, asked.code)
-        return JSONResponse({"images": found})
+        found = await others.run(view.nearest, asked.run, asked.code)
+        return Json({"images": found})
 
     async def names(request: Request) -> Response:
         asked = await _read(request, Names)
         if not 0 <= asked.run < len(explorer.runs):
             raise InputError(f"run must be in 0..{len(explorer.runs) - 1}, got {asked.run}")
         run = explorer.runs[asked.run]
-        kept = await run_in_threadpool(write_names, run.folder, asked.names, run.model.latents)
-        return JSONResponse({"names": kept})
+        kept = await run_in_threadpool(
+            write_names, run.folder, asked.names, run.model.latents, run.weights
+        )
+        return Json({"names": kept})
 
     async def static(request: Request) -> Response:
         return FileResponse(PAGE / FILES[request.url.path])
@@ -162,6 +169,7 @@ def create_app(explorer: Explorer, host: str = "127.0.0.1", token: str | None = 
             TooLarge: _too_large,
             TooSlow: _too_slow,
             ClientDisconnect: _gone,
+            Busy: _busy,
         },
     )
 
@@ -175,16 +183,21 @@ async def _read(request: Request, kind: type[Given]) -> Given:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)[:400]}, 400)
+    return Json({"error": str(error)[:400]}, 400)
 
 
 async def _too_large(request: Request, error: Exception) -> Response:
     most = MOST_UPLOAD if request.url.path == "/api/upload" else MOST_JSON
-    return JSONResponse({"error": f"larger than {most >> 20} MB, which is the limit"}, 413)
+    return Json({"error": f"larger than {most >> 20} MB, which is the limit"}, 413)
 
 
 async def _too_slow(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "the request took too long"}, 408)
+    return Json({"error": "the request took too long"}, 408)
+
+
+async def _busy(request: Request, error: Exception) -> Response:
+    said = {"error": "busy with other requests, try again in a moment"}
+    return Json(said, 503, headers={"Retry-After": "1"})
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from torch import nn
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
+from betavae._system.text import readable
 from betavae.app.explorer import SPAN
 from betavae.figures.arrays import by_rate
 from betavae.models.layers import Places
@@ -22,6 +23,7 @@ from betavae.models.vae import VAE
 from betavae.report.words import title
 from betavae.report.write import script_source
 from betavae.runs.latent_names import read_names
+from betavae.runs.made import writing
 from betavae.runs.opened import OpenRun, open_run, seed_rows
 
 PAGE = Path(__file__).parent / "page"
@@ -45,7 +47,15 @@ def export_page(run_folder: Path, out: Path, *, data: str | None = None) -> Path
     Raises:
         InputError: for a decoder that the page cannot run, or one too large for it.
     """
-    run = open_run(run_folder, data=data, whole=False)
+    with writing(out, run_folder):
+        run = open_run(run_folder, data=data, whole=False)
+        content = _checked_page(run)
+        with write_beside(out) as beside:
+            beside.write_bytes(content)
+    return out
+
+
+def _checked_page(run: OpenRun) -> bytes:
     if not isinstance(run.model, VAE) or run.model.latent.decoder_inputs != run.model.latents:
         raise InputError(f"only VAEs with a code of numbers make a page, got {title(run)}")
     content = _page(run, run.model)
@@ -54,13 +64,11 @@ def export_page(run_folder: Path, out: Path, *, data: str | None = None) -> Path
             f"the page would be {len(content) / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}: the "
             f"decoder of network {run.header.config.network} is too large; patch and conv fit"
         )
-    with write_beside(out) as beside:
-        beside.write_bytes(content)
-    return out
+    return content
 
 
 def _page(run: OpenRun, model: VAE) -> bytes:
-    names, scale = read_names(run.folder), run.scale
+    names, scale = read_names(run.folder, run.weights), run.scale
     rows = seed_rows(
         run.dataset, min(STARTS, len(run.dataset.images)), np.random.default_rng(run.seed)
     )
@@ -90,13 +98,14 @@ def _page(run: OpenRun, model: VAE) -> bytes:
     page = parts["html"]
     for mark, text in {
         "{{title}}": html.escape(said["title"]),
+        "{{weights}}": run.weights,
         "{{digest}}": script_source(parts["js"]),
         "{{css}}": parts["css"],
         "{{data}}": json.dumps(said, ensure_ascii=False).replace("<", "\\u003c"),
         "{{script}}": parts["js"],
     }.items():
         page = page.replace(mark, text)
-    return page.encode("utf-8")
+    return readable(page).encode("utf-8")
 
 
 def decoder_layers(decoder: nn.Module) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from betavae._system.errors import InputError
+from betavae._system.text import printable
 from betavae.cli.apps import data_app
 
 if TYPE_CHECKING:
@@ -89,19 +90,21 @@ def _show(dataset: Dataset) -> None:
     """Print what a data set holds."""
     channels, height, width = dataset.images.image_shape
     kind = "binary, 8 pixels a byte" if dataset.images.packed else "uint8"
-    print(f"{dataset.name}: {len(dataset.images):,} images, {channels} x {height} x {width}")
+    shape = f"{channels} x {height} x {width}"
+    print(f"{printable(dataset.name)}: {len(dataset.images):,} images, {shape}")
     megabytes = dataset.images.nbytes / 1e6
     print(f"stored {kind}: {megabytes:,.1f} MB" if megabytes else "made as they are drawn")
     if dataset.grid is not None:
         sizes = zip(dataset.grid.names, dataset.grid.sizes, strict=True)
-        print("factors, a full grid: " + ", ".join(f"{name} {count}" for name, count in sizes))
+        listed = ", ".join(f"{name} {count}" for name, count in sizes)
+        print(printable(f"factors, a full grid: {listed}"))
     elif dataset.labels is not None:
-        print("factors: " + ", ".join(dataset.factor_names))
+        print(printable(f"factors: {', '.join(dataset.factor_names)}"))
     else:
         print("factors: none")
     for name, values in dataset.value_names.items():
         more = f", ... ({len(values)})" if len(values) > SHOWN else ""
-        print(f"{name}: {', '.join(values[:SHOWN])}{more}")
+        print(printable(f"{name}: {', '.join(values[:SHOWN])}{more}"))
 
 
 @data_app.command(name="prepare")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from betavae._system.errors import InputError, RankFailed, closest
 from betavae._system.launch import check_command, launched
+from betavae._system.text import printable
 from betavae.cli.apps import app
 
 
@@ -71,5 +72,5 @@ def _fail_once(message: str, code: int) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"betavae: {' '.join(message.split())}", file=sys.stderr)
+    print(f"betavae: {' '.join(printable(message).split())}", file=sys.stderr)
     sys.exit(code)

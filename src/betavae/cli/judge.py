@@ -117,12 +117,14 @@ def encode(
     """
     from betavae.runs import representation
     from betavae.runs.code_tables import check_format, write_codes
+    from betavae.runs.made import writing
     from betavae.runs.scoring import encode_run
 
     path = out or run_folder / representation.NAME
     check_format(path)
-    codes = encode_run(run_folder, data=data, device=device)
-    write_codes(codes, path)
+    with writing(path, run_folder):
+        codes = encode_run(run_folder, data=data, device=device)
+        write_codes(codes, path)
     print(f"{len(codes.mean):,} images, {codes.mean.shape[1]} latents: written to {path}")
 
 
@@ -196,6 +198,7 @@ def choose_runs(
     from betavae.studies.ranking import rank_runs, write_ranking
 
     ranking = rank_runs(runs, rows=rows, pairs=pairs, seed=seed)
+    written = write_ranking(ranking, out, seed=seed)  # before anything is printed
     print_ranking(ranking)
-    for path in write_ranking(ranking, out, seed=seed):
+    for path in written:
         print(path)

@@ -160,8 +160,9 @@ def reproduce_table(
     chosen = None if methods is None else [name.strip() for name in methods.split(",")]
     asked = TableOptions(data, chosen, replicas, images, rows, quick)
     outcome = run_table(out, asked, rescore=rescore, engine=Engine(engine, jobs, ray_address))
+    written = (*write_table_figures(outcome, out), out / "table.json")  # before anything is printed
     print_methods(outcome)
-    for path in (*write_table_figures(outcome, out), out / "table.json"):
+    for path in written:
         print(path)
 
 
@@ -212,8 +213,9 @@ def reproduce_latent_size(
         latents or LATENTS, beta_norms or BETA_NORMS, replicas, images, rows, paper_network, quick
     )
     outcome = run_latent_size(out, sweep, engine=Engine(engine, jobs, ray_address))
+    written = (*write_sweep_figures(outcome, out), out / "sweep.json")  # before anything is printed
     print_sweep(outcome)
-    for path in (*write_sweep_figures(outcome, out), out / "sweep.json"):
+    for path in written:
         print(path)
 
 
@@ -275,6 +277,7 @@ def benchmark(
         **{name: value for name, value in given.items() if value is not None},
     )  # fmt: skip
     outcome = run_benchmark(out, plan, engine=Engine(engine, jobs, ray_address))
+    written = (out / "benchmark.json", write_benchmark_page(outcome, out))
     print_benchmark(outcome)
-    for path in (out / "benchmark.json", write_benchmark_page(outcome, out)):
+    for path in written:
         print(path)

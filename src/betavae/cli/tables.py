@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from betavae._system.text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,7 +31,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, soft_wrap=True, highlight=False)
+    console = Console(
+        width=None if sys.stdout.isatty() else WIDTH, soft_wrap=True, highlight=False, markup=False,
+        emoji=False,
+    )  # fmt: skip
+    title, columns = printable(title), [*map(printable, columns)]
+    rows = [[*map(printable, row)] for row in rows]
     widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
     for part, places in enumerate(column_parts(widths, console.width)):
         table = Table(title=None if part else title, title_justify="left")

@@ -55,7 +55,7 @@ def kept_images(folder: Path) -> Dataset | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, "np") as file:
+        with path.open("rb"), safe_open(path, "np") as file:
             said = json.loads(file.metadata()["betavae"])
             images = file.get_tensor("images")
             labels = file.get_tensor("factors") if "factors" in file.keys() else None  # noqa: SIM118
@@ -71,5 +71,7 @@ def kept_images(folder: Path) -> Dataset | None:
             value_names={name: tuple(words) for name, words in said["value_names"].items()},
             files=tuple(said["files"]),
         )
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error})") from None

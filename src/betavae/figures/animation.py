@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
+from betavae._system.stamps import KEY, stamp
 from betavae.figures.arrays import LARGEST, mosaic, shrunk, traversal_parts
 from betavae.figures.pictures import signed
 from betavae.figures.style import LIGHT
@@ -129,12 +130,13 @@ def _write(
     ImageDraw.Draw(page).text(place, text, fill=colour, font=_font(size), anchor="mm")
 
 
-def save_gif(frames: Sequence[Image.Image], path: Path) -> Path:
+def save_gif(frames: Sequence[Image.Image], path: Path, weights: Sequence[str] = ()) -> Path:
     """Write frames as an endless loop there and back, beside and renamed.
 
     Args:
         frames: two or more, of one size; played forwards, then backwards.
         path: the .gif file; its folder is made where missing.
+        weights: digests of the weights that it shows, which go into the file's comment.
 
     Returns:
         `path`.
@@ -142,14 +144,18 @@ def save_gif(frames: Sequence[Image.Image], path: Path) -> Path:
     Raises:
         InputError: for fewer than two frames, or when the file cannot be written.
     """
-    content = gif_bytes(frames)
+    content = gif_bytes(frames, weights)
     with write_beside(path) as beside:
         beside.write_bytes(content)
     return path
 
 
-def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
+def gif_bytes(frames: Sequence[Image.Image], weights: Sequence[str] = ()) -> bytes:
     """Return frames as a GIF that loops there and back without end.
+
+    Args:
+        frames: two or more, of one size.
+        weights: digests of the weights that it shows, for its comment.
 
     Raises:
         InputError: for fewer than two frames.
@@ -160,7 +166,7 @@ def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
     loop = [*shared, *shared[-2:0:-1]]
     times = [MILLISECONDS] * len(loop)
     times[0] = times[len(frames) - 1] = TURN_MILLISECONDS
-    file = io.BytesIO()
+    file, word = io.BytesIO(), stamp(weights)
     loop[0].save(
         file,
         format="GIF",
@@ -169,6 +175,7 @@ def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
         duration=times,
         loop=0,
         optimize=False,
+        comment=f"{KEY}: {word}".encode() if word else b"",
     )
     return file.getvalue()
 

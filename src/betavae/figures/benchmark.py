@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from betavae._system.errors import InputError
 from betavae.figures.arrays import numbers, same_length
 from betavae.figures.lines import MARKERS
-from betavae.figures.style import COLUMN_WIDTH, LIGHT, PAGE_WIDTH, Theme, drawing, new_figure
+from betavae.figures.style import COLUMN_WIDTH, LIGHT, PAGE_WIDTH, Theme, drawing, new_figure, plain
 
 
 def method_ranks(
@@ -45,10 +45,10 @@ def method_ranks(
             places = np.arange(len(methods))
             axes.hlines(places, 1, given, color=theme.rule, linewidth=1)
             axes.plot(given, places, "o", color=theme.accent, markersize=5)
-            axes.set_title(name, fontsize="medium")
+            axes.set_title(plain(name), fontsize="medium")
             axes.set_xlim(0.7, len(methods) + 0.3)
             axes.set_ylim(len(methods) - 0.5, -0.5)
-            axes.set_yticks(places, list(methods))
+            axes.set_yticks(places, [plain(method) for method in methods])
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         for axes in grid.flat[len(values) :]:
             axes.remove()
@@ -82,9 +82,14 @@ def metric_against_metric(
             x, y = numbers(names[0], first, 1), numbers(names[1], second, 1)
             same_length(**{"first": x, "second": y})
             axes.plot(
-                x, y, MARKERS[place % len(MARKERS)], color=shades[place], label=method, markersize=5
+                x,
+                y,
+                MARKERS[place % len(MARKERS)],
+                color=shades[place],
+                label=plain(method),
+                markersize=5,
             )
-        axes.set_xlabel(names[0])
-        axes.set_ylabel(names[1])
+        axes.set_xlabel(plain(names[0]))
+        axes.set_ylabel(plain(names[1]))
         figure.legend(loc="outside right upper", frameon=False, fontsize="small")
     return figure

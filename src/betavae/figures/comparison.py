@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from betavae._system.errors import InputError
 from betavae.figures.arrays import numbers, pictures, shrunk
 from betavae.figures.pictures import signed, step_centres, traversal_sheet
-from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, new_figure
+from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, new_figure, plain
 
 _EDGE, _HEAD, _LABEL, _FOOT, _BETWEEN = 0.03, 0.24, 0.16, 0.2, 0.14  # inches
 _WORD = 0.17  # inches from the inputs to the first value, so that a word fits under the inputs
@@ -88,7 +88,9 @@ def traversals_compared(
         figure = new_figure(wide, page, layout=None)
         for column, title in enumerate(sheets):
             left = _EDGE + column * (width + _BETWEEN)
-            figure.text(left / wide, 1 - 0.04 / page, title, va="top", fontsize=8.5, weight="bold")
+            figure.text(
+                left / wide, 1 - 0.04 / page, plain(title), va="top", fontsize=8.5, weight="bold"
+            )
             for row, (sheet, block) in enumerate(zip(sheets[title], methods[title], strict=True)):
                 bottom = page - _HEAD - (row + 1) * (_LABEL + height)
                 axes = figure.add_axes((left / wide, bottom / page, width / wide, height / page))

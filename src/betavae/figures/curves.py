@@ -20,6 +20,7 @@ from betavae.figures.style import (
     drawing,
     images_axis,
     new_figure,
+    plain,
 )
 
 NATS = "nats per image"
@@ -87,7 +88,7 @@ def panel_row(
         for place, (name, array) in enumerate(values.items()):
             axes = figure.add_subplot(1, len(values), place + 1)
             axes.plot(seen, array, color=theme.accent, marker="o" if len(seen) == 1 else None)
-            axes.set_title(name)
+            axes.set_title(plain(name))
             if place == 0 and name != "β":
                 axes.set_ylabel(NATS)
             axes.grid(axis="y")

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, numbers, same_length
 from betavae.figures.sheet import MAP
-from betavae.figures.style import COLUMN_WIDTH, LIGHT, Theme, drawing, latent_name, new_figure
+from betavae.figures.style import (
+    COLUMN_WIDTH,
+    LIGHT,
+    Theme,
+    drawing,
+    latent_name,
+    new_figure,
+    plain,
+)
 
 MOST_WRITTEN = 24  # rows whose cells still have room for their numbers
 
@@ -68,7 +76,7 @@ def factor_table(
         axes = figure.add_subplot()
         scale = Normalize(0, float(values.max() if most is None else most) or 1.0)
         picture = axes.imshow(values, cmap=MAP, norm=scale, aspect="auto")
-        axes.set_xticks(range(len(factor_names)), list(factor_names))
+        axes.set_xticks(range(len(factor_names)), [plain(name) for name in factor_names])
         axes.set_yticks(range(len(values)) if written else [], names if written else [])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)

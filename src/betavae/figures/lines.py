@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from betavae._system.errors import InputError
 from betavae.figures.arrays import numbers, same_length
 from betavae.figures.rates import label_ends
-from betavae.figures.style import COLUMN_WIDTH, LIGHT, Theme, drawing, new_figure
+from betavae.figures.style import COLUMN_WIDTH, LIGHT, Theme, drawing, new_figure, plain
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -49,7 +49,7 @@ def score_against_pairs(
         raise InputError(f"pairs must rise from 1 or more, got {steps.tolist()}")
     lines = {name: numbers(name, values, 1) for name, values in scores.items()}
     for name, values in lines.items():
-        same_length(pairs=steps, **{name: values})
+        same_length(**{"pairs": steps, f"scores of {name}": values})
         if values.min() < 0 or values.max() > 1:
             raise InputError(f"scores of {name} must be in [0, 1], got {values.tolist()}")
     lowest = min(float(values.min()) for values in lines.values())
@@ -69,7 +69,7 @@ def score_against_pairs(
             shade = theme.shades(len(lines))[place]
             marker = MARKERS[place % len(MARKERS)]
             axes.plot(steps, values, color=shade, marker=marker, markersize=3.5)
-            ends.append((float(values[-1]), name, shade))
+            ends.append((float(values[-1]), plain(name), shade))
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(steps.tolist()))
         axes.xaxis.set_minor_locator(NullLocator())

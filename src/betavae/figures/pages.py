@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from matplotlib.figure import Figure
 
 from betavae._system.errors import InputError
-from betavae.figures.style import LIGHT, Theme, drawing, drawn_on
+from betavae.figures.style import LIGHT, Theme, drawing, drawn_on, plain
 
 _HEAD = 0.3  # inches above a drawing, for its name
 
@@ -42,7 +42,7 @@ def one_above_another(
         rows = page.add_gridspec(len(heights), 1, height_ratios=heights, hspace=0)
         for place, (name, draw) in enumerate(drawings.items()):
             head = page.add_subfigure(rows[2 * place])
-            head.text(0.05 / wide, 0.4, name, fontsize=9, weight="bold", va="center")
+            head.text(0.05 / wide, 0.4, plain(name), fontsize=9, weight="bold", va="center")
             width = sizes[place][0]
             across = rows[2 * place + 1].subgridspec(
                 1, 2, width_ratios=(width, max(wide - width, 1e-3)), wspace=0

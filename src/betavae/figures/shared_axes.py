@@ -21,6 +21,7 @@ from betavae.figures.style import (
     drawing,
     images_axis,
     new_figure,
+    plain,
 )
 
 POINTS = 200  # at which lines of several lengths are read
@@ -107,7 +108,7 @@ def _panel(
             images, middle, DASHES[place % len(DASHES)], color=colour, linewidth=1.2,
             marker=MARKERS[place % len(MARKERS)], markersize=3.2,
             markevery=(place * 7 % 20, max(1, len(images) // 6)),
-            label=name if len(seeds) == 1 else f"{name} ({len(seeds)} seeds)",
+            label=plain(name) + ("" if len(seeds) == 1 else f" ({len(seeds)} seeds)"),
         )  # fmt: skip
         if len(seeds) > 1:
             axes.fill_between(
@@ -118,7 +119,7 @@ def _panel(
         settled += [after_start(images, line) for line in values]
     images_axis(axes, last)
     value_axis(axes, settled)
-    axes.set_title(title)
+    axes.set_title(plain(title))
     if unit:
         axes.set_ylabel(unit)
     axes.grid(axis="y")

@@ -16,7 +16,15 @@ from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, mosaic, pictures, same_length, shrunk
 from betavae.figures.mean_codes import Responses
 from betavae.figures.pictures import signed
-from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, latent_name, new_figure
+from betavae.figures.style import (
+    LIGHT,
+    PAGE_WIDTH,
+    Theme,
+    drawing,
+    latent_name,
+    new_figure,
+    plain,
+)
 
 MAP = "cividis"  # rises in lightness: the same order to every eye and in grey
 LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
@@ -130,7 +138,7 @@ def _rows(found: Responses, strips: list[NDArray[np.uint8]] | None, width: float
     if found.position is not None:
         # A square, as the image is, however many places there are along each side.
         rows.append(_Row("position", "position", width))
-    rows += [_Row(name, name, _CURVE, _TICKS) for name in found.curves]
+    rows += [_Row(name, plain(name), _CURVE, _TICKS) for name in found.curves]
     if strips is not None:
         rows.append(_Row("traversal", "traversal", width * strips[0].shape[0] / strips[0].shape[1]))
     if found.learnt_variance is None and found.shares is not None:
@@ -275,7 +283,7 @@ def _legend(figure: Figure, groups: Sequence[str], wide: float, theme: Theme) ->
     ]
     figure.legend(
         handles,
-        list(groups),
+        [plain(group) for group in groups],
         loc="lower left",
         bbox_to_anchor=((_LEFT - 0.05) / wide, 0.0),
         ncols=len(groups),

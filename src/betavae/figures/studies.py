@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import mosaic, numbers, pictures, same_length
-from betavae.figures.style import COLUMN_WIDTH, LIGHT, PAGE_WIDTH, Theme, drawing, new_figure
+from betavae.figures.style import COLUMN_WIDTH, LIGHT, PAGE_WIDTH, Theme, drawing, new_figure, plain
 
 PERCENT = "disentanglement score, %"
 
@@ -66,7 +66,7 @@ def table_of_scores(
             elinewidth=0.8,
             label="paper",
         )
-        axes.set_yticks(places, names)
+        axes.set_yticks(places, [plain(name) for name in names])
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.set_xlim(0, 101.5)
@@ -118,7 +118,7 @@ def pairs_panels(
             axes.set_ylim(20, 102)
             axes.set_yticks([25, 50, 75, 100])
             axes.grid(axis="y")
-            axes.set_title(name)
+            axes.set_title(plain(name))
             if index >= len(curves) - across:
                 axes.set_xlabel("pairs a point, L")
             if index % across == 0:
@@ -209,5 +209,5 @@ def sheets_side_by_side(
             axes.imshow(sheet)
             axes.set_axis_off()
             axes.set_anchor("N")
-            axes.set_title(title, fontsize=6.5)
+            axes.set_title("\n".join(map(plain, title.splitlines())), fontsize=6.5)
         return figure

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast
 
 import matplotlib
@@ -14,7 +15,10 @@ import numpy as np
 from matplotlib import colormaps, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from betavae._system.text import MARK, printable
 
 PAGE_WIDTH = 6.75  # inches: the text width of a two-column paper
 COLUMN_WIDTH = 3.25  # inches: one of its columns
@@ -142,6 +146,25 @@ def images_axis(axes: Axes, last: float) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
     axes.set_xlabel("images seen")
+
+
+@lru_cache(maxsize=1)
+def _drawn() -> frozenset[int]:
+    """Return the characters that the figures' type has, upright and bold."""
+    faces = [FontProperties(family="DejaVu Sans", weight=w) for w in ("normal", "bold")]
+    return frozenset.intersection(*(frozenset(get_font(findfont(f)).get_charmap()) for f in faces))
+
+
+def plain(name: str) -> str:
+    r"""Return a name that is not ours as text that is drawn as it stands.
+
+    Dollars begin no formula, line breaks are blanks, and what the type has no letter for is a mark.
+
+    >>> plain("US$ or $x$"), plain("a\x00b\nc ")
+    ('US\\$ or \\$x\\$', 'a�b c ')
+    """
+    letters = (c if ord(c) in _drawn() else MARK for c in printable(name))
+    return "".join(letters).replace("$", r"\$")
 
 
 def latent_name(index: int) -> str:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from betavae.figures.arrays import numbers, same_length
 from betavae.figures.curves import NATS
-from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, images_axis, new_figure
+from betavae.figures.style import LIGHT, PAGE_WIDTH, Theme, drawing, images_axis, new_figure, plain
 
 
 def term_curves(
@@ -47,7 +47,7 @@ def term_curves(
                 same_length(images=seen, **{term: values})
                 colour = theme.shades(len(models))[place]
                 style = dashes[place % len(dashes)]
-                axes.plot(seen, values, style, color=colour, linewidth=1.1, label=name)
+                axes.plot(seen, values, style, color=colour, linewidth=1.1, label=plain(name))
         left.set_yscale("log")
         left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         left.yaxis.set_minor_locator(NullLocator())
@@ -102,7 +102,7 @@ def rate_distortion(
                     fontsize=6.5,
                     color=theme.muted,
                 )
-            axes.set_title(title)
+            axes.set_title(plain(title))
             axes.set_xlabel(f"rate, {NATS}")
             axes.set_xlim(left=0, right=float(x.max()) * 1.12 + 1e-9)
             axes.grid()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ class Results:
         active_latents: latents that carry information, where rates are known; else None.
         collapsed: True when no latent does; None when it cannot be told.
         said: what whoever keeps the results has to add.
+        weights: the digest of the weights that made the codes; empty where it is not known.
     """
 
     entries: dict[str, Entry]
@@ -84,6 +86,7 @@ class Results:
     active_latents: int | None = None
     collapsed: bool | None = None
     said: tuple[str, ...] = ()
+    weights: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,13 +114,17 @@ class Results:
         return self.table()
 
     def __str__(self) -> str:
-        from io import StringIO
+        from io import BytesIO, TextIOWrapper
 
         from rich.console import Console
 
-        text = StringIO()
-        Console(file=text, width=80, color_system=None).print(self.table())
-        return text.getvalue().rstrip("\n")
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        text = TextIOWrapper(
+            BytesIO(), encoding, errors="replace", newline="\n"
+        )  # as it is printed
+        Console(file=text, width=80, color_system=None, emoji=False).print(self.table())
+        text.seek(0)
+        return text.read().rstrip("\n")
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{key} {entry.score:.3f}" for key, entry in self.entries.items())
@@ -245,6 +252,7 @@ class Results:
             "metrics": metrics,
             "skipped": dict(self.skipped),
             "notes": list(self.notes),
+            "weights": self.weights or None,
         }
 
     def to_json(self) -> str:

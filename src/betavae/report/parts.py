@@ -101,7 +101,7 @@ def draw_part(
         "latents": run.model.latents,
         "prior": run.scale.prior,
         "levels": bool(run.scale.books),
-        "strips": _strips(shown, run.scale, read_names(run.folder), matched),
+        "strips": _strips(shown, run.scale, read_names(run.folder, run.weights), matched),
         "read": read,
         "hidden": hidden_by_score(read, None if first is None else first.score),
         "layout": _layout(shown),

@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import platform
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from markupsafe import Markup
 import betavae
 from betavae._system.errors import InputError
 from betavae._system.files import write_beside
+from betavae._system.stamps import stamp
+from betavae._system.text import printable, readable
 from betavae.figures.pictures import signed
 from betavae.report import words
 from betavae.report.glossary import GLOSSARY
@@ -24,6 +27,7 @@ from betavae.report.parts import draw_part
 from betavae.report.score_words import metric_rows
 from betavae.report.settings_words import setting_rows
 from betavae.report.together import differing_settings, shared_charts
+from betavae.runs.made import writing
 from betavae.runs.matched_latents import match_runs
 from betavae.runs.opened import OpenRun, open_run
 from betavae.runs.scores import read_scores
@@ -70,6 +74,31 @@ def write_report(
     if not 1 <= len(folders) <= MOST_RUNS:
         raise InputError(f"a report takes 1 to {MOST_RUNS} runs, got {len(folders)}")
     path = _place(folders, out)
+    with ExitStack() as held:
+        for folder in dict.fromkeys(folder.resolve() for folder in folders):
+            held.enter_context(writing(path, folder))
+        page = _page(given, folders, data=data, seeds=seeds, span=span, steps=steps, seed=seed)
+        content = readable(page).encode("utf-8")
+        if len(content) > LARGEST:
+            raise InputError(
+                f"the report would be {len(content) / 1e6:.0f} MB, more than "
+                f"{LARGEST / 1e6:.0f}; give fewer runs"
+            )
+        with write_beside(path) as beside:
+            beside.write_bytes(content)
+    return path
+
+
+def _page(
+    given: Sequence[Path | OpenRun],
+    folders: Sequence[Path],
+    *,
+    data: str | None,
+    seeds: int,
+    span: float,
+    steps: int,
+    seed: int,
+) -> str:
     most = SHOWN if len(folders) <= 2 else max(4, 2 * SHOWN // len(folders))
     opened = [
         open_run(one, data=data, seed=seed, whole=False) if isinstance(one, Path) else one
@@ -86,7 +115,7 @@ def write_report(
     configs = [run.header.config for run in opened]
     sample = max(run.sample for run in opened)
     script = (files("betavae.report") / "templates" / "report.js").read_text(encoding="utf-8")
-    page = (
+    return (
         environment()
         .get_template("report.html.j2")
         .render(
@@ -106,21 +135,13 @@ def write_report(
             glossary=GLOSSARY,
             script=Markup(script),
             script_digest=script_source(script),
+            weights=stamp(run.weights for run in opened),
             version=betavae.__version__,
             torch=torch.__version__,
             python=platform.python_version(),
             date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         )
     )
-    content = page.encode("utf-8")
-    if len(content) > LARGEST:
-        raise InputError(
-            f"the report would be {len(content) / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}; "
-            "give fewer runs"
-        )
-    with write_beside(path) as beside:
-        beside.write_bytes(content)
-    return path
 
 
 def _place(folders: Sequence[Path], out: Path | None) -> Path:
@@ -152,6 +173,7 @@ def environment() -> Environment:
         loader=PackageLoader("betavae.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -22,6 +22,7 @@ from betavae.models.likelihoods import Bernoulli
 from betavae.models.networks import ImageShape
 from betavae.models.vae import VAE
 from betavae.runs.latent_ranges import Scale, measured_scale
+from betavae.runs.made import stale_files
 from betavae.runs.pretrained_folder import is_pretrained, read_pretrained
 from betavae.training.build import Model
 from betavae.training.checkpoint import NAME, Header, load_model, weights_digest
@@ -185,6 +186,8 @@ def open_run(
     if is_pretrained(folder):
         return _open_pretrained(folder, data, sample, seed)
     model, header = load_model(folder)
+    stale = stale_files(folder, weights_digest(model.state_dict()))
+    note_once(f"{path} is of earlier weights of its run: renew or remove it" for path in stale)
     try:
         dataset = find_data(folder, header, data)
     except DataMissing as error:

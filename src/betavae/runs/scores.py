@@ -11,8 +11,7 @@ from betavae._system.errors import InputError
 from betavae._system.files import read_json, write_json
 from betavae.metrics.summary import Results
 from betavae.runs.made import current_weights
-
-SCORES = "score.json"
+from betavae.training.run_folder import SCORES as SCORES
 
 
 @dataclass(frozen=True)

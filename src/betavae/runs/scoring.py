@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from betavae._system.errors import InputError, check_range
 from betavae._system.files import write_json
+from betavae._system.stamps import stamp
 from betavae.data.code_files import load_representation
 from betavae.metrics._shared.draws import Draws
 from betavae.metrics.catalogue import Choice, choose
 from betavae.metrics.evaluation import HasCodes, evaluate
 from betavae.metrics.summary import Results
-from betavae.runs.made import check_made, current_weights
+from betavae.runs.made import check_made, current_weights, made_of, writing
 from betavae.runs.opened import LARGEST_SEED, OpenRun, open_run, sample_rows
 from betavae.runs.representation import Representation, represent
 from betavae.runs.scores import SCORES, keep_scores
@@ -150,21 +151,34 @@ def score_run(
             is encoded wherever it can be told.
     """
     options = options or ScoreOptions()
+    options.selected()
+    with writing(run_folder / SCORES, run_folder):
+        run = open_run(run_folder, data=data)
+        return _score_open(run, options, rows, device, held_out, progress)
+
+
+def _score_open(
+    run: OpenRun,
+    options: ScoreOptions,
+    rows: int | None,
+    device: str,
+    held_out: bool,
+    progress: bool,
+) -> Results:
     asked = options.selected()
-    run = open_run(run_folder, data=data)
     unlabelled = run.dataset.grid is None and run.dataset.labels is None
     if unlabelled and any(c.named and "factors" in c.needs for c in asked):
         raise InputError(
-            f"the data of {run_folder} has no factors, so it cannot be scored; "
+            f"the data of {run.folder} has no factors, so it cannot be scored; "
             "give factors with the images (a `factors` array or a factors.csv)"
         )
-    weights = run.weights if current_weights(run_folder) else ""
+    weights = run.weights if current_weights(run.folder) else ""
     codes = encode_run(
         run, rows=rows, seed=options.seed, device=device, held_out=held_out, progress=progress
     )
-    results = _evaluate(codes, options, progress)
+    results = replace(_evaluate(codes, options, progress), weights=run.weights)
     if run.is_own_data:
-        return replace(results, said=keep_scores(run_folder, results, weights))
+        return replace(results, said=keep_scores(run.folder, results, weights))
     other = f"{run.dataset.name} is not what the run was trained on: {SCORES} is left as it is"
     return replace(results, said=(other,))
 
@@ -193,7 +207,8 @@ def score_files(
     options.selected()
     found = load_representation(codes, factors, log_var)
     check_made(codes)
-    return _evaluate(found, options, progress)
+    weights = stamp(made_of(codes)) if codes.suffix in (".npz", ".csv") else ""
+    return replace(_evaluate(found, options, progress), weights=weights)
 
 
 def _evaluate(codes: HasCodes, options: ScoreOptions, progress: bool) -> Results:

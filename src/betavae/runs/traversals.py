@@ -17,7 +17,8 @@ from betavae._system.errors import InputError
 from betavae.figures.animation import save_gif, traversal_frames
 from betavae.figures.style import latent_name
 from betavae.runs.latent_ranges import Decode, Scale, decoder, sweep
-from betavae.runs.opened import open_run, seed_rows
+from betavae.runs.made import writing
+from betavae.runs.opened import OpenRun, open_run, seed_rows
 from betavae.training.build import Model
 
 SHOWN = 16  # latents shown at most unless asked for: a page of them
@@ -210,7 +211,22 @@ def write_traversals(
         InputError: when the run, its data or an option cannot be used, or the disk is full.
     """
     sweep(span, steps)
-    run = open_run(run_folder, data=data, seed=seed, whole=False)
+    folder = run_folder if out is None else out
+    with writing(folder, run_folder):
+        run = open_run(run_folder, data=data, seed=seed, whole=False)
+        return _write(run, folder, seeds=seeds, span=span, steps=steps, latents=latents, seed=seed)
+
+
+def _write(
+    run: OpenRun,
+    folder: Path,
+    *,
+    seeds: int | Sequence[int],
+    span: float,
+    steps: int,
+    latents: Sequence[int] | None,
+    seed: int,
+) -> list[Path]:
     scale = run.scale
     latents = leading(scale.amounts) if latents is None else latents
     images = run.dataset.images[seed_rows(run.dataset, seeds, np.random.default_rng(seed))]
@@ -224,8 +240,7 @@ def write_traversals(
         unit=moving.unit,
         inputs=moving.inputs,
     )
-    folder = run_folder if out is None else out
     return [
-        figures.save(still.figure(), folder / "traversal.png"),
-        save_gif(frames, folder / "traversal.gif"),
+        figures.save(still.figure(), folder / "traversal.png", weights=[run.weights]),
+        save_gif(frames, folder / "traversal.gif", [run.weights]),
     ]

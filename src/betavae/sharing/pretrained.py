@@ -11,8 +11,11 @@ from safetensors.torch import save_file
 import betavae
 from betavae import figures
 from betavae._system.files import write_beside, write_json
+from betavae._system.stamps import KEY
+from betavae._system.text import readable
 from betavae.runs.pretrained_folder import CONFIG, WEIGHTS, Pretrained, PretrainedForm
 from betavae.sharing.card import MACHINE, card_text, prior_traversal
+from betavae.training.checkpoint import weights_digest
 from betavae.training.records import Record
 
 CARD, PICTURE = "README.md", "traversal.png"
@@ -50,18 +53,20 @@ def write_pretrained(
         config=settings,
     )
     weights = trained.model.state_dict()
+    digest = weights_digest(weights)
     packed = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     with write_beside(folder / WEIGHTS) as beside:
         try:
-            save_file(packed, beside, metadata={"format": "pt"})
+            save_file(packed, beside, metadata={"format": "pt", KEY: digest})
         except SafetensorError as error:
             raise OSError(str(error)) from error
     write_json(folder / CONFIG, form.model_dump(mode="json"))
     pictures = []
     if trained.image_shape[:2] != (1, 1):
         rates = None if record is None else record.rate_per_latent
-        pictures = [figures.save(prior_traversal(trained.model, rates), folder / PICTURE)]
+        picture = prior_traversal(trained.model, rates)
+        pictures = [figures.save(picture, folder / PICTURE, weights=[digest])]
     text = card_text(trained.config, trained.image_shape, record, scores, bool(pictures))
     with write_beside(folder / CARD) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(readable(f"{text}\n<!-- {KEY}: {digest} -->\n").encode("utf-8"))
     return [folder / CONFIG, folder / WEIGHTS, folder / CARD, *pictures]

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from betavae._system.errors import InputError, not_installed
 from betavae._system.files import write_beside
+from betavae._system.stamps import KEY
 from betavae.models.latents import Gaussian
 from betavae.models.networks import ImageShape, plain
 from betavae.models.vae import VAE
+from betavae.training.checkpoint import weights_digest
 
 
 class Encoder(nn.Module):
@@ -61,7 +63,7 @@ def export_onnx(model: VAE, image_shape: ImageShape, folder: Path) -> list[Path]
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise not_installed("ONNX", str(error.name), "onnx") from None
-    paths = []
+    paths, digest = [], weights_digest(model.state_dict())
     for name, (module, example, inputs, outputs) in _programs(model, image_shape).items():
         with _quiet():
             program = torch.onnx.export(
@@ -69,6 +71,7 @@ def export_onnx(model: VAE, image_shape: ImageShape, folder: Path) -> list[Path]
                 output_names=outputs, external_data=False, verbose=False,
             )  # fmt: skip
         assert program is not None
+        program.model.metadata_props[KEY] = digest
         paths.append(folder / f"{name}.onnx")
         with write_beside(paths[-1]) as beside:
             program.save(beside)
@@ -86,12 +89,12 @@ def export_torch(model: VAE, image_shape: ImageShape, folder: Path) -> list[Path
     Raises:
         InputError: when the folder cannot be written.
     """
-    paths = []
+    paths, digest = [], weights_digest(model.state_dict())
     for name, (module, example, _, _) in _programs(model, image_shape).items():
         program = torch.export.export(module, (example,), dynamic_shapes=_any_batch())
         paths.append(folder / f"{name}.pt2")
         with write_beside(paths[-1]) as beside, beside.open("wb") as file:
-            torch.export.save(program, file)
+            torch.export.save(program, file, extra_files={KEY: digest})
     return paths
 
 

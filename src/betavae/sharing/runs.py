@@ -7,6 +7,7 @@ from typing import Literal
 
 from betavae._system.errors import InputError
 from betavae.models.vae import VAE
+from betavae.runs.made import writing
 from betavae.runs.pretrained_folder import Pretrained
 from betavae.runs.scores import read_scores
 from betavae.sharing.pretrained import write_pretrained
@@ -32,13 +33,18 @@ def export_run(run_folder: Path, form: Form = "hub", out: Path | None = None) ->
     Raises:
         InputError: when the folder is no run of a VAE, or cannot be written.
     """
+    folder = run_folder / form if out is None else out
+    with writing(folder, run_folder):
+        return _export(run_folder, form, folder)
+
+
+def _export(run_folder: Path, form: Form, folder: Path) -> list[Path]:
     model, header = load_model(run_folder)
     if not isinstance(model, VAE):
         raise InputError(
             f"only VAEs can be exported; {run_folder} is a run of method "
             f"{header.config.method.name}"
         )
-    folder = run_folder / form if out is None else out
     if form != "hub":
         export = export_onnx if form == "onnx" else export_torch
         return export(model, header.image_shape, folder)

@@ -21,7 +21,7 @@ from betavae.metrics.mig import mig_score
 from betavae.metrics.udr import udr_scores
 from betavae.runs.representation import Representation, represent
 from betavae.studies.benchmark_plan import PSNR, Benchmark, cell_name, shipped_methods
-from betavae.studies.cells import open_study
+from betavae.studies.cells import open_study, weights_of
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
 from betavae.training import checkpoint
@@ -176,7 +176,12 @@ def summary(folder: Path, plan: Benchmark, done: Mapping[str, Mapping[str, Any]]
                     "peak_megabytes": max((r["peak_megabytes"] or 0.0) for r in results) or None,
                 }
             )
-    return {"study": STUDY_NAME, "settings": plan.settings, "rows": rows}
+    return {
+        "study": STUDY_NAME,
+        "settings": plan.settings,
+        "weights": weights_of(folder, done),
+        "rows": rows,
+    }
 
 
 def _worth(

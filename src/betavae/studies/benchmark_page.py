@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 import betavae
 from betavae._system.files import write_beside
+from betavae._system.stamps import stamp
+from betavae._system.text import readable
 from betavae.figures.benchmark import method_ranks, metric_against_metric
 from betavae.figures.inline import figure_address
 from betavae.figures.style import DARK, LIGHT
@@ -55,11 +57,12 @@ def write_benchmark_page(outcome: Mapping[str, Any], out: Path) -> Path:
                 }
                 for row in rows
             ],
+            weights=stamp(outcome["weights"].values()),
             version=betavae.__version__,
         )
     )
     with write_beside(out / NAME) as beside:
-        beside.write_text(page, encoding="utf-8")
+        beside.write_bytes(readable(page).encode("utf-8"))
     return out / NAME
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from betavae._system.files import read_json
+from betavae._system.text import printable
 from betavae.studies.cells import CELL, RUNNING, Cell
 from betavae.training.records import RECORDS
 
@@ -55,7 +56,11 @@ class Board:
         self._plain = shown and not sys.stderr.isatty()
         live = shown and not self._plain
         self._live = (
-            Live(console=Console(stderr=True), get_renderable=self.table, refresh_per_second=1)
+            Live(
+                console=Console(stderr=True, markup=False, emoji=False),
+                get_renderable=self.table,
+                refresh_per_second=1,
+            )
             if live
             else None
         )
@@ -173,7 +178,7 @@ class Board:
             running = [self._state(c) for c in unfinished if self._running_for(c)]
             failed = sum(c.name in self._failed for c in members)
             table.add_row(
-                group,
+                printable(group),
                 f"{len(took)} of {len(members)}",
                 ", ".join(running),
                 f"{failed}" if failed else "",

@@ -6,7 +6,7 @@ A cell is done when its folder holds cell.json, which is written last and in one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,9 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from betavae._system.errors import InputError
 from betavae._system.files import read_json, write_json
+from betavae._system.notes import note_once
+from betavae.runs.made import changed_runs
+from betavae.training.checkpoint import NAME as RUN
+from betavae.training.checkpoint import digest_of_run
 
 VERSION = 1
-RUN = "checkpoint.safetensors"  # what makes a folder a run
 STUDY, CELL, RUNNING = "study.json", "cell.json", "running"
 
 Work = Callable[[Path, dict[str, Any]], dict[str, Any]]
@@ -33,6 +36,7 @@ class _Done(BaseModel):
     options: dict[str, Any]
     seconds: Annotated[FiniteFloat, Field(ge=0)]
     result: dict[str, Any]
+    weights: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ def open_study(folder: Path, study: str, settings: Mapping[str, Any]) -> None:
 def finished(folder: Path, cell: Cell) -> dict[str, Any] | None:
     """Return a cell's result when it is done, else None.
 
+    One whose runs have got other weights since is not done, and that is said.
+
     Raises:
         InputError: when it was done with other options, or its file is damaged.
     """
@@ -104,7 +110,25 @@ def finished(folder: Path, cell: Cell) -> dict[str, Any] | None:
             f"{path.parent} was done with other options ({', '.join(sorted(changed))}); "
             "remove it or choose another --out"
         )
+    if stale := changed_runs(folder, there.weights):
+        note_once([f"{path.parent} is of earlier weights of {', '.join(stale)}: done again"])
+        return None
     return there.result
+
+
+def weights_of(folder: Path, places: Iterable[str]) -> dict[str, str]:
+    """Return the digests of the weights of the runs in and below some places of a study."""
+    runs = {path.parent for place in places for path in (folder / place).rglob(RUN)}
+    return {str(run.relative_to(folder)): digest_of_run(run) for run in sorted(runs)}
+
+
+def sources_of(cell: Cell) -> list[str]:
+    """Return the places of the runs that a cell's result comes from: its own, and what it scores.
+
+    >>> sources_of(Cell("scores/vae/0", {"codes": "models/vae/0"}))
+    ['scores/vae/0', 'models/vae/0']
+    """
+    return [cell.name, *filter(None, [cell.options.get("codes")])]
 
 
 def _done(path: Path) -> _Done:

@@ -17,7 +17,7 @@ from betavae.report.write import write_report
 from betavae.runs.opened import open_run
 from betavae.runs.scoring import ScoreOptions, score_run
 from betavae.runs.traversals import write_traversals
-from betavae.studies.cells import Cell, open_study
+from betavae.studies.cells import Cell, open_study, weights_of
 from betavae.studies.engines import Engine
 from betavae.studies.five_factors import five_factors
 from betavae.studies.presets import RECIPE_VAE, scaled
@@ -79,6 +79,7 @@ def run_demo(
     rows = [done[cell.name] for cell in cells]
     outcome = {
         "runs": rows,
+        "weights": weights_of(out, [cell.name for cell in cells]),
         "quick": quick,
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),

@@ -26,10 +26,13 @@ from betavae import data as datasets
 from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
+from betavae._system.locks import only_one
 from betavae.config import Config
+from betavae.data.dataset import Dataset
 from betavae.models.vae import VAE
 from betavae.runs.opened import SAMPLE, open_run, sample_rows
 from betavae.studies import study_figures
+from betavae.studies.cells import weights_of
 from betavae.studies.trained import tail, trained
 from betavae.training.measuring import measure
 
@@ -126,9 +129,16 @@ def run_dual(
         }
     )  # fmt: skip
     dataset = datasets.load(data)
+    with only_one(out):
+        return _run(out, base, dataset, epsilons)
+
+
+def _run(out: Path, base: Config, dataset: Dataset, epsilons: Sequence[float]) -> dict[str, Any]:
+    images = base.images
     rows: list[dict[str, Any]] = []
     terms: list[Floats] = []
     before: Path | None = None
+    places: list[str] = []
     multiplier = 1.0
     for epsilon in sorted(set(epsilons), reverse=True):
         for number in range(ROUNDS):
@@ -138,6 +148,7 @@ def run_dual(
             folder = out / (f"epsilon-{epsilon:g}" + (f"-{number + 1}" if number else ""))
             records = trained(base.replaced(objective=held, **start), dataset, folder)
             logs = [np.log(record.terms["multiplier"]) for record in tail(records)]
+            places.append(folder.name)
             before, multiplier = folder, round(float(np.exp(logs[-1])), 6)
             found = block_terms(folder)
             distortion, rate = (float(value) for value in found.mean(axis=1))
@@ -163,17 +174,19 @@ def run_dual(
     for row, used in zip(rows, on_curve, strict=True):
         row["on_curve"] = bool(used)
     points = sorted(map(int, np.flatnonzero(on_curve)), key=lambda k: float(rates[k]))
-    outcome = {
+    outcome: dict[str, Any] = {
         "runs": rows,
         "secants": [between(rows, terms, low, high) for low, high in pairwise(points)],
         "tolerance": TOLERANCE,
         "met": all(row["met"] for row in rows),
         "converged": converged,
+        "weights": weights_of(out, places),
         "images_per_round": images,
-        "seed": seed,
+        "seed": base.seed,
     }
     write_json(out / "dual.json", outcome)
-    figures.save(study_figures.dual(outcome), out / "dual.png")
+    weights = outcome["weights"].values()
+    figures.save(study_figures.dual(outcome), out / "dual.png", weights=weights)
     return outcome
 
 

@@ -17,7 +17,7 @@ from betavae._system.files import write_json
 from betavae.models.vae import VAE
 from betavae.runs.opened import open_run, seed_rows
 from betavae.studies import study_figures
-from betavae.studies.cells import Cell, finished, open_study
+from betavae.studies.cells import Cell, finished, open_study, weights_of
 from betavae.studies.engines import Engine
 from betavae.studies.presets import PAPER_NETWORK, SWEEP
 from betavae.studies.run_cells import run_cells
@@ -157,6 +157,7 @@ def run_latent_size(
         "n_pairs": PAIRS,
         **asdict(sweep),
         "grid": _grid(found, sweep.latents, sweep.beta_norms),
+        "weights": weights_of(folder, [cell.name for cell in models]),
         "cells": found,
     }
     write_json(folder / "sweep.json", outcome)
@@ -192,8 +193,10 @@ def write_sweep_figures(outcome: Mapping[str, Any], folder: Path) -> list[Path]:
             f"{100 * cell['score']:.0f} %\nM = {cell['latents']}\nβ norm {cell['beta_norm']:g}"
         )
     sheet = figures.labelled_rows(np.stack([images.numpy(), *rows]), ["input", *labels])
-    return [
-        figures.save(study_figures.sweep(outcome), folder / "heat.png"),
-        figures.save(figures.sweep_curves(norms, latents, grid), folder / "curves.png"),
-        figures.save(sheet, folder / "reconstructions.png"),
-    ]
+    drawn = {
+        "heat.png": study_figures.sweep(outcome),
+        "curves.png": figures.sweep_curves(norms, latents, grid),
+        "reconstructions.png": sheet,
+    }
+    weights = outcome["weights"].values()
+    return [figures.save(one, folder / name, weights=weights) for name, one in drawn.items()]

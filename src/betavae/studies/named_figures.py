@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from betavae._system.errors import InputError, did_you_mean
 from betavae._system.files import write_json
+from betavae._system.stamps import stamp
 
 if TYPE_CHECKING:
     from betavae.runs.figure_options import Drawn, FigureOptions
@@ -173,11 +175,21 @@ def draw_figure(
         raise InputError(f"figure {name} needs a run, got none")
     if len(paths) > 1 and not FIGURES[name].function:
         raise InputError(f"figure {name} draws one study, got {len(paths)} folders")
-    drawn = FIGURES[name].draw(paths, options or FigureOptions())
-    numbers = out.with_suffix(".json")
-    content = {"figure": name, "from": [str(path) for path in paths], **drawn.numbers}
-    write_json(numbers, content, allow_nan=False)
-    return figures.save(drawn.figure, out), numbers
+    from betavae.runs.made import WEIGHTS, current_weights, made_of, writing
+
+    with ExitStack() as held:
+        for path in dict.fromkeys(path.resolve() for path in paths):
+            held.enter_context(writing(out, path))
+        # Taken first: if the weights change meanwhile, the figure is of the older ones.
+        found = {str(p): made_of(p) if p.is_file() else (current_weights(p),) for p in paths}
+        drawn = FIGURES[name].draw(paths, options or FigureOptions())
+        weights = drawn.numbers.get(WEIGHTS) or {
+            path: stamp(digests) for path, digests in found.items() if any(digests)
+        }
+        numbers = out.with_suffix(".json")
+        said = {"figure": name, "from": [str(path) for path in paths], WEIGHTS: weights}
+        write_json(numbers, {**drawn.numbers, **said}, allow_nan=False)
+        return figures.save(drawn.figure, out, weights=weights.values()), numbers
 
 
 def listing() -> str:

@@ -40,6 +40,7 @@ class Ranking:
             empty without labels. Of the objective: the mean over the settings with three runs or
             more, and left out when there are none.
         rows: images compared.
+        weights: (R,) digests of the weights that were compared.
     """
 
     runs: tuple[Path, ...]
@@ -49,6 +50,7 @@ class Ranking:
     objective: NDArray[np.float64]
     agreement: dict[str, float]
     rows: int
+    weights: tuple[str, ...] = ()
 
     def order(self) -> NDArray[np.int64]:
         """Return the runs from best to worst: by the labelled score, else by UDR."""
@@ -75,6 +77,7 @@ class Ranking:
             }
             for k in self.order()
         ]
+        digests = zip(map(str, self.runs), self.weights, strict=False)
         meaning = {
             "labelled": "higgins2017, in [0, 1], higher is better",
             "udr": "in [0, 1], higher is better",
@@ -85,6 +88,7 @@ class Ranking:
             "rows": self.rows,
             "meaning": meaning,
             "spearman_with_labelled": self.agreement,
+            "weights": dict(digests),
             "runs": ranked,
         }
 
@@ -157,7 +161,10 @@ def rank_runs(
         ]
         if among:
             agreement["objective"] = float(np.mean(among))
-    return Ranking(tuple(runs), labelled, udr, central, objective, agreement, len(means[0]))
+    weights = tuple(found.weights for found in codes)
+    return Ranking(
+        tuple(runs), labelled, udr, central, objective, agreement, len(means[0]), weights
+    )
 
 
 def _seeds_of_one(configs: Sequence[Config]) -> list[list[int]]:
@@ -194,7 +201,8 @@ def write_ranking(ranking: Ranking, out: Path, *, seed: int = 0) -> list[Path]:
         sheets.append(shown.images[:, 0])
         titles.append(f"{place}. {'/'.join(ranking.runs[k].parts[-2:])}\n{ranking.words(k)}")
     write_json(out / "choose.json", ranking.to_dict())
+    figure = figures.sheets_side_by_side(sheets, titles)
     return [
-        figures.save(figures.sheets_side_by_side(sheets, titles), out / "choose.png"),
+        figures.save(figure, out / "choose.png", weights=ranking.weights),
         out / "choose.json",
     ]

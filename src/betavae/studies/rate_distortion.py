@@ -26,8 +26,11 @@ from betavae import data as datasets
 from betavae import figures
 from betavae._system.errors import InputError
 from betavae._system.files import write_json
+from betavae._system.locks import only_one
 from betavae.config import Config
+from betavae.data.dataset import Dataset
 from betavae.studies import study_figures
+from betavae.studies.cells import weights_of
 from betavae.studies.trained import chain, terms_of
 
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -66,20 +69,39 @@ def run_rate_distortion(
     """
     if len(set(betas)) < 2:
         raise InputError(f"the study needs at least two betas, got {list(betas)}")
-    shared = {"data": data, "images": images, "network": network, "batch": BATCH, "seed": seed}
+    shared: dict[str, Any] = {
+        "data": data,
+        "images": images,
+        "network": network,
+        "batch": BATCH,
+        "seed": seed,
+    }
     shared["learning_rate_schedule"] = "linear"  # each run ends where it has settled
     dataset = datasets.load(data)
-    outcome: dict[str, Any] = {"images_per_run": images, "seed": seed, "sigma": sigma}
+    with only_one(out):
+        return _run(out, shared, dataset, sorted(set(betas)), sigma)
+
+
+def _run(
+    out: Path, shared: dict[str, Any], dataset: Dataset, betas: Sequence[float], sigma: float
+) -> dict[str, Any]:
+    outcome: dict[str, Any] = {
+        "images_per_run": shared["images"], "seed": shared["seed"], "sigma": sigma
+    }  # fmt: skip
+    weights: dict[str, str] = {}
     for likelihood in ("bernoulli", "gaussian"):
         spread = {"sigma": sigma} if likelihood == "gaussian" else {}
         base = Config.from_mapping({**shared, "likelihood": likelihood, **spread})
-        changes = {f"{likelihood}-beta-{beta:g}": {"beta": beta} for beta in sorted(set(betas))}
+        changes = {f"{likelihood}-beta-{beta:g}": {"beta": beta} for beta in betas}
         chain(base, changes, dataset, out)
         points = []
         for name, change in changes.items():
             distortion, rate = terms_of(out / name)
             points.append({"beta": change["beta"], "rate": rate, "distortion": distortion})
         outcome[likelihood] = points
+        weights |= weights_of(out, changes)
+    outcome["weights"] = weights
     write_json(out / "rate_distortion.json", outcome)
-    figures.save(study_figures.rate_distortion(outcome), out / "rate_distortion.png")
+    figure = study_figures.rate_distortion(outcome)
+    figures.save(figure, out / "rate_distortion.png", weights=weights.values())
     return outcome

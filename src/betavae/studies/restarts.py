@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from betavae import data as datasets
 from betavae._system.errors import InputError
-from betavae._system.files import write_beside, write_json
+from betavae._system.files import part_of, write_beside, write_json
 from betavae._system.launch import launched
 from betavae._system.locks import only_one
 from betavae.config import Config
+from betavae.data import kept_images
 from betavae.data.dataset import Dataset
-from betavae.runs.made import remove_made
+from betavae.runs.made import current_weights
 from betavae.runs.opened import last_beta, open_run, sample_rows
-from betavae.studies.cells import STUDY, Cell, open_study
+from betavae.studies.cells import STUDY, Cell, open_study, weights_of
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
 from betavae.studies.trained import trained
@@ -25,12 +27,12 @@ from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.measuring import measure
 from betavae.training.records import RECORDS, warn
+from betavae.training.run_folder import clear_run
 from betavae.training.session import Diverged
 
 STUDY_NAME = "restarts"
 FOLDER = "restarts"  # of the seeds' runs, in the run folder
 RESULT = "restarts.json"
-ASIDE = ".restarts.old"  # where the seeds of a run that is replaced go before they are removed
 SAMPLE = 10_000  # images of the comparison, the same for all seeds, as is the noise
 
 
@@ -111,9 +113,10 @@ def train_restarts(
             raise Diverged(
                 f"all {count} seeds diverged; try a smaller learning rate in another folder"
             )
-        _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out)
         compared = min(SAMPLE, len(dataset.images))
-        write_json(out / RESULT, {"images_compared": compared, "seeds": ranked})
+        weights = weights_of(folder, [cell.name for cell in cells])
+        outcome = {"images_compared": compared, "weights": weights, "seeds": ranked}
+        _keep(_home(out, config.replaced(seed=ranked[0]["seed"])), out, outcome)
     return ranked
 
 
@@ -207,8 +210,7 @@ def forget_seeds(out: Path) -> None:
 
     They are first moved aside, so that half of them are never taken for seeds under way.
     """
-    aside = out / ASIDE
-    shutil.rmtree(aside, ignore_errors=True)
+    aside = part_of(out / FOLDER)
     if (out / FOLDER).exists():
         (out / FOLDER).rename(aside)
     (out / RESULT).unlink(missing_ok=True)
@@ -219,15 +221,30 @@ def _home(out: Path, config: Config) -> Path:
     return out / FOLDER / f"seed/{config.seed}"
 
 
-def _keep(best: Path, out: Path) -> None:
-    """Make one seed's run the folder's own; the checkpoint, which makes it a run, comes last."""
+def _keep(best: Path, out: Path, outcome: Mapping[str, Any] | None = None) -> None:
+    """Make one seed's run the folder's own; the checkpoint, which makes it a run, comes last.
+
+    What an earlier run left goes first: killed in between, the same call does the rest.
+
+    Args:
+        best: the seed's run.
+        out: the folder.
+        outcome: of all seeds, to be kept beside it.
+    """
     header = checkpoint.read_header(best)
     if header.steps < math.ceil(
         header.config.images / min(header.config.batch, header.dataset_rows)
     ):
         raise InputError(f"{best} is not trained to its end: something else writes to the folder")
-    remove_made(out)
-    for name in (RECORDS, config_file.NAME, checkpoint.NAME):
+    same = current_weights(out) == checkpoint.digest_of_run(best)
+    same = same and checkpoint.read_header(out) == header
+    if not same:  # else it keeps its scores
+        clear_run(out)
+    if outcome is not None:
+        write_json(out / RESULT, outcome)
+    if same:
+        return
+    for name in (RECORDS, config_file.NAME, kept_images.NAME, checkpoint.NAME):
         if (best / name).exists():  # an untrained model has no records
             with write_beside(out / name) as beside:
                 shutil.copyfile(best / name, beside)

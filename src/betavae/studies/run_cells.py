@@ -17,7 +17,16 @@ from betavae._system.files import write_json
 from betavae._system.interrupts import stop_signals
 from betavae._system.locks import end_with_parent, only_one
 from betavae.studies.board import Board
-from betavae.studies.cells import CELL, RUNNING, VERSION, Cell, Work, finished
+from betavae.studies.cells import (
+    CELL,
+    RUNNING,
+    VERSION,
+    Cell,
+    Work,
+    finished,
+    sources_of,
+    weights_of,
+)
 from betavae.studies.engines import Engine, claimed_device, one_thread
 
 ERROR, STOP = "error.txt", "stop"
@@ -70,7 +79,8 @@ def _run_cells(
     missing = [cell for cell in cells if cell.name not in done]
     if not missing:
         return done
-    (folder / STOP).unlink(missing_ok=True)
+    for left in (folder / STOP, *(folder / cell.name / RUNNING for cell in missing)):
+        left.unlink(missing_ok=True)  # of a killed study
     failed: dict[str, str] = {}
     with (
         engine.started() as count,
@@ -81,7 +91,8 @@ def _run_cells(
         # Ray's backend hands results over at the end only; the live table reads the folders.
         mode = "generator_unordered" if engine.name == "local" else "list"
         parallel = Parallel(n_jobs=count, return_as=mode, pre_dispatch="n_jobs")
-        calls = (delayed(_one)(folder, cell, work, count > 1, os.getpid()) for cell in missing)
+        parent = os.getpid() if engine.name == "local" else 0  # Ray minds its workers itself
+        calls = (delayed(_one)(folder, cell, work, count > 1, parent) for cell in missing)
         try:
             for name, result, error in parallel(calls):
                 if result is not None:
@@ -118,7 +129,10 @@ def _one(
     folder: Path, cell: Cell, work: Work, share: bool, parent: int
 ) -> tuple[str, dict[str, Any] | None, str | None]:
     """Do one cell, in whatever process the engine chose: (name, result, error)."""
-    end_with_parent(parent)
+    if parent not in (0, os.getpid()):
+        end_with_parent(parent)
+        if os.getppid() != parent:  # killed before this worker began: the folder is another's now
+            return cell.name, None, None
     place = folder / cell.name
     if (folder / STOP).exists():
         return cell.name, None, None
@@ -132,6 +146,7 @@ def _one(
         seconds = round(time.perf_counter() - began, 2)
         kept = {"version": VERSION, "options": dict(cell.options), "seconds": seconds}
         result = {**result, "cell_seconds": seconds}
+        kept["weights"] = weights_of(folder, sources_of(cell))
         write_json(place / CELL, {**kept, "result": result})
         return cell.name, result, None
     except KeyboardInterrupt:

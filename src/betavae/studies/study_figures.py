@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from betavae import figures
 from betavae._system.errors import InputError
 from betavae.runs.figure_options import Drawn
+from betavae.runs.made import changed_runs
 
 Outcome = Mapping[str, Any]
 PIXELS = 64 * 64  # of the 2D shapes
@@ -48,7 +49,14 @@ def draw_study(path: Path, study: str, draw: Callable[[Outcome], Figure]) -> Dra
     file = path if path.is_file() else path / name
     try:
         outcome = json.loads(file.read_text(encoding="utf-8"))
+        if stale := changed_runs(file.parent, outcome.get("weights", {})):
+            raise InputError(
+                f"{file} is of earlier weights of {', '.join(stale)[:100]}; renew it with: "
+                f"betavae {command} --out {file.parent}"
+            )
         return Drawn(partial(draw, outcome), dict(outcome))
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path} holds no {name}; make it with: betavae {command}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -122,7 +130,8 @@ def sweep(outcome: Outcome) -> Figure:
 
 def write_table_figures(outcome: Outcome, folder: Path) -> list[Path]:
     """Write table.png, ours beside the paper's, and pairs.png, the scores against L."""
+    weights = outcome["weights"].values()
     return [
-        figures.save(table(outcome), folder / "table.png"),
-        figures.save(table_pairs(outcome), folder / "pairs.png"),
+        figures.save(table(outcome), folder / "table.png", weights=weights),
+        figures.save(table_pairs(outcome), folder / "pairs.png", weights=weights),
     ]

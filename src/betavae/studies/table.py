@@ -12,7 +12,7 @@ import numpy as np
 from betavae._system.files import read_json, write_json
 from betavae.config import Config
 from betavae.studies import presets
-from betavae.studies.cells import CELL, Cell, Work, finished
+from betavae.studies.cells import CELL, Cell, Work, finished, weights_of
 from betavae.studies.engines import Engine
 from betavae.studies.run_cells import run_cells
 from betavae.studies.table_plan import (
@@ -256,6 +256,7 @@ def summary(plan: Plan, folder: Path) -> dict[str, Any]:
         "quick": plan.quick,
         "scaled_down": scaled_down(plan),
         "missing": missing,
+        "weights": weights_of(folder, [cell.name for cell in fit_cells(plan)]),
         "rows": rows,
     }
 

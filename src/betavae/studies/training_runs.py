@@ -10,23 +10,13 @@ from typing import Any
 
 from betavae._system.errors import InputError
 from betavae.config import Config, gathered, merged
-from betavae.data import kept_images
 from betavae.data.dataset import Dataset
 from betavae.objectives.beta import BetaOptions
-from betavae.runs import latent_names
-from betavae.runs.made import MADE, remove_made
-from betavae.runs.scores import SCORES
 from betavae.studies.restarts import FOLDER, check_no_seeds, forget_seeds
-from betavae.training import checkpoint, config_file
+from betavae.training import checkpoint
 from betavae.training.build import Own
 from betavae.training.fit import Run, train
 from betavae.training.records import RECORDS
-
-RUN_FILES = (
-    checkpoint.NAME, kept_images.NAME, RECORDS, config_file.NAME, SCORES, latent_names.NAME, *MADE,
-    "events.out.tfevents.*.betavae", ".tmp*", "*.part",
-)  # fmt: skip
-"""What a run folder may hold, besides its seeds."""
 
 
 @dataclass(frozen=True)
@@ -122,34 +112,16 @@ def train_folder(
 
 
 def _begin(planned: Planned) -> None:
-    """Empty the folder where that was asked for; take what old weights made out of it.
+    """Forget the seeds of a run that is replaced, before the run itself goes.
 
     Raises:
         InputError: when another training has put a run there since this one was planned.
     """
     folder = planned.folder
     if planned.overwrite:
-        clear_run(folder)
+        forget_seeds(folder)
     elif not planned.resume and (folder / checkpoint.NAME).exists():
         raise InputError(f"{folder} has just got a run of another training; choose another --out")
-    elif planned.resume and _goes_on(checkpoint.read_header(folder), planned.config.images):
-        remove_made(folder)
-
-
-def _goes_on(header: checkpoint.Header, images: int) -> bool:
-    return header.steps * min(header.config.batch, header.dataset_rows) < images
-
-
-def clear_run(folder: Path) -> None:
-    """Take away what an earlier run left in a folder, what says that it is a run first.
-
-    Files that no run writes stay.
-    """
-    (folder / checkpoint.NAME).unlink(missing_ok=True)
-    for name in RUN_FILES:
-        for path in folder.glob(name):
-            path.unlink()
-    forget_seeds(folder)
 
 
 def default_folder(config: Config) -> Path:

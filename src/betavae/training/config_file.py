@@ -8,6 +8,7 @@ from typing import Any
 
 from betavae import __version__
 from betavae._system.files import write_beside
+from betavae._system.text import readable
 from betavae.config import Config
 
 NAME = "config.toml"
@@ -20,7 +21,7 @@ def write_config(folder: Path, config: Config) -> Path:
         InputError: when the folder cannot be written.
     """
     with write_beside(folder / NAME) as beside:
-        beside.write_text(as_toml(config), encoding="utf-8")
+        beside.write_bytes(readable(as_toml(config)).encode("utf-8"))
     return folder / NAME
 
 

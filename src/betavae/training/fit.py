@@ -43,6 +43,7 @@ from betavae.training.measuring import HeldOut
 from betavae.training.progress_bar import ProgressBar
 from betavae.training.records import COLLAPSED_NATS, Record, mean_record, warn
 from betavae.training.run_data import find_data
+from betavae.training.run_folder import clear_run, remove_made
 from betavae.training.session import check_same_run
 
 
@@ -90,7 +91,8 @@ def train(
         config: everything that decides the result.
         dataset: the images, or whatever else `betavae.data.load` takes: a path, a torch Dataset
             or DataLoader, a Hugging Face set; loaded as configured if None.
-        out: run folder for metrics.jsonl and checkpoints; nothing is written if None.
+        out: run folder for metrics.jsonl and checkpoints, in place of a run that it holds;
+            nothing is written if None.
         resume: go on from the folder's checkpoint; on the CPU the weights end bit for bit
             where the uninterrupted run's end.
         objective: replaces the configured one: (model, batch, step) -> Terms. Where it is
@@ -135,11 +137,16 @@ def train(
         if own.any:
             raise InputError(f"objective, network and latent belong to method vae, not to {method}")
 
-    def start_folder() -> None:
+    def start_folder(steps: int = 0) -> None:
         begin()
-        if folder is not None:
-            write_config(folder, config)
-            keep_images(folder, whole)
+        if folder is None:
+            return
+        if not resume:
+            clear_run(folder)
+        elif steps < math.ceil(config.images / min(config.batch, len(dataset.images))):
+            remove_made(folder)  # before the weights that it shows
+        write_config(folder, config)
+        keep_images(folder, whole)
 
     with nullcontext() if folder is None or ranks.rank else only_one(folder, patience):
         if method in ("pca", "ica"):
@@ -180,7 +187,7 @@ def train(
             home.held_out = HeldOut(whole, held_out)
         learner.model.train()
         if ranks.rank == 0:
-            start_folder()
+            start_folder(start)
         with (
             stop_signals(second_kills=ranks.count == 1) as home.stopping,
             cpu_threads(choose_threads(config)),

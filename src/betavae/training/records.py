@@ -17,6 +17,7 @@ from torch import Tensor
 
 from betavae._system.errors import InputError
 from betavae._system.files import file_bytes, write_beside
+from betavae._system.text import printable
 from betavae.objectives.terms import Terms
 
 RECORDS = "metrics.jsonl"
@@ -274,4 +275,4 @@ def _record(line: str) -> Record | None:
 
 def warn(line: str) -> None:
     """Print one warning line on stderr."""
-    print(f"warning: {line}", file=sys.stderr)
+    print(f"warning: {printable(line)}", file=sys.stderr)
