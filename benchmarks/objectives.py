@@ -42,6 +42,8 @@ NAMES = (
     "qlae",
     "joint",
     "hfs",
+    "semi",
+    "slowvae",
 )
 GRID = (2, 4, 4, 8, 8)  # of the images, for objectives that draw pairs by factors
 

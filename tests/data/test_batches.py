@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +40,7 @@ SAMPLERS = {
     "independent_pair": independent_pair,
     "one_factor": one_factor(),
     "changed_factors": changed_factors(),
-    "labelled": labelled(0.5),
+    "labelled": labelled(7),
 }
 
 
@@ -97,17 +99,31 @@ def test_every_other_value_is_as_likely_as_any() -> None:
     assert moves[1:].min() > 0.9 * moves[1:].max()
 
 
-def test_labels_are_those_of_a_fixed_share_and_minus_one_elsewhere() -> None:
-    draw, known = labelled(0.25)(grid(), 20, 5), {}
+def test_labelled_images_are_a_fixed_few_with_their_factors() -> None:
+    draw, told = labelled(5)(grid(), 20, 5), set()
     for step in range(9):
         drawn = draw(step)
         assert drawn.labels is not None
-        for row, label in zip(drawn.rows.tolist(), drawn.labels.tolist(), strict=True):
-            assert known.setdefault(row, label) == label
-    assert len(known) == len(GRID)
-    told = {row: label for row, label in known.items() if label != [-1, -1, -1]}
-    assert len(told) == 15
-    assert all(label == GRID.classes([row])[0].tolist() for row, label in told.items())
+        assert drawn.other is not None
+        assert (drawn.labels.numpy() == GRID.classes(drawn.other.numpy())).all()
+        assert torch.equal(drawn.rows, shuffled(grid(), 20, 5)(step).rows)
+        told |= set(drawn.other.tolist())
+    assert len(told) == 5
+    assert len(labelled()(grid(), 20, 5)(0).rows) == 20
+
+
+def test_images_of_which_nothing_is_known_are_never_drawn_as_labelled() -> None:
+    labels = np.full((20, 2), -1)
+    labels[3], labels[7, 1], labels[11, 0] = (1, 2), 0, 4
+    data = Dataset("few", images(20), labels=labels, factor_names=("a", "b"))
+    assert data.factor_sizes == (5, 3)
+    drawn = [labelled()(data, 10, 0)(step) for step in range(5)]
+    assert {row for one in drawn for row in one.other.tolist()} == {3, 7, 11}
+    assert all((labels[one.other] == one.labels.numpy()).all() for one in drawn)
+    with pytest.raises(InputError, match=r"labels must be in 1..3, the images of few .* got 4"):
+        labelled(4)(data, 10, 0)
+    with pytest.raises(InputError, match="labels need a data set with factors; few has none"):
+        labelled()(replace(data, labels=labels * 0 - 1), 10, 0)
 
 
 def test_a_second_batch_is_another_one() -> None:
@@ -133,7 +149,7 @@ def test_fetch_takes_this_process_s_part_of_everything() -> None:
     [
         (one_factor(), "plain has no factor grid"),
         (changed_factors(1), "pairs that differ in a few factors need images of every combination"),
-        (labelled(0.1), "labels need a data set with factors; plain has none"),
+        (labelled(3), "labels need a data set with factors; plain has none"),
     ],
 )
 def test_data_without_factors_is_one_line(sampler: Sampler, message: str) -> None:
@@ -146,6 +162,5 @@ def test_bad_options_are_one_line() -> None:
         changed_factors(0)
     with pytest.raises(InputError, match=r"must be in 1..2 with the 3 factors .* got 3"):
         changed_factors(3)(grid(), 4, 0)
-    for share in (0.0, 1.5):
-        with pytest.raises(InputError, match="labelled share must be in"):
-            labelled(share)
+    with pytest.raises(InputError, match="labels must be >= 1, got 0"):
+        labelled(0)

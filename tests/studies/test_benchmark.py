@@ -88,6 +88,20 @@ def test_a_quick_run_is_small_but_takes_what_is_asked_for() -> None:
     assert (asked.seeds, asked.held_out) == (1, 200)
 
 
+def test_points_are_those_in_the_middle_of_the_grid() -> None:
+    whole = shipped_methods()["beta"].grid
+    one = Benchmark(
+        ("xcolumns",), ("beta",), seeds=1, points=1
+    )  # nothing to choose: one seed will do
+    assert one.grid("beta") == whole[1:2]
+    assert "not chosen" in benchmark_page.chosen_by(one.settings)
+    assert Benchmark(("xcolumns",), ("beta",), points=2).grid("beta") == whole[:2]
+    assert Benchmark(("xcolumns",), ("beta",), points=9).grid("beta") == whole
+    assert Benchmark(("xcolumns",), ("beta",)).grid("beta") == whole
+    with pytest.raises(InputError, match="points must be >= 0, got -1"):
+        planned(["xcolumns"], ["beta"], points=-1)
+
+
 def test_the_setting_with_the_highest_worth_is_taken() -> None:
     plan = Benchmark(("d",), ("beta",), seeds=2, labels=100)
     chances = [0.1, 0.6, 0.3]

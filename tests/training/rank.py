@@ -18,6 +18,7 @@ from betavae.models.vae import VAE
 from betavae.objectives import Objective, Stateful, Step, Terms
 from betavae.objectives.elbo import elbo_pass
 from betavae.objectives.ranks import Ranks
+from betavae.objectives.semi_vae import SemiVAE
 from betavae.training.build import build_model
 from betavae.training.distributed import connected, disconnect, ranks_here, shared
 from betavae.training.fit import train
@@ -27,6 +28,8 @@ GRADIENTS = (
     {"name": "constrained", "hold": "distortion", "epsilon": 30}, "capacity",
     {"name": "tcvae", "alpha": 2, "gamma": 3}, {"name": "tcvae", "estimator": "mss"},
     {"name": "factor", "gamma": 5}, {"name": "dip", "kind": "i"}, "dip", "infovae",
+    {"name": "semi", "base": "factor"}, {"name": "semi", "regulariser": "l2"},
+    {"name": "semi", "regulariser": "cov"},
 )  # fmt: skip
 TRAINED = ("beta", "constrained", "tcvae", {"name": "factor", "learning_rate": 1e-6})
 
@@ -56,12 +59,15 @@ def taken(
     generator = torch.Generator().manual_seed(1)
     store = squares().images
     first, second = store[:32].double(), store[32:64].double()
+    if isinstance(made, SemiVAE):
+        made.sizes = (3, 4)
+    labels = torch.arange(64).view(32, 2) % torch.tensor([3, 5]) - 1  # some are not known
     elbo = share(model)
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
     found: Terms
     for number in range(2):
         step = Step(32 * number, generator, 96, elbo, ranks)  # type: ignore[arg-type]
-        batch = Batch(ranks.part(first), torch.arange(32), other=ranks.part(second))
+        batch = Batch(ranks.part(first), torch.arange(32), ranks.part(labels), ranks.part(second))
         found = made(model, batch, step)
         optimiser.zero_grad()
         found.loss.backward()

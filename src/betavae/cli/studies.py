@@ -229,6 +229,7 @@ def benchmark(
     metrics: str | None = None,
     held_out: int | None = None,
     labels: int = 0,
+    points: int = 0,
     latents: int | None = None,
     protocol: Literal["hsu2023"] | None = None,
     out: Path = Path("runs/benchmark"),
@@ -253,6 +254,7 @@ def benchmark(
         metrics: What is scored. [default: infomec,dci:fast,mig,factor_vae,higgins,psnr]
         held_out: Images that no training sees, on which all is scored. [default: 10000]
         labels: Choose settings by MIG on so many labelled images; 0: without labels, by UDR.
+        points: Settings of each grid, from its middle; 0: all three. One is not chosen at all.
         latents: Latents of every model. [default: 10; hsu2023: twice the factors]
         protocol: hsu2023: latents twice the factors, 10,000 held-out images, 3 seeds, InfoMEC.
         out: Folder of the study.
@@ -273,7 +275,7 @@ def benchmark(
     plan = planned(
         [name.strip() for name in data.split(",")],
         [name.strip() for name in methods.split(",")],
-        images=images, labels=labels, quick=quick, protocol=protocol,
+        images=images, labels=labels, points=points, quick=quick, protocol=protocol,
         **{name: value for name, value in given.items() if value is not None},
     )  # fmt: skip
     outcome = run_benchmark(out, plan, engine=Engine(engine, jobs, ray_address))

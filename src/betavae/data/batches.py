@@ -21,6 +21,7 @@ from betavae.data.dataset import Dataset
 from betavae.data.factors import Factors
 
 TRIES = 100  # of drawing pairs within a part of a grid
+LABELS = 1000  # of images whose factors are told, where nothing else is said
 SECOND = 1 << 31  # epochs from here on are those of second batches
 
 
@@ -31,8 +32,9 @@ class Batch:
     Attributes:
         images: (B, C, H, W) floats in [0, 1].
         rows: (B,) their rows in the data set.
-        labels: (B, K) factors of the images, -1 where not known; None where not drawn.
-        other: (B, C, H, W) a second image for each: an independent one, or its pair's.
+        labels: (B, K) factors of `other`, where those are labelled images; -1 where not known.
+        other: (B, C, H, W) a second image for each: an independent one, its pair's, or one whose
+            factors are told.
         changed: of a one-factor batch the number of its factor, a scalar; of pairs (B, K) bool,
             which factors differ.
     """
@@ -237,38 +239,47 @@ def changed_factors(k: int | None = None) -> Sampler:
     return sampler
 
 
-def labelled(share: float) -> Sampler:
-    """Make the sampler of shuffled images of which a fixed share have their `labels`.
+def labelled(count: int | None = None) -> Sampler:
+    """Make the sampler of shuffled images with, as `other`, as many labelled ones.
 
-    Which rows are labelled depends on the seed alone; the others' labels are -1.
+    Which images are labelled depends on the seed alone. Those of a step are drawn out of them
+    with replacement, and `labels` are theirs, -1 where a factor is not known.
 
     Args:
-        share: of the rows whose labels are known to the learner, in (0, 1]; rows whose factors
-            the data set itself does not know stay unknown.
+        count: images whose labels are known to the learner, out of those of which the data set
+            knows at least one factor; None takes 1,000, or as many as there are.
 
-    Source: Locatello et al. 2019b (few labels).
+    Source: Locatello et al. 2019b, Section 4.
 
     Raises:
-        InputError: for a share out of range, or, when a data set is given, one without factors.
+        InputError: for a count < 1, or, when a data set is given, one without factors or with
+            fewer known ones.
     """
-    if not 0 < share <= 1:
-        raise InputError(f"the labelled share must be in (0, 1], got {share}")
+    if count is not None and count < 1:
+        raise InputError(f"labels must be >= 1, got {count}")
 
     def sampler(dataset: Dataset, batch: int, seed: int) -> Draw:
         rows = len(dataset.images)
-        if dataset.factors(np.arange(1)) is None:
+        factors = dataset.factors(np.arange(rows))
+        known = np.empty(0, np.int64)
+        if factors is not None:
+            known = np.flatnonzero((factors >= 0).any(axis=1))
+        if factors is None or not len(known):
             raise InputError(f"labels need a data set with factors; {dataset.name} has none")
-        count = max(1, round(share * rows))
-        known = np.zeros(rows, bool)
-        known[np.random.default_rng((seed, rows)).choice(rows, count, replace=False)] = True
+        if count is not None and count > len(known):
+            raise InputError(
+                f"labels must be in 1..{len(known)}, the images of {dataset.name} whose factors "
+                f"are known, got {count}"
+            )
+        told = min(LABELS, len(known)) if count is None else count
+        chosen = np.random.default_rng((seed, rows)).choice(known, told, replace=False)
+        labels = torch.from_numpy(factors[chosen])
+        places = torch.from_numpy(chosen)
         order = DataOrder(rows, batch, seed)
 
         def draw(step: int) -> Rows:
-            chosen = order(step)
-            factors: NDArray[np.int64] | None = dataset.factors(chosen.numpy())
-            assert factors is not None  # the set has factors, see above
-            labels = np.where(known[chosen.numpy(), None], factors, -1)
-            return Rows(chosen, labels=torch.from_numpy(labels))
+            drawn = torch.from_numpy(np.random.default_rng((seed, step)).integers(told, size=batch))
+            return Rows(order(step), places[drawn], labels[drawn])
 
         return draw
 

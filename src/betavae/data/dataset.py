@@ -80,6 +80,19 @@ class Dataset:
             return self.grid.classes(rows)
         return None if self.labels is None else self.labels[rows]
 
+    @property
+    def factor_sizes(self) -> tuple[int, ...]:
+        """How many classes each factor has: a grid's, else one more than its largest class.
+
+        >>> store = ImageStore.from_uint8(np.zeros((2, 1, 8, 8), np.uint8))
+        >>> Dataset("a", store, labels=np.array([[0, 3], [-1, 1]])).factor_sizes
+        (1, 4)
+        """
+        grid = self.grid if self.whole is None else self.whole[0]
+        if grid is not None:
+            return grid.sizes
+        return () if self.labels is None else tuple(int(n) + 1 for n in self.labels.max(axis=0))
+
     def noted(self, notes: Iterable[str]) -> Dataset:
         """Return the same data set with notes before its own."""
         return replace(self, notes=(*notes, *self.notes))

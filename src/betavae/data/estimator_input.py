@@ -15,6 +15,8 @@ from sklearn.utils.validation import validate_data
 from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
+from betavae.data.label_arrays import labels_from_array
+from betavae.data.labelled import labelled
 from betavae.data.loading import load
 from betavae.data.other_libraries import from_dataset
 from betavae.data.readers.arrays import Source, survey, to_store
@@ -99,6 +101,20 @@ def take(
         )
     dataset = X if isinstance(X, Dataset) else Dataset("array", store)
     return dataset, form or Form(store.image_shape, flat, white)
+
+
+def with_labels(dataset: Dataset, y: object) -> Dataset:
+    """Return the same images with the factors (N,) or (N, K) that `fit` was given, by column.
+
+    Raises:
+        InputError: for labels of another length, or that are not classes.
+    """
+    values = np.asarray(y)
+    columns = getattr(y, "columns", None)
+    if columns is None:
+        columns = [f"y{k + 1}" for k in range(math.prod(values.shape[1:]))]
+    labels = labels_from_array(values, tuple(str(name) for name in columns), "y")
+    return labelled(dataset.name, dataset.images, labels, what="y")
 
 
 def _images(values: NDArray[Any], form: Form | None) -> tuple[ImageStore, int | None]:

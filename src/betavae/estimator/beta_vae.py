@@ -18,7 +18,7 @@ from betavae._system.options import Options
 from betavae._system.progress import wanted
 from betavae.config import Config, table
 from betavae.data.dataset import Dataset
-from betavae.data.estimator_input import Form, take
+from betavae.data.estimator_input import Form, take, with_labels
 from betavae.data.images import ImageStore
 from betavae.estimator.draws_itself import DrawsItself
 from betavae.estimator.shares_model import SharesModel
@@ -144,7 +144,8 @@ class BetaVAE(
 
         Args:
             X: images or a table, two rows at least; see the class.
-            y: ignored.
+            y: factors (N,) or (N, K) of whole numbers, -1 where not known, for the objective
+                ``semi``; ignored by the others.
             out: also write a run folder there.
 
         Raises:
@@ -155,9 +156,13 @@ class BetaVAE(
 
         if self.n_init < 1:
             raise InputError(f"n_init must be >= 1, got {self.n_init}")
-        dataset = self._taken(X, reset=True, least=2)
+        dataset, own = self._taken(X, reset=True, least=2), self._own()
+        config = self._config(dataset.name)
+        asking = config.objective if own.objective is None else own.objective
+        if y is not None and getattr(asking, "needs_labels", False):
+            dataset = with_labels(dataset, y)
         run = best_run(
-            self._config(dataset.name), dataset, self.n_init, out, own=self._own(),
+            config, dataset, self.n_init, out, own=own,
             progress=wanted(self.verbose),
         )  # fmt: skip
         self.config_ = run.config

@@ -12,7 +12,9 @@ from betavae.objectives.factor_vae import FactorOptions, factor
 from betavae.objectives.hfs_vae import HFSOptions, hfs
 from betavae.objectives.info_vae import InfoVAEOptions, infovae
 from betavae.objectives.joint_vae import JointOptions, joint
+from betavae.objectives.semi_vae import SemiOptions, semi
 from betavae.objectives.settle_vae import SettleOptions, settle
+from betavae.objectives.slow_vae import SlowVAEOptions, slowvae
 from betavae.objectives.state import Stateful
 from betavae.objectives.tc_vae import TCOptions, tcvae
 from betavae.objectives.terms import Objective, Step, Terms, asks
@@ -30,6 +32,8 @@ AnyObjective = (
     | AdaMLVAEOptions
     | JointOptions
     | HFSOptions
+    | SemiOptions
+    | SlowVAEOptions
     | CustomOptions
 )
 """The options of every objective: a new one is named here and nowhere else."""
@@ -51,6 +55,8 @@ __all__ = [
     "hfs",
     "infovae",
     "joint",
+    "semi",
     "settle",
+    "slowvae",
     "tcvae",
 ]

@@ -204,8 +204,9 @@ def _changed(both: GaussianPosterior, factors: Tensor | None, told: Told) -> Ten
     return functional.pad(factors, (0, latents - factors.shape[1]), value=True)
 
 
-class _PairOptions(Options):
-    beta: float = Field(1.0, ge=0, description="Weight of the rate.")
+class PairOptions(Options):
+    """Where an objective's pairs come from."""
+
     pairs: str = Field(
         "factors",
         description="Where pairs come from: factors (two images that differ in a few), frames "
@@ -214,17 +215,11 @@ class _PairOptions(Options):
     changes: int | None = Field(
         None, ge=1, description="Factors that differ in a pair. [default: 1 to all but one]"
     )
-    told: Told = Field(
-        "nothing", description="What is told of a pair: nothing, the count, or the factors changed."
-    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.pairs != "factors":
-            if self.changes is not None:
-                raise ValueError(f"changes needs pairs=factors, got pairs={self.pairs}")
-            if self.told != "nothing":
-                raise ValueError(f"told={self.told} needs pairs=factors, got pairs={self.pairs}")
+        if self.pairs != "factors" and self.changes is not None:
+            raise ValueError(f"changes needs pairs=factors, got pairs={self.pairs}")
         return self
 
     @property
@@ -235,7 +230,20 @@ class _PairOptions(Options):
         return consecutive if self.pairs == "frames" else listed_pairs(Path(self.pairs))
 
 
-class AdaGVAEOptions(_PairOptions):
+class _AdaOptions(PairOptions):
+    beta: float = Field(1.0, ge=0, description="Weight of the rate.")
+    told: Told = Field(
+        "nothing", description="What is told of a pair: nothing, the count, or the factors changed."
+    )
+
+    @model_validator(mode="after")
+    def _told_of_factors(self) -> Self:
+        if self.pairs != "factors" and self.told != "nothing":
+            raise ValueError(f"told={self.told} needs pairs=factors, got pairs={self.pairs}")
+        return self
+
+
+class AdaGVAEOptions(_AdaOptions):
     """Pairs that share most factors; shared latents get mean moments (Locatello et al. 2020)."""
 
     name: Literal["adagvae"] = "adagvae"
@@ -246,7 +254,7 @@ class AdaGVAEOptions(_PairOptions):
         return adagvae(self.beta, sampler=self.sampler, told=self.told)
 
 
-class AdaMLVAEOptions(_PairOptions):
+class AdaMLVAEOptions(_AdaOptions):
     """Pairs that share most factors; shared latents get the product (Locatello et al. 2020)."""
 
     name: Literal["adamlvae"] = "adamlvae"

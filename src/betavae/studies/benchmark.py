@@ -150,7 +150,7 @@ def summary(folder: Path, plan: Benchmark, done: Mapping[str, Mapping[str, Any]]
     known, rows = shipped_methods(), []
     for data in plan.data:
         for method in plan.methods:
-            points = plan.points(method)
+            points = plan.grid(method)
             groups = [
                 [cell_name(data, method, place, seed) for seed in range(plan.seeds)]
                 for place in range(len(points))

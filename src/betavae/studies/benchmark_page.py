@@ -77,6 +77,8 @@ def lead(settings: Mapping[str, Any]) -> str:
 
 def chosen_by(settings: Mapping[str, Any]) -> str:
     """Say how a setting was chosen from each method's grid."""
+    if settings["points"] == 1 or settings["quick"]:
+        return "One setting a method: the middle of its grid, not chosen by any score."
     if settings["labels"]:
         return (
             "Of each method's grid the setting with the highest MIG on "

@@ -61,6 +61,7 @@ class Benchmark:
             trained on; 0: without labels, by UDR.
         latents: of every model; 0: as many as `latents_per_factor` says.
         latents_per_factor: latents a factor of the data set, where `latents` is 0.
+        points: of each grid, those in its middle; 0: all.
         quick: one point of each grid, to see that it works.
 
     Raises:
@@ -76,6 +77,7 @@ class Benchmark:
     labels: int = 0
     latents: int = 10
     latents_per_factor: int = 2
+    points: int = 0
     quick: bool = False
 
     def __post_init__(self) -> None:
@@ -89,10 +91,16 @@ class Benchmark:
                     f"methods must be among {', '.join(known)}, got '{name}'"
                     f"{did_you_mean(name, known)}"
                 )
-        for what, least in (("seeds", 1), ("images", 1), ("held_out", 20), ("labels", 0)):
+        for what, least in (
+            ("seeds", 1),
+            ("images", 1),
+            ("held_out", 20),
+            ("labels", 0),
+            ("points", 0),
+        ):
             if getattr(self, what) < least:
                 raise InputError(f"{what} must be >= {least}, got {getattr(self, what)}")
-        if self.seeds < 2 and not self.labels and not self.quick:
+        if self.seeds < 2 and not self.labels and not self.quick and self.points != 1:
             raise InputError(
                 "choosing without labels compares seeds: seeds must be >= 2, got 1 (or give labels)"
             )
@@ -121,9 +129,12 @@ class Benchmark:
         """All of it as plain JSON."""
         return {**asdict(self), "data": list(self.data), "methods": list(self.methods)}
 
-    def points(self, method: str) -> tuple[dict[str, Any], ...]:
-        """Return the grid of a method, as far as it is run."""
-        return shipped_methods()[method].grid[: 1 if self.quick else None]
+    def grid(self, method: str) -> tuple[dict[str, Any], ...]:
+        """Return the grid of a method, as far as it is run: the points in its middle."""
+        whole = shipped_methods()[method].grid
+        count = min(1 if self.quick else self.points or len(whole), len(whole))
+        first = (len(whole) - count) // 2
+        return whole[first : first + count]
 
     def cells(self) -> list[Cell]:
         """Return a cell a training.
@@ -143,7 +154,7 @@ class Benchmark:
                 shared = {
                     "data": data, "latents": latents, "images": images, "hold_out": self.held_out
                 }  # fmt: skip
-                for place, point in enumerate(self.points(method)):
+                for place, point in enumerate(self.grid(method)):
                     for seed in range(self.seeds):
                         given = merged(gathered(point), gathered({**shared, "seed": seed}))
                         config = Config.from_mapping(given).model_dump(mode="json")
