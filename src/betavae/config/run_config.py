@@ -58,7 +58,8 @@ class Config(BaseModel):
     bare names: ``beta=4`` is ``objective={"name": "beta", "beta": 4}``.
 
     Where no objective is chosen it is settle, which brings its own network, optimiser, batch and
-    length (`betavae.config.recipe`); the defaults below are those of every other objective.
+    length (`betavae.config.recipe`); grey and colour images bring others once they are known
+    (`betavae.config.suited`). The defaults below are those of every other objective.
 
     >>> Config(beta=4, latents=10).objective.beta
     4.0
@@ -276,6 +277,14 @@ class Config(BaseModel):
         if "optimiser" in found and "name" not in known:  # the recipe named it, or its method
             found["optimiser"] = {key: getattr(self.optimiser, key) for key in known}
         return found
+
+    @property
+    def follows_images(self) -> bool:
+        """Whether no objective was chosen, so that the images say what is trained.
+
+        `betavae.config.suited` fills that in once the images are known.
+        """
+        return self.objective.name == "settle" and "objective" not in self.model_fields_set
 
     def replaced(self, **changes: Any) -> Config:
         """Return a validated copy with `changes`; fields set so far stay marked as set.

@@ -21,6 +21,7 @@ NO_WORD = frozenset(
     ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "Null", "NULL", "<NA>", "#N/A", "#NA")
 )
 LONGEST = 60  # digits of a number
+EXACT = 2.0**53  # from which on two whole numbers may share a float
 
 _NUMBER = re.compile(r"[+-]?(\d[\d.,' ]*|[.,]\d+)(e[+-]?\d{1,4})?", re.IGNORECASE)
 _POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.IGNORECASE)
@@ -123,8 +124,8 @@ def fast_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
         values = np.array(cells, dtype=np.float64)
     except ValueError:
         return None
-    # Beyond 2**53 two whole numbers may share a float; underscores are Python's own.
-    whole = np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53
+    whole = np.isfinite(values).all() and np.abs(values).max(initial=0) < EXACT
+    # Underscores are Python's own.
     return values if whole and "_" not in "".join(cells) else None
 
 
