@@ -31,6 +31,7 @@ from betavae.data.readers.hdf5 import hdf5_members
 from betavae.data.readers.matlab import mat_members
 from betavae.data.readers.members import Member
 from betavae.data.readers.numpy_files import Archive, open_npy
+from betavae.data.readers.pictures import read_pages
 from betavae.data.readers.torch_files import torch_members
 
 # dSprites calls images imgs; the keys before come first where several could be the images.
@@ -46,6 +47,14 @@ LABEL_KEYS = (
 NAME_KEYS = ("factor_names", "label_names", "attribute_names", "names")
 DSPRITES_NAMES = ("color", "shape", "scale", "orientation", "posX", "posY")
 IN_MEMORY = 1 << 28  # bytes; larger sets are memory-mapped
+
+
+def page_members(path: Path) -> dict[str, Member]:
+    """Return the pages of a TIFF as one array."""
+    pages = read_pages(path)
+    return {"pages": Member.of(lambda: pages, pages.shape, pages.dtype, str(path))}
+
+
 READERS = {
     ".npz": lambda path: Archive(path).members(),
     ".h5": hdf5_members,
@@ -53,6 +62,8 @@ READERS = {
     ".pt": torch_members,
     ".pth": torch_members,
     ".mat": mat_members,
+    ".tif": page_members,
+    ".tiff": page_members,
 }
 SUFFIXES = (".npy", *READERS)
 
