@@ -34,7 +34,9 @@ def test_each_kind_of_images_gets_its_own() -> None:
     assert (colour["network"], colour["latents"], colour["augment"]) == ("photo", 32, "flip,crop")
     grey = preset(Kind(1_797, (1, 64, 64), False, True))
     assert (grey["latents"], grey["batch"]) == (10, 16)
-    assert "augment" not in grey  # a factor may be what a change would change
+    assert grey["augment"] == "crop"
+    assert preset(Kind(300, (3, 64, 64), False, True))["augment"] == "crop"
+    assert "augment" not in preset(Kind(300, (3, 64, 64), False, True, True))
     assert preset(Kind(300, (1, 64, 64), False, False))["augment"] == "crop"  # digits have a side
     large = preset(Kind(200_000, (3, 64, 64), False, False))
     assert not {"hold_out", "augment"} & large.keys()

@@ -130,6 +130,11 @@ def _images_member(path: Path, members: dict[str, Member], count: int | None) ->
         fitting = [key for key in named if key in alike]
         if len(fitting) == 1:
             return fitting[0]
+        if len(fitting) > 1 and len({key.rpartition("/")[0] for key in fitting}) > 1:
+            raise InputError(
+                f"{path} holds several sets of images, {' and '.join(sorted(fitting))[:120]}; save "
+                "the one to learn from in a file of its own"
+            )
         if len(named) == 1 and wanted in ("images", "imgs"):
             return named[0]  # its own line will say what is wrong
     if len(alike) == 1:

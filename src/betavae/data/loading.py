@@ -117,6 +117,8 @@ def _from_path(name: str, options: LoadOptions) -> Dataset:
             "file"
         )
         asked = f"; this looks like {known}: {hint}" if known else ""
+        if suffix in PICTURES:
+            asked = "; that is one picture: give the folder of all of them"
         raise InputError(f"data must be {kinds}, got '{name}'{asked}")
     if suffix in (".h5", ".hdf5", ".npz") and not known:
         known = _alike(dataset)

@@ -190,7 +190,15 @@ def _taken_as_names(first: Sequence[str], what: str) -> str:
 
 def _columns(lines: list[Row], width: int, what: str) -> list[Column]:
     cells = zip(*(row.cells for row in lines), strict=True) if lines else [()] * width
-    return [Column(what, "", column) for column in cells]
+    return [Column(what, "", _unquoted(column)) for column in cells]
+
+
+def _unquoted(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Take off single quotes that stand around every cell."""
+    known = [cell for cell in cells if cell]
+    if not known or not all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in known):
+        return cells
+    return tuple(cell[1:-1].strip() for cell in cells)
 
 
 def _has_header(
