@@ -50,7 +50,7 @@ def test_each_kind_of_images_gets_its_own() -> None:
         {"latents": 7}, {"network": "conv"}, {"batch": 5}, {"images": 4_000}, {"hold_out": 4},
         {"likelihood": "bernoulli"}, {"likelihood": {"name": "gaussian", "sigma": 0.2}},
         {"learning_rate": 2e-3}, {"learning_rate_schedule": "constant"}, {"optimiser": "muon"},
-        {"augment": "flip"}, {"seed": 3},
+        {"augment": "flip"}, {"augment": "none"}, {"hold_out": 0}, {"seed": 3},
     ],
 )  # fmt: skip
 def test_what_is_given_wins(given: dict[str, object]) -> None:
@@ -112,3 +112,15 @@ def test_a_mean_image_is_a_logit_where_pixels_are_bernoulli() -> None:
     run = train(Config(images=0, likelihood="bernoulli"), dataset, progress=False)
     outputs = run.model.reconstruct(dataset.images[:]).detach()
     assert float((outputs - dataset.images[:].mean(dim=0)).abs().mean()) < 0.05
+
+
+def test_several_processes_do_not_vary_their_images() -> None:
+    assert suited(Config(), pictures())[0].augment == "flip,crop"
+    assert suited(Config(), pictures(), alone=False)[0].augment is None
+
+
+def test_nothing_is_held_out_or_varied_where_that_is_said() -> None:
+    config = Config(images=64, hold_out=0, augment="none")
+    run = train(config, pictures(), progress=False)
+    assert (run.config.hold_out, run.config.augment) == (0, "none")
+    assert "held_out_distortion" not in run.records[-1].terms

@@ -98,8 +98,9 @@ class Config(BaseModel):
     )
     hold_out: float | None = Field(
         None,
-        gt=0,
-        description="Images that training never sees: a share below 1, or how many.",
+        ge=0,
+        description="Images that training never sees: a share below 1, or how many; small sets "
+        "without a chosen objective keep 0.1, 0 keeps none.",
     )
     correlate: str | None = Field(
         None, description="A:B:SIGMA, two factors that go together in training (docs/splits.md)."
@@ -146,10 +147,10 @@ class Config(BaseModel):
         description="Length of training, in images; 0 leaves a VAE untrained. "
         f"[default: {IMAGES} with settle, else 200000]",
     )
-    augment: Literal["flip", "crop", "flip,crop"] | None = Field(
+    augment: Literal["none", "flip", "crop", "flip,crop"] | None = Field(
         None,
         description="Mild changes of training images, for small sets: mirrored, shifted by up to a "
-        "sixteenth, or both.",
+        "sixteenth, or both; small grey and colour sets without a chosen objective take it.",
     )
     seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of weights, data order and noise.")
     init: str | None = Field(
@@ -264,7 +265,7 @@ class Config(BaseModel):
 
     def split_options(self) -> SplitOptions:
         """Return what is kept from training."""
-        return SplitOptions(self.hold_out, self.correlate, self.without, self.split_seed)
+        return SplitOptions(self.hold_out or None, self.correlate, self.without, self.split_seed)
 
     def given(self) -> dict[str, Any]:
         """Return the options that were set, without defaults, as `from_mapping` takes them."""

@@ -104,8 +104,15 @@ def preset(kind: Kind) -> dict[str, Any]:
     return options
 
 
-def suited(config: Config, dataset: Dataset) -> tuple[Config, tuple[str, ...]]:
+def suited(
+    config: Config, dataset: Dataset, *, alone: bool = True
+) -> tuple[Config, tuple[str, ...]]:
     """Fill in what the images ask for, where no objective was chosen; what was given wins.
+
+    Args:
+        config: as the user gave it.
+        dataset: the images.
+        alone: whether one process trains; several cannot vary their images.
 
     Returns:
         The configuration, whose objective is then chosen, and a line or two on what and why.
@@ -114,6 +121,8 @@ def suited(config: Config, dataset: Dataset) -> tuple[Config, tuple[str, ...]]:
         return config, ()
     kind, given = Kind.of(dataset), config.given()
     options = preset(kind)
+    if not alone:
+        options.pop("augment", None)
     length = given.get("images")
     if length is not None and "objective" in options:  # what is a part of the length follows it
         options["objective"]["beta_ramp"] = max(1, length // 5)

@@ -127,7 +127,7 @@ class BetaVAE(
         learning_rate: float | None = None,
         learning_rate_schedule: Literal["constant", "linear", "cosine"] | None = None,
         learning_rate_decay: int | None = None,
-        augment: Literal["flip", "crop", "flip,crop"] | None = None,
+        augment: Literal["none", "flip", "crop", "flip,crop"] | None = None,
         init: str | None = None,
         device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
         threads: int | None = None,

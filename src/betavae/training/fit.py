@@ -129,14 +129,13 @@ def train(
     if not isinstance(dataset, Dataset):
         given = config.data if dataset is None else dataset
         dataset = datasets.load(given, **config.load_options())
-    own = Own(objective, network, latent)
+    own, ranks = Own(objective, network, latent), ranks_here()
     if not own.any:
-        config, said = suited(config, dataset)
+        config, said = suited(config, dataset, alone=ranks.count == 1)
         note_once(said)
     source = None if folder is None else Source.of(dataset, folder)
     whole, (dataset, held_out) = dataset, training_part(config, dataset)
     method = config.method.name
-    ranks = ranks_here()
     if method != "vae":
         _check_alone(method, ranks.count)
         if own.any:
@@ -167,7 +166,7 @@ def train(
         config = own.named_in(config)
         learner = make_learner(config, dataset, device, own)
         draw = learner.sampler(dataset, batch, config.seed)
-        if config.augment and (
+        if config.augment not in (None, "none") and (
             ranks.count > 1 or learner.sampler not in (shuffled, independent_pair)
         ):
             what = "torchrun" if ranks.count > 1 else "batches drawn by their factors"
