@@ -8,6 +8,7 @@ import pytest
 from betavae import BetaVAE
 from betavae.config import Config
 from betavae.config.suited import Kind, preset, suited
+from betavae.data import load
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.models.centred import Restored
@@ -124,3 +125,9 @@ def test_nothing_is_held_out_or_varied_where_that_is_said() -> None:
     run = train(config, pictures(), progress=False)
     assert (run.config.hold_out, run.config.augment) == (0, "none")
     assert "held_out_distortion" not in run.records[-1].terms
+
+
+def test_sets_that_are_made_here_are_looked_at() -> None:
+    config, lines = suited(Config(data="scenes3d"), load("scenes3d"))
+    assert (config.network, config.latents, config.hold_out) == ("photo", 10, None)
+    assert lines[0].startswith("480,000 colour images of 64x64")
