@@ -201,10 +201,15 @@ class GaussianPixels(Options):
     @field_validator("sigma", mode="before")
     @classmethod
     def _number_or_learnt(cls, sigma: object) -> object:
-        number = isinstance(sigma, (int, float)) and not isinstance(sigma, bool)
-        if sigma != "learnt" and not (number and 0 < sigma < math.inf):  # type: ignore[operator]
+        if sigma == "learnt":
+            return sigma
+        try:
+            number = math.nan if isinstance(sigma, bool) else float(sigma)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = math.nan
+        if not 0 < number < math.inf:
             raise ValueError(f"sigma must be a number > 0, or learnt, got {sigma!r}")
-        return sigma
+        return number
 
     def make(self, *, bounded: bool = True) -> Gaussian | LearntGaussian:
         """Return the likelihood of pixels in [0, 1], or of any numbers where not `bounded`."""
