@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # What only an extra brings: none of it may be there, and nothing below may need it.
 EXTRAS = (
-    "h5py", "huggingface_hub", "onnx", "onnxscript", "ray", "starlette", "submitit", "tensorboard",
-    "uvicorn",
+    "h5py", "huggingface_hub", "onnx", "onnxscript", "pyarrow", "ray", "starlette", "submitit",
+    "tensorboard", "uvicorn",
 )  # fmt: skip
 
 # Python that must run on a core install: images in; codes, scores and files out.
