@@ -39,6 +39,7 @@ def test_each_kind_of_images_gets_its_own() -> None:
     assert preset(Kind(300, (3, 64, 64), False, True))["augment"] == "crop"
     assert "augment" not in preset(Kind(300, (3, 64, 64), False, True, True))
     assert preset(Kind(300, (1, 64, 64), False, False))["augment"] == "crop"  # digits have a side
+    assert preset(Kind(1_797, (1, 8, 8), False, False))["latents"] == 10
     large = preset(Kind(200_000, (3, 64, 64), False, False))
     assert not {"hold_out", "augment"} & large.keys()
     assert large["images"] == 400_000

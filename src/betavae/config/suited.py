@@ -17,6 +17,7 @@ SMALL = 5_000  # images below which some are held out, to see overfitting
 FEW = 2_000  # images below which they are varied
 LEAST = 100  # images below which each is needed for training
 WIDE = 64  # side above which a run is half as long: its images take longer
+TINY = 32  # side below which there is little to say
 SHORTEST, LONGEST = 200_000, 1_000_000  # images shown
 
 
@@ -85,6 +86,7 @@ def preset(kind: Kind) -> dict[str, Any]:
     if not takes_size(kind.image_shape):
         options["network"] = "mlp"
     if not kind.binary:
+        tiny = max(height, width) < TINY
         images = min(max(SHORTEST, 2 * kind.count), LONGEST)
         images = images // 2 if max(height, width) > WIDE else images
         options |= {
@@ -94,7 +96,7 @@ def preset(kind: Kind) -> dict[str, Any]:
             "network": options.get("network", "photo"),
             "optimiser": {"name": "adam", "learning_rate_schedule": "linear"}
             | {"learning_rate_decay": images // 2},
-            "latents": 10 if kind.factors else 32 if channels == 3 else 16,
+            "latents": 10 if kind.factors or tiny else 32 if channels == 3 else 16,
             "batch": 16 if kind.count < SMALL else 32,
             "images": images,
         }
