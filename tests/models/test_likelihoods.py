@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 
+from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.images import ImageStore
 from betavae.models.likelihoods import (
@@ -16,6 +17,7 @@ from betavae.models.likelihoods import (
     Bernoulli,
     ContinuousBernoulli,
     Gaussian,
+    LearntGaussian,
     log_constant,
 )
 
@@ -102,3 +104,34 @@ def test_a_store_knows_black_and_white_from_grey() -> None:
     assert not ImageStore.from_uint8(grey).binary
     assert ImageStore.from_uint8((grey > 99).astype(np.uint8) * 255).binary
     assert ImageStore.from_binary(grey > 99).binary
+
+
+def test_a_learnt_deviation_is_the_fixed_one_of_its_value() -> None:
+    raw, images = torch.rand(2, 5, 3, 4, 4, dtype=torch.float64)
+    learnt = LearntGaussian().double()
+    expected = Gaussian(learnt.sigma).distortion(raw, images)
+    assert float(learnt.distortion(raw, images).detach()) == pytest.approx(
+        float(expected), rel=1e-12
+    )
+
+
+def test_a_learnt_deviation_ends_at_the_error_of_the_decoder() -> None:
+    images = torch.rand(64, 1, 4, 4)
+    raw = images + 0.05 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    learnt = LearntGaussian()
+    optimiser = torch.optim.Adam(learnt.parameters(), lr=1e-2)
+    for _ in range(300):
+        optimiser.zero_grad()
+        learnt.distortion(raw, images).backward()
+        optimiser.step()
+    error = float((raw - images).square().mean().sqrt())
+    assert learnt.sigma == pytest.approx(error, rel=0.01)
+    # Rybkin et al. 2021: the optimal variance leaves N/2 log(2 pi e sigma^2).
+    optimal = 8 * math.log(2 * math.pi * math.e * error**2)
+    assert float(learnt.distortion(raw, images).detach()) == pytest.approx(optimal, abs=0.02)
+
+
+@pytest.mark.parametrize("sigma", [0, -1.0, True, "", math.inf, "learned", [1]])
+def test_a_deviation_is_a_positive_number_or_learnt(sigma: object) -> None:
+    with pytest.raises(InputError, match="sigma must be a number > 0, or learnt"):
+        Config.from_mapping({"likelihood": {"name": "gaussian", "sigma": sigma}})

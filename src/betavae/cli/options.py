@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, Literal, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_origin
 
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -40,7 +41,12 @@ STRICT = ConfigDict(extra="forbid")
 
 def _plain(annotation: Any) -> Any:
     """Return an option's type without its ranges, or None: an option may be left out."""
-    if get_origin(annotation) in (Literal, tuple) or annotation in (int, float, str, bool):
+    if get_origin(annotation) in (Literal, tuple, Union, UnionType) or annotation in (
+        int,
+        float,
+        str,
+        bool,
+    ):
         return _or_none(annotation)
     return annotation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +40,9 @@ def train(
     `--method` takes infogan, dcign, pca or ica, the paper's baselines, in the VAE's place.
     `--network my_module:my_function` takes a network of your own (docs/networks.md).
 
-    Without --objective or --beta it trains the recipe of all five factors (objective settle).
+    Without --objective or --beta the images say what is trained: black and white ones with the
+    recipe of all five factors (objective settle), grey and colour ones with what suits pictures;
+    a note says what was taken, and options that you give win (docs/howto/own-images.md).
 
     Example: betavae train shapes2d --out runs/five
     Example: betavae train shapes2d --beta 4 --images 200000 --seed 0 --out runs/b4
@@ -92,6 +95,7 @@ def train(
 def _print_end(folder: Path, last: Record) -> None:
     """Print what a training came to, measured as the report and the demo measure it."""
     from betavae.models.likelihoods import NO_LIKELIHOOD
+    from betavae.runs.diagnosis import collapsed, diagnose
     from betavae.runs.opened import open_run
 
     line = f"{last.images:,} images in {last.seconds:,.0f} s"
@@ -109,6 +113,10 @@ def _print_end(folder: Path, last: Record) -> None:
     )
     if run.is_no_likelihood:
         print(NO_LIKELIHOOD)
+    empty = collapsed(run.rates) if run.scale.prior else None  # of which training has warned
+    for advice in diagnose(run):
+        if advice != empty:
+            print(f"warning: {advice}", file=sys.stderr)
 
 
 def _print_seeds(seeds: list[dict[str, Any]]) -> None:

@@ -58,7 +58,8 @@ class Config(BaseModel):
     bare names: ``beta=4`` is ``objective={"name": "beta", "beta": 4}``.
 
     Where no objective is chosen it is settle, which brings its own network, optimiser, batch and
-    length (`betavae.config.recipe`); the defaults below are those of every other objective.
+    length (`betavae.config.recipe`); grey and colour images bring others once they are known
+    (`betavae.config.suited`). The defaults below are those of every other objective.
 
     >>> Config(beta=4, latents=10).objective.beta
     4.0
@@ -97,8 +98,9 @@ class Config(BaseModel):
     )
     hold_out: float | None = Field(
         None,
-        gt=0,
-        description="Images that training never sees: a share below 1, or how many.",
+        ge=0,
+        description="Images that training never sees: a share below 1, or how many; small sets "
+        "without a chosen objective keep 0.1, 0 keeps none.",
     )
     correlate: str | None = Field(
         None, description="A:B:SIGMA, two factors that go together in training (docs/splits.md)."
@@ -145,10 +147,10 @@ class Config(BaseModel):
         description="Length of training, in images; 0 leaves a VAE untrained. "
         f"[default: {IMAGES} with settle, else 200000]",
     )
-    augment: Literal["flip", "crop", "flip,crop"] | None = Field(
+    augment: Literal["none", "flip", "crop", "flip,crop"] | None = Field(
         None,
         description="Mild changes of training images, for small sets: mirrored, shifted by up to a "
-        "sixteenth, or both.",
+        "sixteenth, or both; small grey and colour sets without a chosen objective take it.",
     )
     seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of weights, data order and noise.")
     init: str | None = Field(
@@ -263,7 +265,7 @@ class Config(BaseModel):
 
     def split_options(self) -> SplitOptions:
         """Return what is kept from training."""
-        return SplitOptions(self.hold_out, self.correlate, self.without, self.split_seed)
+        return SplitOptions(self.hold_out or None, self.correlate, self.without, self.split_seed)
 
     def given(self) -> dict[str, Any]:
         """Return the options that were set, without defaults, as `from_mapping` takes them."""
@@ -276,6 +278,14 @@ class Config(BaseModel):
         if "optimiser" in found and "name" not in known:  # the recipe named it, or its method
             found["optimiser"] = {key: getattr(self.optimiser, key) for key in known}
         return found
+
+    @property
+    def follows_images(self) -> bool:
+        """Whether no objective was chosen, so that the images say what is trained.
+
+        `betavae.config.suited` fills that in once the images are known.
+        """
+        return self.objective.name == "settle" and "objective" not in self.model_fields_set
 
     def replaced(self, **changes: Any) -> Config:
         """Return a validated copy with `changes`; fields set so far stay marked as set.

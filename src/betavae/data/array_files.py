@@ -31,6 +31,7 @@ from betavae.data.readers.hdf5 import hdf5_members
 from betavae.data.readers.matlab import mat_members
 from betavae.data.readers.members import Member
 from betavae.data.readers.numpy_files import Archive, open_npy
+from betavae.data.readers.pictures import read_pages
 from betavae.data.readers.torch_files import torch_members
 
 # dSprites calls images imgs; the keys before come first where several could be the images.
@@ -45,6 +46,14 @@ LABEL_KEYS = (
 )  # fmt: skip
 NAME_KEYS = ("factor_names", "label_names", "attribute_names", "names")
 IN_MEMORY = 1 << 28  # bytes; larger sets are memory-mapped
+
+
+def page_members(path: Path) -> dict[str, Member]:
+    """Return the pages of a TIFF as one array."""
+    pages = read_pages(path)
+    return {"pages": Member.of(lambda: pages, pages.shape, pages.dtype, str(path))}
+
+
 READERS = {
     ".npz": lambda path: Archive(path).members(),
     ".h5": hdf5_members,
@@ -52,6 +61,8 @@ READERS = {
     ".pt": torch_members,
     ".pth": torch_members,
     ".mat": mat_members,
+    ".tif": page_members,
+    ".tiff": page_members,
 }
 SUFFIXES = (".npy", *READERS)
 
@@ -118,6 +129,11 @@ def _images_member(path: Path, members: dict[str, Member], count: int | None) ->
         fitting = [key for key in named if key in alike]
         if len(fitting) == 1:
             return fitting[0]
+        if len(fitting) > 1 and len({key.rpartition("/")[0] for key in fitting}) > 1:
+            raise InputError(
+                f"{path} holds several sets of images, {' and '.join(sorted(fitting))[:120]}; save "
+                "the one to learn from in a file of its own"
+            )
         if len(named) == 1 and wanted in ("images", "imgs"):
             return named[0]  # its own line will say what is wrong
     if len(alike) == 1:

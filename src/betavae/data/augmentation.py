@@ -69,18 +69,18 @@ def varied(batch: Batch, kinds: str | None, seed: int, step: int) -> Batch:
 
     Args:
         batch: what the step would see.
-        kinds: some of `KINDS`, parted by commas; nothing changes without one.
+        kinds: some of `KINDS`, parted by commas; nothing changes with None or "none".
         seed: of the run.
         step: number of the step.
     """
-    if not kinds:
+    if kinds in (None, "none"):
         return batch
     import numpy as np
     import torch
 
     mixed = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
     generator = torch.Generator().manual_seed(mixed)
-    chosen = kinds.split(",")
+    chosen = (kinds or "").split(",")
     images = augment(batch.images, generator, chosen)
     other = None if batch.other is None else augment(batch.other, generator, chosen)
     return replace(batch, images=images, other=other)

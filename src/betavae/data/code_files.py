@@ -19,6 +19,7 @@ from betavae.data.readers.numbers import is_number
 from betavae.data.readers.numpy_files import Archive, open_npy
 from betavae.data.readers.tables import SUFFIXES, Table, read_table
 from betavae.data.readers.torch_files import torch_members
+from betavae.data.readers.units import without_units
 from betavae.metrics.codes import Codes
 
 ARRAYS = (".npy", ".npz", ".pt", ".pth")
@@ -160,6 +161,8 @@ def _factors(path: Path, rows: int | None) -> _Read:
         names = _factor_names(read.arrays, values.shape[1])
         return _Read({"factors": values}, names, files=read.files)
     table, files = _table(path, rows)
+    table = without_units(table)
+    note_once(table.notes)
     names = table.names if table.header else _factor_names({}, len(table.columns))
     columns, words = [], {}
     for name, column in zip(names, table.columns, strict=True):
@@ -192,7 +195,7 @@ def _table(path: Path, rows: int | None) -> tuple[Table, tuple[str, ...]]:
     words = [k for k, column in enumerate(table.columns) if _names_rows(column)]
     files: tuple[str, ...] = ()
     if words and len(table.columns) > 1:
-        files = table.columns[words[0]].cells
+        files = tuple(table.columns[words[0]].cells)
         table = table.without(words[0])
     bare = [k for k, column in enumerate(table.columns) if not column.name]
     if table.header and bare:

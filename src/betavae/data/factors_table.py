@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from betavae._system.errors import InputError
 from betavae.data.readers.columns import Column
 from betavae.data.readers.file_names import NAME_WORDS, Files, Match, explain, find_match, natural
 from betavae.data.readers.tables import Table, parse_table
+from betavae.data.readers.units import without_units
 
 UNKNOWN = -1  # the class of a value that is not known
 
@@ -81,6 +82,9 @@ def read_labels(
     known = Files(files, folder)
     table = parse_table(content, what, rows=len(files), is_file=known.__contains__)
     match = find_match(table, known)
+    if match is None and (once := _without_twins(table)) is not None:
+        match = find_match(once, known)
+        table = table if match is None else once
     if match is None and named:
         raise InputError(f"{what} {explain(table, known) or 'does not name the images'}")
     if match is None:
@@ -91,6 +95,16 @@ def read_labels(
         only = "one that names the images" if match is not None else "the numbers of its rows"
         raise InputError(f"{what} has no factor columns, got only {only}")
     return labels_of(table)
+
+
+def _without_twins(table: Table) -> Table | None:
+    """Return a table without rows that stand in it twice, cell by cell; None without such."""
+    rows = list(zip(*(column.cells for column in table.columns), strict=True))
+    first = {row: k for k, row in reversed(list(enumerate(rows)))}
+    if len(first) == len(rows):
+        return None
+    note = f"{table.what}: rows that stand there twice, left out: {len(rows) - len(first):,}"
+    return replace(table.rows(sorted(first.values())), notes=(*table.notes, note))
 
 
 def _matched(table: Table, match: Match) -> Table:
@@ -129,6 +143,7 @@ def _check_order(table: Table, files: Files) -> None:
 
 def labels_of(table: Table) -> Labels:
     """Turn every column into a factor."""
+    table = without_units(table)
     names = table.names if table.header else tuple(
         f"factor{k + 1}" for k in range(len(table.columns))
     )  # fmt: skip

@@ -12,9 +12,11 @@ from betavae.data.factors_table import Labels, read_labels
 from betavae.data.label_arrays import labels_from_array
 from betavae.data.readers.containers import Container
 from betavae.data.readers.files import read_plain
+from betavae.data.readers.json_lines import JSON_LINES, as_csv
 from betavae.data.readers.tables import SUFFIXES
 
 TABLES = ("factors", "labels", "metadata")  # stems of tables that are looked for
+ENDINGS = (*SUFFIXES, JSON_LINES)
 
 
 def folder_table(
@@ -28,24 +30,24 @@ def folder_table(
     files = tuple(names)
     notes: list[str] = []
     folder = container.path.resolve() if container.is_folder else None
-    tables = [one for one in container.names if one.lower().endswith(SUFFIXES)]
+    tables = [one for one in container.names if one.lower().endswith(ENDINGS)]
     # The shallowest of a name wins; archives often hold one folder, which is as good as the top.
     tables.sort(key=lambda one: -one.count("/"))
     inside = {one.lower().rsplit("/", 1)[-1]: one for one in tables}
     tops = {one.split("/")[0] for one in container.names}
     top = f"{tops.pop()}/" if len(tops) == 1 and not container.is_folder else ""
-    for one in (f"{stem}{suffix}" for stem in TABLES for suffix in SUFFIXES):
+    for one in (f"{stem}{suffix}" for stem in TABLES for suffix in ENDINGS):
         if one not in inside:
             continue
         content, what = container.read(inside[one]), container.shown(inside[one])
         at_top = "/" not in inside[one].removeprefix(top)
         if one.startswith(TABLES[0]) and at_top:
-            return read_labels(content, what, files, folder), what, notes
+            return _read(content, what, files, folder), what, notes
         found = _read_if_named(content, what, files, folder, notes)
         if found is not None:
             return found, what, notes
     stems = (*TABLES, container.path.resolve().name.split(".")[0])
-    for one in (f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES):
+    for one in (f"{stem}{suffix}" for stem in stems for suffix in ENDINGS):
         beside = container.path.resolve().parent / one
         if beside.is_file():
             found = _read_if_named(read_plain(beside), str(beside), files, folder, notes)
@@ -54,11 +56,19 @@ def folder_table(
     return None, None, notes
 
 
+def _read(
+    content: bytes, what: str, files: tuple[str, ...], folder: Path | None, *, named: bool = False
+) -> Labels:
+    if what.lower().endswith(JSON_LINES):
+        content = as_csv(content, what)
+    return read_labels(content, what, files, folder, named=named)
+
+
 def _read_if_named(
     content: bytes, what: str, files: tuple[str, ...], folder: Path | None, notes: list[str]
 ) -> Labels | None:
     try:
-        return read_labels(content, what, files, folder, named=True)
+        return _read(content, what, files, folder, named=True)
     except InputError as error:
         why = str(error).removeprefix(what).lstrip(": ")
         notes.append(f"{what} is left out: it {why}"[:280])

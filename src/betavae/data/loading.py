@@ -12,14 +12,17 @@ from betavae._system.notes import note_once
 from betavae.data import array_files, prepare, shapes2d
 from betavae.data.dataset import Dataset
 from betavae.data.folder import load_folder
+from betavae.data.folder_factors import folder_table
+from betavae.data.labelled import labelled
 from betavae.data.load_options import LoadOptions
 from betavae.data.other_libraries import from_dataset
+from betavae.data.parquet import PARQUET, load_parquet
 from betavae.data.readers.containers import Container, open_container
 from betavae.data.readers.file_names import PICTURES
 from betavae.data.readers.files import check_plain
 from betavae.data.readers.members import Member
 from betavae.data.readers.numpy_files import Archive, open_npy
-from betavae.data.readers.pictures import Crop
+from betavae.data.readers.pictures import Crop, pages_in
 from betavae.data.sets import SETS, known_file, mpi3d
 from betavae.data.sets.made import MADE, is_made, make
 
@@ -45,6 +48,8 @@ def load(
             a folder, .zip or .tar of pictures (PNG, JPEG, TIFF, BMP, GIF, WebP, PPM), in natural
             order of their names, grey when all are, else RGB; a table ``factors.csv`` in it gives
             their factors, and tables beside it that name every picture do;
+            a .tif whose pages are the images, and a .parquet file or a folder of them with a
+            column of pictures, as Hugging Face has it;
             a .npy, .npz, .h5, .pt or .mat file of images (N, H, W), (N, H, W, C) or (N, C, H, W),
             or with N last: whole numbers in 0..255, uint16, bool, or floats in [0, 1], with
             labels under the usual keys;
@@ -102,17 +107,35 @@ def _from_path(name: str, options: LoadOptions) -> Dataset:
     hint = f"betavae data prepare {known} --from {name}" if known else ""
     if suffix in array_files.SUFFIXES:
         dataset = array_files.load_arrays(path, name=name, options=options)
+    elif suffix == PARQUET:
+        dataset = load_parquet(None, [str(path)], name=name, options=options)
     elif is_folder or path.name.lower().endswith(ARCHIVES):
         dataset = _from_container(open_container(path), name, options)
     else:
-        kinds = "a folder, a .zip or .tar of images, or a .npy, .npz, .h5, .pt or .mat file"
+        kinds = (
+            "a folder, a .zip or .tar of images, or a .npy, .npz, .h5, .pt, .mat, .tif or .parquet "
+            "file"
+        )
         asked = f"; this looks like {known}: {hint}" if known else ""
+        if suffix in PICTURES:
+            asked = "; that is one picture: give the folder of all of them"
         raise InputError(f"data must be {kinds}, got '{name}'{asked}")
     if suffix in (".h5", ".hdf5", ".npz") and not known:
         known = _alike(dataset)
         hint = f"betavae data prepare {known} --from {name}"
     said = (f"{name} looks like {known}; {hint} keeps its factors' names and is quicker",)
     return dataset.noted(said if known else ())
+
+
+def _stack(container: Container, one: str, name: str, options: LoadOptions) -> Dataset:
+    """Load a folder whose only picture is a TIFF of many pages; its table has a row a page."""
+    dataset = array_files.load_arrays(container.path / one, name=name, options=options)
+    count = len(dataset.images)
+    pages = [f"{page:0{len(str(count))}d}" for page in range(1, count + 1)]
+    labels, used, notes = folder_table(container, pages)
+    notes.append(f"{container.shown(one)} has {count:,} pages, which are the images")
+    what = str(container.path) if used is None else used
+    return labelled(name, dataset.images, labels, what=what).noted((*notes, *dataset.notes))
 
 
 def _alike(dataset: Dataset) -> str | None:
@@ -126,8 +149,13 @@ def _alike(dataset: Dataset) -> str | None:
 
 def _from_container(container: Container, name: str, options: LoadOptions) -> Dataset:
     """Load pictures; without any, the arrays that lie there as .npy files."""
-    arrays = container.ending(".npy")
-    if container.ending(*PICTURES) or not arrays:
+    arrays, pictures = container.ending(".npy"), container.ending(*PICTURES)
+    if not pictures and (tables := container.ending(PARQUET)):
+        return load_parquet(container, tables, name=name, options=options)
+    alone = container.path / pictures[0] if container.is_folder and len(pictures) == 1 else None
+    if alone is not None and pages_in(alone) > 1:
+        return _stack(container, pictures[0], name, options)
+    if pictures or not arrays:
         return load_folder(container, name=name, options=options)
     members: dict[str, Member]
     if container.is_folder:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+LOOKED_AT = 64  # images that tell whether all are black and white
 Make = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 """Rows (n,) -> their images (n, C, H, W); the same images for the same rows, always."""
 
@@ -44,6 +45,13 @@ class MadeImages(ImageStore):
     def stored(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the images of rows (n,) as uint8, (n, C, H, W)."""
         return self._make(rows)
+
+    @property
+    def binary(self) -> bool:
+        """Whether pixels are black or white in some images, evenly over the set."""
+        rows = np.unique(np.linspace(0, self._count - 1, LOOKED_AT).astype(np.int64))
+        some = self._make(rows)
+        return bool(((some == 0) | (some == 255)).all())
 
     def ever_set(self) -> NDArray[np.bool_]:
         """Return that any pixel may differ from 0: looking at all images would take too long."""

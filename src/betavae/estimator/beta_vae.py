@@ -67,11 +67,12 @@ class BetaVAE(
             one. None takes the objective's, place or patch, for images with sides that are
             multiples of 16, else mlp.
         latent: what a code is, by name, or a module of your own (`betavae.models.latents`).
-        likelihood: bernoulli, continuous-bernoulli or gaussian; None takes bernoulli for images,
-            gaussian for tables.
+        likelihood: bernoulli, continuous-bernoulli or gaussian; None takes gaussian for tables, and
+            for grey and colour images where no objective is chosen, else bernoulli.
         objective: a name, a mapping of the name and its options, or a function, made by
             `betavae.objectives` or your own: ``BetaVAE(objective=tcvae(beta=6))``. None takes
-            settle for images, with its network, optimiser, batch and length, unless `beta`,
+            settle for black and white images, and what suits grey and colour ones
+            (`betavae.config.suited`), with network, optimiser, batch and length, unless `beta`,
             `latent` or a network of your own says otherwise; beta for tables.
         optimiser: adam, adagrad or muon, or a mapping of the name and its options.
         n_init: seeds that `fit` trains one after another, to keep the one with the lowest loss on
@@ -117,7 +118,7 @@ class BetaVAE(
         n_init: int = 1,
         random_state: Seed = None,
         verbose: bool | Literal["auto"] = "auto",
-        sigma: float | None = None,
+        sigma: float | Literal["learnt"] | None = None,
         beta_norm: float | None = None,
         beta_schedule: Literal["constant", "linear", "exponential", "cyclical"] | None = None,
         beta_start: float | None = None,
@@ -126,7 +127,7 @@ class BetaVAE(
         learning_rate: float | None = None,
         learning_rate_schedule: Literal["constant", "linear", "cosine"] | None = None,
         learning_rate_decay: int | None = None,
-        augment: Literal["flip", "crop", "flip,crop"] | None = None,
+        augment: Literal["none", "flip", "crop", "flip,crop"] | None = None,
         init: str | None = None,
         device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
         threads: int | None = None,
@@ -184,6 +185,8 @@ class BetaVAE(
         Raises:
             InputError: as for `fit`.
         """
+        from betavae.config.suited import suited
+        from betavae.models.centred import centre
         from betavae.training.fit import one_pass
         from betavae.training.learners import vae_learner
 
@@ -191,7 +194,8 @@ class BetaVAE(
         dataset = self._taken(X, reset=first)
         own = self._own()
         if first:
-            self.config_ = own.named_in(self._config(dataset.name))
+            config = self._config(dataset.name)
+            self.config_ = own.named_in(config if own.any else suited(config, dataset)[0])
             self.records_, self._learner = [], None
         if self._learner is None:
             self._learner = vae_learner(
@@ -201,6 +205,8 @@ class BetaVAE(
                 own,
                 None if first else self.model_,
             )
+            if first:
+                centre(self._learner.model, dataset.images)
         seen = self.records_[-1].images if self.records_ else 0
         record = one_pass(self._learner, dataset, seen, len(self.records_))
         self.model_ = cast("VAE", self._learner.model)
@@ -340,8 +346,8 @@ class BetaVAE(
             given["network"] = "mlp"
         if self._form.table:
             given.setdefault("objective", "beta")
-        if self.likelihood is None and self.sigma is None:
-            given["likelihood"] = "gaussian" if self._form.table else "bernoulli"
+            if self.likelihood is None:
+                given["likelihood"] = "gaussian"
         given |= {"data": data, "seed": _seed(self.random_state)}
         return Config.from_mapping(given)
 

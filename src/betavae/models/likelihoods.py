@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
-from pydantic import Field
-from torch import Tensor
+from pydantic import Field, field_validator
+from torch import Tensor, nn
 from torch.nn import functional
 
 from betavae._system.options import Options
@@ -120,6 +120,51 @@ class Gaussian:
         return raw.clamp(0, 1) if self.bounded else raw
 
 
+class LearntGaussian(nn.Module):
+    """Independent Gaussian pixels of one standard deviation, learnt with the weights.
+
+    ``-log p(x|z) = |x - mean|^2 / (2 sigma^2) + (N / 2) log(2 pi sigma^2)`` for N pixels, which
+    is lowest where sigma^2 is the mean squared error. So sigma follows the errors of the decoder,
+    and with beta = 1 the two terms stay in balance whatever the size and contrast of the
+    images. sigma rescales beta: as sigma falls, a squared error weighs more against the rate.
+
+    Args:
+        bounded: whether values are pixels, in [0, 1], or any numbers.
+
+    Source: Rybkin et al. 2021 (sigma-VAE), Eqs. 4-6, whose shared variance this is, learnt by
+    gradient; their optimal one is the same where training has converged.
+
+    >>> round(LearntGaussian().sigma, 3)
+    0.3
+    """
+
+    def __init__(self, *, bounded: bool = True) -> None:
+        super().__init__()
+        self.bounded = bounded
+        self.scaled = nn.Parameter(torch.tensor(math.log(FIRST_SIGMA) / SPEED))
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation as it stands."""
+        return math.exp(SPEED * float(self.scaled.detach()))
+
+    def distortion(self, raw: Tensor, images: Tensor) -> Tensor:
+        """Return -log p(x|z) in nats, summed over pixels, mean over the batch: a scalar."""
+        squares = functional.mse_loss(at_least_float32(raw), images, reduction="sum") / len(images)
+        log_sigma = (SPEED * self.scaled).clamp_min(math.log(LEAST_SIGMA))
+        constant = (0.5 * math.log(2 * math.pi) + log_sigma) * images[0].numel()
+        return 0.5 * squares * torch.exp(-2 * log_sigma) + constant
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """Return the mean image; pixels are cut to [0, 1] for display."""
+        return raw.clamp(0, 1) if self.bounded else raw
+
+
+FIRST_SIGMA = 0.3  # about the spread of the pixels, with which training starts
+LEAST_SIGMA = 1 / 512  # half a step of 8 bits: what no picture can do better than
+SPEED = 10.0  # log sigma has further to go than a weight, and Adam moves both by the same step
+
+
 class BernoulliPixels(Options):
     """Each pixel is black or white, with the probability that the decoder gives."""
 
@@ -143,16 +188,33 @@ class ContinuousBernoulliPixels(Options):
 
 
 class GaussianPixels(Options):
-    """Each pixel is Gaussian around the decoder's value, with one fixed deviation."""
+    """Each pixel is Gaussian around the decoder's value, with one deviation, fixed or learnt."""
 
     name: Literal["gaussian"] = "gaussian"
     title = "Gaussian"
     bare = ("sigma",)
 
-    sigma: float = Field(0.1, gt=0, description="Standard deviation of the Gaussian decoder.")
+    sigma: float | Literal["learnt"] = Field(
+        0.1, description="Standard deviation of the Gaussian decoder, or learnt."
+    )
 
-    def make(self, *, bounded: bool = True) -> Gaussian:
+    @field_validator("sigma", mode="before")
+    @classmethod
+    def _number_or_learnt(cls, sigma: object) -> object:
+        if sigma == "learnt":
+            return sigma
+        try:
+            number = math.nan if isinstance(sigma, bool) else float(sigma)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise ValueError(f"sigma must be a number > 0, or learnt, got {sigma!r}")
+        return number
+
+    def make(self, *, bounded: bool = True) -> Gaussian | LearntGaussian:
         """Return the likelihood of pixels in [0, 1], or of any numbers where not `bounded`."""
+        if isinstance(self.sigma, str):
+            return LearntGaussian(bounded=bounded)
         return Gaussian(self.sigma, bounded)
 
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from torch import nn
 
 from betavae._system.errors import InputError, did_you_mean
+from betavae.models.centred import Centred, Restored
 from betavae.models.dense import Dense, DenseOfPixels
 from betavae.models.layers import Doubling, Places
 
@@ -43,6 +44,11 @@ def _doubling(channels: Sequence[int]) -> list[nn.Module]:
     for a, b in pairwise(channels):
         layers += [Doubling(a, b), nn.ReLU(True)]
     return layers[:-1]
+
+
+def _smooth(layers: Sequence[nn.Module]) -> list[nn.Module]:
+    """Return layers with SiLU for ReLU."""
+    return [nn.SiLU() if isinstance(layer, nn.ReLU) else layer for layer in layers]
 
 
 def fc(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
@@ -183,15 +189,47 @@ def place(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
     return encoder, decoder
 
 
-def _block(height: int, width: int) -> int:
-    """Return the largest block that leaves about 16 a side, and a multiple of 4 along both."""
-    largest = max(1, min(height, width) // 16)
+def photo(image_shape: ImageShape, outputs: int, inputs: int) -> Pair:
+    """Ours, for grey and colour pictures up to 256: blocks to channels, conv to 4x4, all SiLU.
+
+    As in `patch` the highest resolution is left to blocks, but small ones, so that edges of blocks
+    hardly show; below them the channels grow as the grid shrinks. SiLU has no units that die.
+    It begins at the mean image (`betavae.models.centred`); docs/findings/photos.md has the
+    measurements.
+    """
+    colours, height, width = image_shape
+    block = _block(height, width, across=32)
+    pixels, grid = colours * block**2, (height // block, width // block)
+    depth = halvings(*grid)
+    widths = [32, *[64] * (depth - 2), 128][-depth:]
+    small = (widths[-1], grid[0] >> depth, grid[1] >> depth)
+    encoder = nn.Sequential(
+        Centred(image_shape),
+        nn.PixelUnshuffle(block),
+        *_smooth(_halving([pixels, *widths])),
+        nn.Flatten(),
+        *_dense([math.prod(small), 256], nn.SiLU),
+        nn.Linear(256, outputs),
+    )
+    decoder = nn.Sequential(
+        *_dense([inputs, 256, math.prod(small)], nn.SiLU),
+        nn.Unflatten(1, small),
+        *_smooth(_doubling([*reversed(widths), pixels])),
+        nn.PixelShuffle(block),
+        Restored(image_shape),
+    )
+    return encoder, decoder
+
+
+def _block(height: int, width: int, across: int = 16) -> int:
+    """Return the largest block that leaves `across` or more a side, a multiple of 4 along both."""
+    largest = max(1, min(height, width) // across)
     return next(b for b in range(largest, 0, -1) if height % (4 * b) == 0 == width % (4 * b))
 
 
 Network = Callable[[ImageShape, int, int], Pair]
 NETWORKS: dict[str, Network] = {
-    network.__name__: network for network in (fc, conv, burgess, patch, place, mlp)
+    network.__name__: network for network in (fc, conv, burgess, patch, place, photo, mlp)
 }
 SMALL = ("patch", "place", "mlp")  # a step of few images gains nothing from a second thread
 ANY_SIZE = ("fc", "mlp")  # fully connected: images of any height and width, and rows of numbers

@@ -21,6 +21,7 @@ from betavae.report import words
 from betavae.report.score_words import headline, score_tiles
 from betavae.report.settings_words import command
 from betavae.runs.code_source import source_of_run
+from betavae.runs.diagnosis import diagnose
 from betavae.runs.image_figures import answers
 from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import Scale
@@ -91,7 +92,7 @@ def draw_part(
         "loadable": run.loadable,
         "title": words.title(run),
         "lead": words.lead(run),
-        "warnings": words.warnings(run),
+        "warnings": [*words.warnings(run), *map(words.sentence, diagnose(run, read))],
         "scores": score_tiles(run.folder),
         "tiles": tiles,
         "facts": {

@@ -12,7 +12,7 @@ from betavae.objectives.beta import BetaOptions
 from betavae.report.score_words import Tile
 from betavae.report.settings_words import number
 from betavae.runs.opened import OpenRun
-from betavae.training.records import ACTIVE_NATS, COLLAPSED_NATS
+from betavae.training.records import ACTIVE_NATS
 
 FITTED_AT_ONCE = ("pca", "ica")
 DATA_NAMES = {"shapes2d": "the 2D shapes"}
@@ -100,12 +100,16 @@ def warnings(run: OpenRun) -> list[str]:
             f"{run.header.config.images:,} images. "
             f"Go on with: betavae train --resume --out {shlex.quote(str(run.folder))}"
         )
-    if run.scale.prior and run.rates.sum() < COLLAPSED_NATS:
-        lines.append(
-            f"The posterior collapsed: with a rate of {run.rates.sum():.3f} nats no latent says "
-            "anything about the image. Try a smaller β, another seed or a longer run."
-        )
     return lines
+
+
+def sentence(line: str) -> str:
+    """Return a line of the terminal as a sentence.
+
+    >>> sentence("it overfits; take more images")
+    'It overfits; take more images.'
+    """
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 def tiles(run: OpenRun) -> list[Tile]:

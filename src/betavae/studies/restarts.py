@@ -13,7 +13,9 @@ from betavae._system.errors import InputError
 from betavae._system.files import part_of, write_beside, write_json
 from betavae._system.launch import launched
 from betavae._system.locks import only_one
+from betavae._system.notes import note_once
 from betavae.config import Config
+from betavae.config.suited import suited
 from betavae.data import kept_images
 from betavae.data.dataset import Dataset
 from betavae.runs.made import current_weights
@@ -89,14 +91,18 @@ def train_restarts(
         Diverged: when all seeds did.
         StudyStopped: after Ctrl-C; the same call goes on.
     """
-    configs = seeds_of(config, count)
     if launched().count > 1:
         raise InputError(
             f"restarts train side by side by themselves, torchrun started {launched().count} "
             "processes: start them without torchrun"
         )
+    if count < 1 or not config.follows_images:
+        seeds_of(config, count)  # says what is wrong before anything is read
     engine = Engine(jobs=jobs)
     dataset = datasets.load(config.data, **config.load_options())  # the seeds then find it prepared
+    config, said = suited(config, dataset)
+    note_once(said)
+    configs = seeds_of(config, count)
     with only_one(out):
         if overwrite and (out / checkpoint.NAME).exists() and not under_way(out):
             forget_seeds(out)  # the run itself stays until a better one is there
@@ -164,6 +170,9 @@ def best_run(
     own = own or Own()
     if count == 1:
         return train(config, dataset, out, progress=progress, **vars(own))
+    if not own.any:
+        config, said = suited(config, dataset)
+        note_once(said)
     chosen = sample_rows(dataset, SAMPLE)
     best, lowest = None, math.inf
     for seed in seeds_of(own.named_in(config), count):

@@ -134,7 +134,7 @@ def default_folder(config: Config) -> Path:
     if config.method.name != "vae":
         return Path("runs") / f"{name}-{config.method.name}-seed{config.seed}"
     objective = config.objective
-    words = str(objective)
+    words = "preset" if config.follows_images and config.data != "shapes2d" else str(objective)
     if isinstance(objective, BetaOptions):
         words = f"beta-{objective.label}"
     words = words.replace(",", "").replace(" ", "-")

@@ -19,7 +19,9 @@ from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae._system.interrupts import stop_signals
 from betavae._system.locks import only_one
+from betavae._system.notes import note_once
 from betavae.config import Config
+from betavae.config.suited import suited
 from betavae.data.augmentation import varied
 from betavae.data.batches import DataOrder, Rows, fetch, independent_pair, shuffled
 from betavae.data.dataset import Dataset
@@ -88,7 +90,8 @@ def train(
     """Train the configured method, alone or with the processes that torchrun started.
 
     Args:
-        config: everything that decides the result.
+        config: everything that decides the result; where it chooses no objective, the images say
+            what is trained (`betavae.config.suited`), and a note says what that is.
         dataset: the images, or whatever else `betavae.data.load` takes: a path, a torch Dataset
             or DataLoader, a Hugging Face set; loaded as configured if None.
         out: run folder for metrics.jsonl and checkpoints, in place of a run that it holds;
@@ -128,10 +131,13 @@ def train(
     if not isinstance(dataset, Dataset):
         given = config.data if dataset is None else dataset
         dataset = datasets.load(given, **config.load_options())
+    own, ranks = Own(objective, network, latent), ranks_here()
+    if not own.any:
+        config, said = suited(config, dataset, alone=ranks.count == 1)
+        note_once(said)
     source = None if folder is None else Source.of(dataset, folder)
     whole, (dataset, held_out) = dataset, training_part(config, dataset)
-    method, own = config.method.name, Own(objective, network, latent)
-    ranks = ranks_here()
+    method = config.method.name
     if method != "vae":
         _check_alone(method, ranks.count)
         if own.any:
@@ -167,7 +173,7 @@ def train(
         config = own.named_in(config)
         learner = make_learner(config, dataset, device, own)
         draw = learner.sampler(dataset, batch, config.seed)
-        if config.augment and (
+        if config.augment not in (None, "none") and (
             ranks.count > 1 or learner.sampler not in (shuffled, independent_pair)
         ):
             what = "torchrun" if ranks.count > 1 else "batches drawn by their factors"

@@ -16,6 +16,7 @@ from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.batches import Batch, Sampler, one_factor, shuffled
 from betavae.data.dataset import Dataset
+from betavae.models.centred import centre
 from betavae.models.dcign import DCIGN, assigned_latents, clamp_inactive
 from betavae.models.infogan import InfoGAN, information
 from betavae.models.latents import GaussianPosterior
@@ -158,7 +159,10 @@ def make_learner(
         return infogan_learner(config, shape, device)
     if config.method.name == "dcign":
         return dcign_learner(config, dataset, device)
-    return vae_learner(config, shape, device, own)
+    learner = vae_learner(config, shape, device, own)
+    if config.init is None:  # weights of another run know their own mean image
+        centre(learner.model, dataset.images)
+    return learner
 
 
 def seeded_model(

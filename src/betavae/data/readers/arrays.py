@@ -136,6 +136,8 @@ def to_bytes(
     if low < -1e-6 or high > 1 + 1e-6:
         bad = low if low < -1e-6 else high
         scale = "; divide by 255" if low >= 0 and 2 < high <= 255 else ""
+        if -1 - 1e-6 <= low < 0 and high <= 1 + 1e-6:
+            scale = "; of [-1, 1], add 1 and divide by 2"
         raise InputError(
             f"{what} of dtype {values.dtype} must lie in [0, 1], got {bad:g} "
             f"in image {first + _position(values, bad)}{scale}"

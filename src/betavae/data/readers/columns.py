@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,22 +29,24 @@ class Column:
         what: the table, for messages.
         name: as its header says; empty where it has none.
         cells: the rows' cells as text.
+        parsed: all cells as numbers, where they were read so.
     """
 
     what: str
     name: str
-    cells: tuple[str, ...]
+    cells: Sequence[str]
+    parsed: NDArray[np.float64] | None = field(default=None, compare=False)
 
     @cached_property
     def fast(self) -> NDArray[np.float64] | None:
         """All cells at once, where they are plain numbers."""
-        return fast_numbers(self.cells)
+        return fast_numbers(self.cells) if self.parsed is None else self.parsed
 
     @cached_property
     def numeric(self) -> bool:
         """Whether every cell is a number or not known, and one is a number."""
         if self.fast is not None:
-            return bool(self.cells)
+            return len(self.cells) > 0
         known = {cell for cell in self.cells if cell.lower() not in NO_NUMBER}
         return bool(known) and all(map(is_number, known))
 

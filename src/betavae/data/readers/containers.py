@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from betavae._system.errors import InputError
 from betavae.data.readers.files import check_plain, reading
 
+MACHINES = ("__MACOSX", "@eaDir")  # folders of previews that macOS and Synology's disks write
 LARGEST = 1 << 28  # bytes of one file; a small archive can claim to hold terabytes
 
 Stream = Callable[[frozenset[str]], Iterator[tuple[str, bytes]]]
@@ -87,7 +88,7 @@ def _check(path: Path, names: Iterable[str]) -> None:
 
 def _shown(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return not any((part.startswith(".") and part != ".") or part == "__MACOSX" for part in parts)
+    return not any((part.startswith(".") and part != ".") or part in MACHINES for part in parts)
 
 
 def _check_size(path: Path, name: str, size: int) -> None:
@@ -106,7 +107,7 @@ def _folder(path: Path) -> Container:
         entered.add((there.st_dev, there.st_ino))
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or entry.name in MACHINES:
                     continue
                 if entry.is_dir():
                     yield from files(entry.path, f"{prefix}{entry.name}/")

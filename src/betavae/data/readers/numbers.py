@@ -21,6 +21,7 @@ NO_WORD = frozenset(
     ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "Null", "NULL", "<NA>", "#N/A", "#NA")
 )
 LONGEST = 60  # digits of a number
+EXACT = 2.0**53  # from which on two whole numbers may share a float
 
 _NUMBER = re.compile(r"[+-]?(\d[\d.,' ]*|[.,]\d+)(e[+-]?\d{1,4})?", re.IGNORECASE)
 _POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.IGNORECASE)
@@ -29,7 +30,7 @@ _THREE = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,234: a number of four digit
 _BY_COMMA = re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})")
 _BY_POINT = re.compile(r"[+-]?\d{1,3}((\.\d{3})+,\d*|(\.\d{3}){2,})")
 _BY_BLANK = re.compile(r"[+-]?\d{1,3}([' ]\d{3})+([.,]\d*)?")
-_SIGNS = str.maketrans({"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
+SIGNS = str.maketrans({"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
 
 
 def is_number(cell: str) -> bool:
@@ -38,7 +39,7 @@ def is_number(cell: str) -> bool:
     >>> [is_number(cell) for cell in ("-1.5", "1.234,5", "1e-3", "12 mm", "1_000", "nan")]
     [True, True, True, False, False, False]
     """
-    plain = cell.translate(_SIGNS)
+    plain = cell.translate(SIGNS)
     if len(plain) > LONGEST or _NUMBER.fullmatch(plain) is None:
         return False
     styles = (_POINT, _COMMA, _BY_COMMA, _BY_POINT, _BY_BLANK)
@@ -52,7 +53,7 @@ def has_point(cell: str) -> bool:
 
 def is_simple(cell: str) -> bool:
     """Say whether a cell is a number with at most one point or comma, or not known."""
-    plain = cell.translate(_SIGNS)
+    plain = cell.translate(SIGNS)
     simple = _POINT.fullmatch(plain) or _COMMA.fullmatch(plain)
     return cell.lower() in NO_NUMBER or (len(plain) <= LONGEST and simple is not None)
 
@@ -66,7 +67,7 @@ class Style:
 
     def number(self, cell: str) -> Decimal:
         """Return the number that a cell writes, exactly."""
-        plain = cell.translate(_SIGNS)
+        plain = cell.translate(SIGNS)
         for sign in self.thousands:
             plain = plain.replace(sign, "")
         return Decimal(plain.replace(self.decimal, "."))
@@ -88,7 +89,7 @@ def style_of(cells: Iterable[str], what: str) -> Style:
     either: list[str] = []
     maybe: list[str] = []
     for cell in cells:
-        plain = cell.translate(_SIGNS)
+        plain = cell.translate(SIGNS)
         if _BY_POINT.fullmatch(plain):
             by_point.append(cell)
         elif _BY_COMMA.fullmatch(plain):
@@ -123,8 +124,8 @@ def fast_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
         values = np.array(cells, dtype=np.float64)
     except ValueError:
         return None
-    # Beyond 2**53 two whole numbers may share a float; underscores are Python's own.
-    whole = np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53
+    whole = np.isfinite(values).all() and np.abs(values).max(initial=0) < EXACT
+    # Underscores are Python's own.
     return values if whole and "_" not in "".join(cells) else None
 
 

@@ -60,12 +60,15 @@ class Head:
 
 
 @contextmanager
-def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Image]:
+def opened(
+    file: Path | BytesIO, name: str | None = None, *, stack: bool = False
+) -> Iterator[Image.Image]:
     """Open a picture; every complaint becomes one InputError line that names it.
 
     Args:
         file: a path, or the file's content.
         name: what messages call it; a path names itself.
+        stack: take a TIFF of several pages.
 
     Raises:
         InputError: when the file is none of FORMATS, is damaged, has several pages, or is larger
@@ -77,8 +80,11 @@ def opened(file: Path | BytesIO, name: str | None = None) -> Iterator[Image.Imag
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(_too_large(path))
             pages = getattr(image, "n_frames", 1)
-            if image.format == "TIFF" and pages > 1:
-                raise InputError(f"{path} has {pages} pages, expected one picture a file")
+            if image.format == "TIFF" and pages > 1 and not stack:
+                raise InputError(
+                    f"{path} has {pages} pages, expected one picture a file (a stack of pages is "
+                    "given by itself: its pages are the images)"
+                )
             yield image
     except (InputError, MemoryError):
         raise
@@ -195,6 +201,49 @@ def _turn(image: Image.Image) -> int:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # metadata is often broken where pixels are not
         return 1
+
+
+def picture_of(content: bytes, name: str) -> Image.Image:
+    """Return the picture in a file's content, upright; see `opened` for what is raised."""
+    with opened(BytesIO(content), name) as image:
+        image.load()
+        return _upright(image).copy()
+
+
+def pages_in(path: Path) -> int:
+    """Return how many pages a TIFF has, 1 for other pictures; 0 where it cannot be read."""
+    try:
+        with opened(path, stack=True) as image:
+            return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+    except InputError:
+        return 0
+
+
+def read_pages(path: Path) -> NDArray[np.generic]:
+    """Return the pages of a TIFF as (N, H, W, C), C 1 or 3, in the values they are stored in.
+
+    Palettes, CMYK and transparent pages become RGB as `decode` has it.
+
+    Raises:
+        InputError: see `opened`; or for pages of different sizes or kinds.
+    """
+    pages: list[NDArray[np.generic]] = []
+    with opened(path, stack=True) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            image.load()
+            plain = image.mode in ("1", "L", "F", "RGB") or image.mode.startswith("I")
+            turned = _upright(image)
+            grey = _is_grey(image)
+            page = np.asarray(turned if plain else flat(turned, "L" if grey else "RGB"))
+            page = page[..., None] if page.ndim == 2 else page
+            if pages and (page.shape, page.dtype) != (pages[0].shape, pages[0].dtype):
+                raise InputError(
+                    f"{path} must have pages alike, got {pages[0].shape} of {pages[0].dtype} and, "
+                    f"as page {index + 1}, {page.shape} of {page.dtype}"
+                )
+            pages.append(page)
+    return np.stack(pages)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -27,15 +26,15 @@ class _Uneven(Exception):
     """Lines have different numbers of cells."""
 
 
-def split_table(text: str, what: str) -> tuple[list[Row], list[str]]:
-    """Part a text into rows that all have the same number of cells.
+def split_table(lines: list[str], what: str) -> tuple[list[Row], list[str]]:
+    """Part lines into rows that all have the same number of cells.
 
     Empty lines go; comments (#), a first line that counts the rows, and separators at the ends of
     all lines go with a note. A first line with one name less than the rows have cells stands above
     all but the first column, as R writes it.
 
     Args:
-        text: of the whole file.
+        lines: of the whole file, with their ends.
         what: what messages call it.
 
     Returns:
@@ -44,7 +43,6 @@ def split_table(text: str, what: str) -> tuple[list[Row], list[str]]:
     Raises:
         InputError: when no separator gives even rows, or several do.
     """
-    lines = io.StringIO(text, newline="").readlines()
     notes: list[str] = []
     start, title = 0, None
     while start < len(lines) and (not lines[start].strip() or lines[start].lstrip()[0] == "#"):
@@ -57,7 +55,7 @@ def split_table(text: str, what: str) -> tuple[list[Row], list[str]]:
         if title is None:
             raise InputError(f"{what} must hold a table, got an empty file")
         start, title = 0, None  # nothing but lines that begin with #: they are its rows
-    separator = told or _separator(lines[start:], what)
+    separator = told or separator_of(lines[start:], what)
     try:
         rows = _split(lines[start:], separator, start)
         said_rows = _said_rows(rows)
@@ -88,7 +86,7 @@ def _split(lines: list[str], separator: str, start: int = 0) -> list[Row]:
     return [row for row in rows if any(row.cells)]
 
 
-def _separator(lines: list[str], what: str) -> str:
+def separator_of(lines: list[str], what: str) -> str:
     """Return the separator that gives rows of the same number of cells, two at least."""
     found: dict[str, list[Row]] = {}
     uneven: dict[str, Exception] = {}

@@ -6,6 +6,7 @@ stands in the table's notes; what could be read in two ways is refused.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae.data.readers.columns import Column
 from betavae.data.readers.files import check_bytes, check_plain, read_plain
+from betavae.data.readers.number_rows import NumberRows, number_rows
 from betavae.data.readers.numbers import (
     NO_NUMBER,
     Style,
@@ -69,8 +71,12 @@ class Table:
     def rows(self, order: Sequence[int] | NDArray[np.int64]) -> Table:
         """Return the table with these rows only, in this order."""
         columns = tuple(
-            replace(column, cells=tuple(column.cells[k] for k in order)) for column in self.columns
-        )
+            replace(
+                column, cells=tuple(column.cells[k] for k in order),
+                parsed=None if column.parsed is None else column.parsed[np.asarray(order, int)],
+            )
+            for column in self.columns
+        )  # fmt: skip
         return replace(self, columns=columns)
 
     def without(self, *columns: int, note: str | None = None) -> Table:
@@ -112,9 +118,13 @@ def parse_table(
     (('kind', 'size'), [1.5, nan])
     """
     text, note = decode_text(content, what)
-    lines, notes = split_table(text, what)
-    notes = [*([] if note is None else [note]), *notes]
+    said = [] if note is None else [note]
     files = is_file or (lambda cell: False)
+    text_lines = io.StringIO(text, newline="").readlines()
+    if (quick := _quick_table(text, text_lines, what, rows, files, said)) is not None:
+        return quick
+    lines, notes = split_table(text_lines, what)
+    notes = [*said, *notes]
     first, rest = lines[0].cells, _columns(lines[1:], len(lines[0].cells), what)
     header = lines[0].is_title or _has_header(first, rest, rows, files)
     if lines[0].is_title:
@@ -133,13 +143,62 @@ def parse_table(
         if len(lines) == 1:
             raise InputError(f"{what} has a header and no rows")
         if all(map(is_number, filter(None, first))):
-            notes.append(f"{what}: the first line, {', '.join(first)[:60]}, is taken as names")
+            notes.append(_taken_as_names(first, what))
     return Table(what, _without_index(columns, what, notes, header), header, tuple(notes))
+
+
+def _quick_table(
+    text: str,
+    lines: list[str],
+    what: str,
+    rows: int | None,
+    files: Callable[[str], bool],
+    notes: list[str],
+) -> Table | None:
+    """Read a large table of plain numbers at once; None where it is no such."""
+    found = number_rows(text, lines, what)
+    if found is None:
+        return None
+    columns = _quick_columns(found, what)
+    if columns is None:
+        return None
+    header = _has_header(found.first, columns, rows, files)
+    if header:
+        _check_names(list(found.first), what)
+        columns = [
+            replace(column, name=name) for name, column in zip(found.first, columns, strict=True)
+        ]
+        if all(map(is_number, filter(None, found.first))):
+            notes.append(_taken_as_names(found.first, what))
+    else:
+        whole = found.with_first()
+        columns = None if whole is None else _quick_columns(whole, what)
+        if columns is None:
+            return None
+        notes.append(f"{what} has no header: its columns are numbered")
+    return Table(what, _without_index(columns, what, notes, header), header, tuple(notes))
+
+
+def _quick_columns(found: NumberRows, what: str) -> list[Column] | None:
+    columns = [Column(what, "", c, found.plain(k)) for k, c in enumerate(found.columns)]
+    return None if any(column.parsed is None for column in columns) else columns
+
+
+def _taken_as_names(first: Sequence[str], what: str) -> str:
+    return f"{what}: the first line, {', '.join(first)[:60]}, is taken as names"
 
 
 def _columns(lines: list[Row], width: int, what: str) -> list[Column]:
     cells = zip(*(row.cells for row in lines), strict=True) if lines else [()] * width
-    return [Column(what, "", column) for column in cells]
+    return [Column(what, "", _unquoted(column)) for column in cells]
+
+
+def _unquoted(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Take off single quotes that stand around every cell."""
+    known = [cell for cell in cells if cell]
+    if not known or not all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in known):
+        return cells
+    return tuple(cell[1:-1].strip() for cell in cells)
 
 
 def _has_header(

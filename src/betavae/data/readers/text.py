@@ -7,6 +7,15 @@ import re
 
 from betavae._system.errors import InputError
 
+_OTHERS = {
+    b"PK\x03\x04": "a workbook (.xlsx, .ods) or a .zip",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
+    b"PAR1": "Parquet",
+    b"<html": "a web page",
+    b"<!DOCTYPE": "a web page",
+    b"{\\rtf": "a document (.rtf)",
+    b"%PDF": "a PDF",
+}
 _BINARY = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 
 
@@ -22,6 +31,9 @@ def decode_text(content: bytes, what: str) -> tuple[str, str | None]:
     ('ä', 'a.csv is no UTF-8: read as Windows-1252 (Latin-1)')
     """
     note = None
+    kind = next((kind for mark, kind in _OTHERS.items() if content.startswith(mark)), None)
+    if kind is not None:
+        raise InputError(f"{what} must be text, got {kind}; save it as CSV")
     try:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             text = content.decode("utf-16")

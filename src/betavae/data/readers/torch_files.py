@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from betavae._system.errors import InputError
 from betavae.data.readers.files import check_bytes, check_plain, reading
 from betavae.data.readers.members import Member
+
+DEEPEST = 4  # mappings in mappings
 
 
 def torch_members(path: Path) -> dict[str, Member]:
@@ -40,15 +42,23 @@ def torch_members(path: Path) -> dict[str, Member]:
         raise InputError(
             f"{path} is damaged, or holds more than tensors, which is refused"
         ) from None
-    if isinstance(held, (tuple, list)):
-        held = {f"arr_{k}": value for k, value in enumerate(held)}
-    elif not isinstance(held, Mapping):
-        held = {"arr_0": held}
+    held = held if isinstance(held, (Mapping, tuple, list)) else [held]
     return {
-        str(name): _member(value, f"{path}: tensor '{name}'")
-        for name, value in held.items()
+        name: _member(value, f"{path}: tensor '{name}'")
+        for name, value in _named(held)
         if isinstance(value, torch.Tensor)
     }
+
+
+def _named(held: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what a file holds by name: mappings in mappings as ``train/images``."""
+    pairs = held.items() if isinstance(held, Mapping) else enumerate(held)
+    for key, value in pairs:
+        name = f"{above}{key if isinstance(held, Mapping) else f'arr_{key}'}"
+        if isinstance(value, (Mapping, tuple, list)) and name.count("/") < DEEPEST:
+            yield from _named(value, f"{name}/")
+        else:
+            yield name, value
 
 
 def _member(tensor: Any, what: str) -> Member:
