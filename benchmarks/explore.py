@@ -79,8 +79,9 @@ def measure(run: Path, profile: Path) -> list[float]:
     import uvicorn
     from selenium import webdriver
 
+    from betavae.app.connections import listen
     from betavae.app.explorer import open_explorer
-    from betavae.app.server import create_app, listen
+    from betavae.app.server import create_app
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"

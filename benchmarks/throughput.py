@@ -20,25 +20,25 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 if __package__ in (None, ""):  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers import Pythae, shapes
-
-if TYPE_CHECKING:
-    from betavae.training.build import build_model
 from betavae.data.dataset import Dataset
+from betavae.models.vae import VAE
+from betavae.training.build import build_model
 
 LATENTS = 10
+SHAPE = (1, 64, 64)
 NETWORKS = {"conv": "burgess", "fc": "fc"}
 BATCHES = (64, 256)
 AGAINST_PYTHAE = 2.5  # bar, everywhere
 OF_SGEMM = {("fc", 256): 0.50, ("conv", 256): 0.35}  # bars
 
 
-def training_flops(network: str, images_side: int = 64) -> float:
+def training_flops(model: VAE, images: tuple[int, int, int] = SHAPE) -> float:
     """Count the multiply-adds of one image's training step, two flops each.
 
     Every weight is used forward and in its own gradient, and but for the first layer in the
@@ -47,8 +47,6 @@ def training_flops(network: str, images_side: int = 64) -> float:
     """
     import torch
     from torch import nn
-
-    from betavae.models.networks import build
 
     total = 0.0
     first: list[nn.Module] = []
@@ -63,12 +61,11 @@ def training_flops(network: str, images_side: int = 64) -> float:
         first.append(module)
         total += 2.0 * uses * weight.numel() * positions
 
-    encoder, decoder = build(network, (1, images_side, images_side), LATENTS)
-    for module in [*encoder.modules(), *decoder.modules()]:
+    for module in model.modules():
         if hasattr(module, "weight"):
             module.register_forward_hook(count)
     with torch.no_grad():
-        decoder(encoder(torch.zeros(1, 1, images_side, images_side))[:, :LATENTS])
+        model.decode(model.code_means(torch.zeros(1, *images)))
     return total
 
 
@@ -110,12 +107,13 @@ def compare(
     peer = Pythae(network, batch, images, latents=LATENTS, threads=threads)
     try:
         config = Config.from_mapping({"network": network, "latents": LATENTS})
-        model = build_model(config, (1, 64, 64))
+        model = build_model(config, SHAPE)
+        assert isinstance(model, VAE)
         # Sorted, as our first layer's weight lies the other way round.
         sizes = {key: sorted(value.shape) for key, value in model.state_dict().items()}
         if sizes != {key: sorted(shape) for key, shape in peer.shapes.items()}:
             raise RuntimeError(f"{network} differs between the two sides: {sizes}, {peer.shapes}")
-        flops = training_flops(network)
+        flops = training_flops(model)
         ours(dataset, network, batch, 2 * batch, compiled=False)  # warm up both sides
         peer.epoch()
         start = time.perf_counter()

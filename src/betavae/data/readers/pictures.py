@@ -103,7 +103,7 @@ def read_head(file: Path | BytesIO, name: str | None = None) -> Head:
     """Read size and kind of a picture without decoding it; see `opened` for what is raised."""
     with opened(file, name) as image:
         width, height = image.size
-        if _turn(image) in (5, 6, 7, 8):
+        if width != height and _turn(image) in (5, 6, 7, 8):  # Pillow decodes a PNG for its EXIF
             width, height = height, width
         moving = image.format in MOVING
         mode = (
