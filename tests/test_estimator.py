@@ -20,12 +20,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from betavae import BetaVAE
+from betavae._system import notes
 from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.dataset import Dataset
 from betavae.data.images import ImageStore
 from betavae.estimator import OWN
 from betavae.metrics import factor_table, higgins_score
+from betavae.models.likelihoods import NO_LIKELIHOOD
 from betavae.training.fit import train
 
 
@@ -92,6 +94,21 @@ def test_score_counts_codes_in_the_priors_unit_and_knows_names() -> None:
     named = factor_table(factors, ("shape", "scale", "orientation", "posX", "posY"))
     assert vae.score(images, named) == higgins_score(codes, named, unit="prior").score
     assert higgins_score(codes, named).about.left_out == ("shape (resampled freely)",)
+
+
+def test_fit_says_once_that_nats_of_grey_images_are_no_likelihood(
+    images: np.ndarray, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "_said", set())
+    few: dict[str, Any] = {"latents": 2, "beta": 1, "images": 64}
+    BetaVAE(**few).fit(images)
+    assert NO_LIKELIHOOD not in capsys.readouterr().err  # pixels of 0 and 1
+    grey = images // 2 + 20
+    BetaVAE(**few, likelihood="continuous-bernoulli").fit(grey)
+    assert NO_LIKELIHOOD not in capsys.readouterr().err
+    BetaVAE(**few).fit(grey)
+    BetaVAE(**few).partial_fit(grey)
+    assert capsys.readouterr().err.count(NO_LIKELIHOOD) == 1
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from betavae.config import Config
 from betavae.models.networks import NETWORKS
 from betavae.models.vae import VAE
 from betavae.runs.pretrained_folder import Pretrained, read_pretrained
+from betavae.sharing.card import CROSS_ENTROPY
 from betavae.sharing.pretrained import write_pretrained
 from betavae.sharing.runs import export_run
 from betavae.training.build import build_model
@@ -88,11 +89,21 @@ def test_the_card_shows_numbers_and_no_training_image(fitted: BetaVAE, tmp_path:
         "β-VAE with β = 0.1",
         "traversal.png",
         "| latents | 3 |",
+        CROSS_ENTROPY,
     ):
         assert words in card
     assert str(tmp_path) not in card + (tmp_path / "config.json").read_text()
     bare = BetaVAE.from_pretrained(tmp_path).save_pretrained(tmp_path / "again")
     assert "## Numbers" not in (bare / "README.md").read_text()
+    assert CROSS_ENTROPY not in (bare / "README.md").read_text()  # no nats, nothing to say of them
+
+
+def test_the_card_of_another_likelihood_has_no_such_line(tmp_path: Path) -> None:
+    images = synthetic(64).images[np.arange(64)].numpy()
+    vae = BetaVAE(latents=2, beta=1, images=64, likelihood="continuous-bernoulli").fit(images)
+    card = (vae.save_pretrained(tmp_path) / "README.md").read_text()
+    assert "distortion, nats an image" in card
+    assert CROSS_ENTROPY not in card
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import torch
 from betavae import BetaVAE, data
 from betavae._system.errors import InputError
 from betavae.config import Config
+from betavae.models.likelihoods import NO_LIKELIHOOD
 from betavae.runs.opened import open_run
 from betavae.studies import restarts
 from betavae.studies.restarts import best_run, seeds_of, train_restarts
@@ -102,6 +103,18 @@ def test_command(squares: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     run_quietly(*plain, "--overwrite")
     assert not (tmp_path / "best" / "restarts").exists()
     assert not (tmp_path / "best" / "restarts.json").exists()
+
+
+def test_nats_of_grey_images_are_said_to_be_no_likelihood(
+    squares: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grey = str(tmp_path / "grey.npz")
+    np.savez(grey, images=np.load(squares)["images"] // 2 + 20)
+    for name, said in ((squares, False), (grey, True)):
+        out = str(tmp_path / Path(name).stem)
+        options = ["--images", "64", "--batch", "32", "--beta", "1", "--restarts", "2"]
+        run_quietly("train", name, *options, "--jobs", "1", "--out", out)
+        assert (NO_LIKELIHOOD in capsys.readouterr().out) == said
 
 
 @pytest.mark.parametrize(

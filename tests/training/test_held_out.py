@@ -12,6 +12,8 @@ from betavae import data as datasets
 from betavae._system.errors import InputError
 from betavae.config import Config
 from betavae.data.splits import split
+from betavae.report.score_words import metric_rows
+from betavae.runs.scores import HELD_OUT, first_of, read_scores
 from betavae.runs.scoring import ScoreOptions, encode_run, score_run
 from betavae.training.fit import train
 from betavae.training.records import read_records
@@ -43,6 +45,20 @@ def test_a_run_with_a_split(small: Config, tmp_path: Path) -> None:
     assert len(encode_run(tmp_path, progress=False).rows) == 96
     found = score_run(tmp_path, ScoreOptions("mig"), held_out=True, progress=False)
     assert found.n_rows == 24
+    # The scores of all images stand beside those, and neither takes the other's place.
+    whole_set = score_run(tmp_path, ScoreOptions("mig"), progress=False)
+    score_run(tmp_path, ScoreOptions("mig"), held_out=True, progress=False)
+    kept = read_scores(tmp_path)
+    assert kept is not None
+    assert {(s.protocol, s.held_out, s.rows) for s in kept} == {
+        (f"{entry.protocol}{end}", bool(end), rows)
+        for entry in whole_set.entries.values()
+        for end, rows in (("", 96), (HELD_OUT, 24))
+    }
+    first = first_of("mig", kept)
+    assert first is not None
+    assert not first.held_out
+    assert len(metric_rows([kept])) == 2 * len(whole_set.entries)
     # Resumed from the middle, a run ends at the very weights.
     half, again = tmp_path / "half", small.replaced(checkpoint_every=800)
     train(again, out=half, progress=False, watch=lambda _, record: record.images >= 800)

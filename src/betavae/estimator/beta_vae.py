@@ -171,6 +171,7 @@ class BetaVAE(
         self.records_: list[Record] = run.records
         self._learner: Learner | None = run.learner
         self._images = dataset
+        self._say_what_nats_are(dataset)
         return self
 
     def partial_fit(self, X: Images, y: object = None) -> Self:
@@ -212,7 +213,17 @@ class BetaVAE(
         self.model_ = cast("VAE", self._learner.model)
         self.records_.append(record)
         self._images = dataset
+        self._say_what_nats_are(dataset)
         return self
+
+    def _say_what_nats_are(self, dataset: Dataset) -> None:
+        """Note, once a process, where the nats of `records_` and `score` are no likelihood's."""
+        from betavae._system.notes import note_once
+        from betavae.models.likelihoods import NO_LIKELIHOOD
+        from betavae.runs.opened import no_likelihood
+
+        if not self._form.table and no_likelihood(self.model_, dataset):
+            note_once([NO_LIKELIHOOD])
 
     def transform(self, X: Images) -> NDArray[np.float32]:
         """Return the posterior means, (N, M) float32."""

@@ -11,6 +11,7 @@ import numpy as np
 from betavae.metrics._shared.arrays import Array, Floats, Ints
 from betavae.metrics._shared.checks import Seed, as_generator, check_choice
 from betavae.metrics._shared.correlation import check_numbered, pair_sums, squared_correlation
+from betavae.metrics._shared.linear import standardise
 from betavae.metrics._shared.parallel import thread_map
 from betavae.metrics._shared.results import Scored, draw_blocks, jackknife_interval
 
@@ -86,7 +87,8 @@ def mcc_score(
             parts = [_rank_sums(z, y[:, k], known[:, k], blocks) for k in range(y.shape[1])]
             sums = np.concatenate(parts, axis=2)
     else:
-        sums = pair_sums(z, y, known, blocks)
+        unit, _ = standardise(z, z[:0])  # codes of any unit: correlation has none
+        sums = pair_sums(unit, y, known, blocks)
     correlation = np.sqrt(np.clip(squared_correlation(sums.sum(axis=0)), 0.0, 1.0))
     matched = _match(correlation)
     per_factor = _matched(correlation, matched)

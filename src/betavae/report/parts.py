@@ -27,7 +27,7 @@ from betavae.runs.latent_names import read_names
 from betavae.runs.latent_ranges import Scale
 from betavae.runs.opened import OpenRun, seed_rows
 from betavae.runs.read_factors import hidden_by_score, read_factors
-from betavae.runs.scores import read_scores
+from betavae.runs.scores import first_of, read_scores
 from betavae.runs.traversals import Traversals, leading, traverse
 from betavae.training.records import ACTIVE_NATS, term_series
 
@@ -84,7 +84,7 @@ def draw_part(
     tiles = words.tiles(run)
     read = read_factors(run, seed=seed)
     scores = read_scores(run.folder)
-    first = next((score for score in scores or () if score.metric == "higgins"), None)
+    first = first_of("higgins", scores)
     config = run.header.config
     return {
         "name": name,

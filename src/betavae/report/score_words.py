@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from betavae.metrics.catalogue import METRICS
-from betavae.runs.scores import SCORES, Score, is_number, read_scores, stale_scores
+from betavae.runs.scores import SCORES, Score, first_of, is_number, read_scores, stale_scores
 
 HEADLINE = "higgins"
 
@@ -68,7 +68,7 @@ def headline(scores: Sequence[Score] | None) -> str:
     >>> headline([Score("higgins", "higgins2017", 0.987, details={"n_pairs": 20})])
     '98.7 % (higgins2017, L = 20)'
     """
-    found = next((score for score in scores or () if score.metric == HEADLINE), None)
+    found = first_of(HEADLINE, scores)
     if found is None:
         return "–"
     pairs, deviation = found.details.get("n_pairs"), found.details.get("deviation")

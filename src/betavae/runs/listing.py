@@ -12,7 +12,7 @@ from typing import Any
 from betavae._system.errors import InputError, did_you_mean
 from betavae._system.options import Options
 from betavae.config import UNDECIDING, Config
-from betavae.runs.scores import read_scores
+from betavae.runs.scores import first_of, read_scores
 from betavae.training.checkpoint import NAME, Header, read_header
 from betavae.training.records import RECORDS, read_records
 
@@ -101,11 +101,11 @@ def _listed(folder: Path) -> Listed:
     except InputError:
         return Listed(folder, {})
     seen, length = _seen(header)
-    score = next((s.score for s in read_scores(folder) or () if s.metric == "higgins"), None)
+    score = first_of("higgins", read_scores(folder))
     terms = records[-1].terms if records else {}
     return Listed(
         folder, settings_of(header.config), seen, length,
-        "finished" if seen >= length else "stopped", score,
+        "finished" if seen >= length else "stopped", None if score is None else score.score,
         terms.get("distortion"), terms.get("rate"),
     )  # fmt: skip
 

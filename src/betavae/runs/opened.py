@@ -87,9 +87,8 @@ class OpenRun:
 
     @property
     def is_no_likelihood(self) -> bool:
-        """Whether the distortion is a Bernoulli cross-entropy of pixels other than 0 and 1."""
-        own = isinstance(self.model, VAE) and isinstance(self.model.likelihood, Bernoulli)
-        return own and not self.dataset.images.binary
+        """Whether the distortion is a Bernoulli cross-entropy of other pixels than 0 and 1."""
+        return no_likelihood(self.model, self.dataset)
 
     @property
     def scale(self) -> Scale:
@@ -150,6 +149,12 @@ class OpenRun:
             f"<{type(self).__name__} {self.folder}: {what}, {config.latents} latents, "
             f"{self.images_seen:,} images seen, data {self.dataset.name}>"
         )
+
+
+def no_likelihood(model: Model, dataset: Dataset) -> bool:
+    """Say whether the distortion is a Bernoulli cross-entropy of pixels other than 0 and 1."""
+    own = isinstance(model, VAE) and isinstance(model.likelihood, Bernoulli)
+    return own and not dataset.images.binary
 
 
 def last_beta(records: Sequence[Record], config: Config, image_shape: ImageShape) -> float | None:

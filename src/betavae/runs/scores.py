@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from betavae._system.files import read_json, write_json
 from betavae.metrics.summary import Results
 from betavae.runs.made import current_weights
 from betavae.training.run_folder import SCORES as SCORES
+
+HELD_OUT = ", held out"  # ends the key and the protocol of a score on the images held out
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Score:
         return rows if isinstance(rows, int) else None
 
     @property
+    def held_out(self) -> bool:
+        """Whether only what the training never saw was scored; the protocol then says so."""
+        return self.protocol.endswith(HELD_OUT)
+
+    @property
     def collapsed(self) -> bool:
         """Whether the codes had no active latent, so that the score means nothing."""
         return self.details.get("collapsed") is True
@@ -56,20 +64,27 @@ def kept_scores(folder: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def keep_scores(run_folder: Path, results: Results, weights: str = "") -> tuple[str, ...]:
+def keep_scores(
+    run_folder: Path, results: Results, weights: str = "", *, held_out: bool = False
+) -> tuple[str, ...]:
     """Put results into score.json, by "metric:protocol", keeping those of other metrics.
+
+    Scores of the images held out stand beside those of all, under keys of their own.
 
     Args:
         run_folder: the run.
         results: what was computed.
         weights: the digest of the weights that were scored, which every entry then carries;
             scores of other weights are taken out; empty where there is no run.
+        held_out: whether only what the run's training never saw was scored.
 
     Returns:
         A sentence for each score that was on other rows and is replaced, one where what is
         kept beside the new scores is on other rows, and one for scores of other weights.
     """
     everything, found = kept_scores(run_folder), results.to_dict()["metrics"]
+    if held_out:
+        found = {f"{key}{HELD_OUT}": entry for key, entry in found.items()}
     if weights:
         found = {key: {**entry, "weights": weights} for key, entry in found.items()}
     kept = {key: entry for key, entry in everything.items() if _is_of(entry, weights)}
@@ -145,6 +160,12 @@ def _score(key: str, entry: Any) -> Score | None:
         better=entry.get("better") or "",
         details={**entry, **(details if isinstance(details, dict) else {})},
     )
+
+
+def first_of(metric: str, scores: Sequence[Score] | None) -> Score | None:
+    """Return the first score of a metric, one of all images before one of those held out."""
+    found = [score for score in scores or () if score.metric == metric]
+    return min(found, key=lambda score: score.held_out, default=None)
 
 
 def is_number(value: Any) -> bool:

@@ -140,7 +140,7 @@ def score_run(
         data: another place of the run's images, or another data set.
         rows: encode this many random rows instead of all.
         device: where to encode.
-        held_out: score only what the run's training never saw.
+        held_out: score only what the run's training never saw; kept beside the scores of all.
         progress: show bars on stderr.
 
     Returns:
@@ -178,7 +178,7 @@ def _score_open(
     )
     results = replace(_evaluate(codes, options, progress), weights=run.weights)
     if run.is_own_data:
-        return replace(results, said=keep_scores(run.folder, results, weights))
+        return replace(results, said=keep_scores(run.folder, results, weights, held_out=held_out))
     other = f"{run.dataset.name} is not what the run was trained on: {SCORES} is left as it is"
     return replace(results, said=(other,))
 

@@ -27,6 +27,10 @@ TAGS = (
     "model_hub_mixin", "pytorch_model_hub_mixin",
 )  # fmt: skip
 
+CROSS_ENTROPY = (
+    "The distortion is a Bernoulli cross-entropy: of pixels other than 0 and 1 it is no likelihood."
+)
+
 
 def prior_traversal(
     model: VAE, rates: Sequence[float] | None = None, *, span: float = 3.0, steps: int = 11
@@ -86,6 +90,8 @@ def card_text(
             "",
         ]
     parts += _numbers(record, scores)
+    if record is not None and config.likelihood.name == "bernoulli" and not table:
+        parts += [CROSS_ENTROPY, ""]
     parts += ["## Settings", "", "| option | value |", "| --- | --- |"]
     parts += [
         f"| {line.name} | {line.value} |"
