@@ -163,7 +163,8 @@ def outcome_of_a_benchmark() -> dict[str, Any]:
         for title in ("β-VAE", "a$b$ 😀")
     ]  # fmt: skip
     settings = {
-        "data": ["größe $ 😀"], "images": 64, "seeds": 2, "held_out": 8, "labels": 0, "quick": True
+        "data": ["größe $ 😀"], "images": 64, "seeds": 2, "held_out": 8, "labels": 0, "quick": True,
+        "points": 0,
     }  # fmt: skip
     return {"settings": settings, "rows": rows, "weights": {}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def test_folders_are_made_and_what_is_no_folder_is_named(tmp_path: Path) -> None
 
 
 def test_only_what_a_dead_process_left_is_swept(tmp_path: Path) -> None:
-    kept = [".notes.part", ".x.12ab.part", "big.99999999.part", f".x.{1 << 80}.part"]
-    for name in [*kept, ".x.99999999.part"]:  # more than any process's number
+    here = platform.node()
+    kept = [".notes.part", f".x.{here}.12ab.part", f"big.{here}.99999999.part"]
+    kept += [f".x.{here}.{1 << 80}.part", ".x.elsewhere.99999999.part"]
+    for name in [*kept, f".x.{here}.99999999.part"]:  # more than any process's number
         (tmp_path / name).touch()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

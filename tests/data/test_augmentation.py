@@ -72,5 +72,5 @@ def test_training_takes_anybodys_data_and_augments_it() -> None:
         for augment in (None, "flip")
     )
     assert plain.records[-1].loss != flipped.records[-1].loss
-    with pytest.raises(InputError, match="augment must be 'flip', 'crop' or 'flip,crop'"):
+    with pytest.raises(InputError, match="augment must be 'none', 'flip', 'crop' or 'flip,crop'"):
         Config.from_mapping({"augment": "spin"})

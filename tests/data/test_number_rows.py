@@ -56,6 +56,7 @@ def read(text: str) -> tuple[object, ...]:
 @example("1.5,2\n1,2\n3,4\n")
 @example(",a\n0,2.5\n1,4.5\n2,5.5\n")
 @example("0 1\n0.5 2.5\n1.5 4.5\n")
+@example(",\n0.0,0.0\n0.0,0.0\n0.0,0.0")
 def test_the_quick_way_reads_what_the_slow_one_reads(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         slow = read(text)

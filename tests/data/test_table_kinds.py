@@ -81,7 +81,7 @@ def test_the_same_table_in_many_forms(table: str | bytes) -> None:
     [
         ("x\n3\n2\n1\n2\n", "must have one row an image, expected 3 rows, got 4"),
         ("file,x\n000.png,1\n001.png,2\n", "'002.png' is missing"),
-        ("file,x\n000.png,1\n000.png,1\n001.png,2\n002.png,2\n", "names '000.png' twice"),
+        ("file,x\n000.png,1\n000.png,3\n001.png,2\n002.png,2\n", "names '000.png' twice"),
         ("file,x\n000.png,1\n001.png,2\nzzz.png,3\n", "names 'zzz.png', but there is no such"),
         ("file,x,x\n000.png,1,1\n001.png,1,1\n002.png,1,1\n", "got 'x' twice"),
         ("file,x,\n000.png,1,1\n001.png,1,1\n002.png,1,1\n", "column 3 has no name"),

@@ -172,8 +172,8 @@ def test_wrong_names_and_endings_are_refused_first(
 def test_one_run_or_more_as_the_figure_says(small_run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs a run, got none"):
         draw_figure("curves", [], tmp_path / "a.png")
-    with pytest.raises(InputError, match="draws one run, got 2"):
-        draw_figure("curves", [small_run, small_run], tmp_path / "a.png")
+    with pytest.raises(InputError, match="draws one study, got 2 folders"):
+        draw_figure("dual", [small_run, small_run], tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def draw_study(path: Path, study: str, draw: Callable[[Outcome], Figure]) -> Dra
                 f"{file} is of earlier weights of {', '.join(stale)[:100]}; renew it with: "
                 f"betavae {command} --out {file.parent}"
             )
+        draw(outcome)  # what is not whole is told now
         return Drawn(partial(draw, outcome), dict(outcome))
     except InputError:
         raise

@@ -38,7 +38,7 @@ from betavae.training.build import Own, OwnNetwork
 from betavae.training.config_file import write_config
 from betavae.training.distributed import check_batch, connected, device_of, ranks_here, shared
 from betavae.training.learners import Learner, make_learner, restore
-from betavae.training.log import Log
+from betavae.training.log import Log, check_events
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
 from betavae.training.measuring import HeldOut
@@ -169,6 +169,8 @@ def train(
         device = device_of(ranks, config.device)
         if config.bf16 and device.type != "cuda":
             raise InputError(f"bf16 needs a CUDA device, got {device.type}")
+        if config.tensorboard:
+            check_events()
         keep_heap()
         config = own.named_in(config)
         learner = make_learner(config, dataset, device, own)

@@ -105,12 +105,19 @@ def scalars(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             yield name, value
 
 
-def _event_writer(folder: Path) -> SummaryWriter:
-    """Return a new event file in place of our old ones."""
+def check_events() -> None:
+    """Raise InputError unless event files can be written."""
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter  # noqa: F401
     except ImportError:
         raise not_installed("--tensorboard", "tensorboard", "tensorboard") from None
+
+
+def _event_writer(folder: Path) -> SummaryWriter:
+    """Return a new event file in place of our old ones."""
+    check_events()
+    from torch.utils.tensorboard import SummaryWriter
+
     for old in folder.glob(f"events.out.tfevents.*{EVENTS}"):
         old.unlink(missing_ok=True)
     return SummaryWriter(folder, filename_suffix=EVENTS)

@@ -111,7 +111,7 @@ def number_rows(text: str, lines: list[str], what: str) -> NumberRows | None:
         )  # fmt: skip
     except ValueError:
         return None
-    if values.shape != (len(body), len(first)) or len(first) < 2:
+    if values.shape != (len(body), len(first)) or len(first) < 2 or not any(first):
         return None
     columns = tuple(LineCells(body, separator, k) for k in range(len(first)))
     return NumberRows(first, lines[0], columns, values)
