@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from numpy.typing import NDArray
 
 from betavae._system.errors import InputError
 from betavae.figures.arrays import Floats, numbers, same_length
@@ -37,7 +36,6 @@ def factor_table(
     unit: str,
     labels: Sequence[str] | None = None,
     most: float | None = None,
-    order: Sequence[int] | NDArray[np.int64] | None = None,
     theme: Theme = LIGHT,
 ) -> Figure:
     """Draw a number for each latent and factor: mutual information, or DCI importances.
@@ -49,7 +47,6 @@ def factor_table(
         unit: what they are counted in, beside the colour bar.
         labels: M names of latents; z_0, z_1, ... if None.
         most: the value of the last colour; the largest number if None.
-        order: the latents from the top row down; as they are counted if None.
         theme: colours.
 
     Raises:
@@ -62,9 +59,6 @@ def factor_table(
     values = numbers("table", table, 2)
     names = [latent_name(k) for k in range(len(values))] if labels is None else list(labels)
     same_length(labels=names, table=values)
-    if order is not None:
-        same_length(order=order, table=values)
-        values, names = values[np.asarray(order)], [names[k] for k in order]
     names = [name.replace("\n", "  ") for name in names]
     same_length(factor_names=factor_names, columns=values.T)
     if values.min() < 0:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from betavae import figures
 from betavae._system.errors import InputError
+from betavae.figures.style import latent_name
 from betavae.metrics import Draws, dci_scores, factor_table, higgins_score, mig_score
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
@@ -39,15 +41,15 @@ def information(source: CodeSource, options: FigureOptions) -> Drawn:
         rng=options.seed,
     )
     table = np.maximum(found.mutual_information, 0)
+    order = latent_order(source, options.seed)
     return Drawn(
         partial(
             figures.factor_table,
-            table,
+            table[order],
             _names(codes.factor_names, table),
             title="Mutual information",
             unit="nats",
-            labels=_labels(source, table),
-            order=latent_order(source, options.seed),
+            labels=_labels(source, order),
         ),
         {
             "protocol": protocol,
@@ -66,16 +68,16 @@ def importance(source: CodeSource, options: FigureOptions) -> Drawn:
     factors = factors_of(codes, "figure importance", source.path)
     found = dci_scores(codes.mean, factors, protocol="fast", rng=options.seed)
     table = found.importance / np.maximum(found.importance.sum(axis=0), 1e-300)
+    order = latent_order(source, options.seed)
     return Drawn(
         partial(
             figures.factor_table,
-            table,
+            table[order],
             _names(codes.factor_names, table),
             title="Importance (DCI)",
             unit="share of the factor's weight",
             most=1.0,
-            labels=_labels(source, table),
-            order=latent_order(source, options.seed),
+            labels=_labels(source, order),
         ),
         {
             "protocol": found.protocol,
@@ -188,8 +190,15 @@ def _scored(path: Path) -> dict[str, Any]:
     }
 
 
-def _labels(source: CodeSource, table: Any) -> list[str] | None:
-    return named_latents(source.path, len(table)) if source.path.is_dir() else None
+def _labels(source: CodeSource, order: NDArray[np.int64]) -> list[str]:
+    """Return what the latents are called, in their order in the figure."""
+    count = len(order)
+    names = (
+        named_latents(source.path, count)
+        if source.path.is_dir()
+        else [latent_name(k) for k in range(count)]
+    )
+    return [names[k] for k in order]
 
 
 def _names(names: Sequence[str], table: Any) -> list[str]:
