@@ -15,7 +15,8 @@ from betavae.runs.representation import represent
 IMAGES = 100_000
 
 data = load("shapes2d")
-rows = np.sort(np.random.default_rng(0).choice(len(data.images), 5000, replace=False))
+count = len(data.images)
+rows = np.sort(np.random.default_rng(0).choice(count, min(5000, count), replace=False))
 methods = {
     "no supervision": ({"name": "beta", "beta": 4.0}, IMAGES),
     "pairs": ({"name": "adagvae", "beta": 4.0, "changes": 1}, IMAGES // 2),  # two images a pair
