@@ -116,3 +116,14 @@ def test_images_must_fit_the_latents() -> None:
         response_sheet(found, images=np.zeros((3, 5, 1, 8, 8)), values=np.arange(5))
     with pytest.raises(InputError, match="labels and latents"):
         response_sheet(found, labels=["a"])
+
+
+def test_words_for_a_factor_s_ends_are_drawn_as_they_stand() -> None:
+    factors = grid()
+    found = responses(factors[:, :2], factors, NAMES, ends={"scale": ("US$", "$x$")})
+    assert found.ends["orientation"] == ("0", "4")
+    figure = response_sheet(found)
+    ticks = [t.get_text() for axes in figure.axes for t in axes.get_xticklabels()]
+    assert r"US\$" in ticks
+    assert r"\$x\$" in ticks
+    to_bytes(figure, "png")

@@ -22,6 +22,7 @@ from betavae.figures.style import (
     drawing,
     latent_name,
     new_figure,
+    one_line,
     plain,
 )
 
@@ -59,7 +60,7 @@ def factor_table(
     values = numbers("table", table, 2)
     names = [latent_name(k) for k in range(len(values))] if labels is None else list(labels)
     same_length(labels=names, table=values)
-    names = [name.replace("\n", "  ") for name in names]
+    names = [one_line(name) for name in names]
     same_length(factor_names=factor_names, columns=values.T)
     if values.min() < 0:
         raise InputError(f"table must hold numbers >= 0, got {values.min():g}")
@@ -135,8 +136,8 @@ def size_and_beta(
     """
     betas, sizes = numbers("beta_norm", beta_norm, 1), numbers("latents", latents, 1)
     values = numbers("scores", scores, 1)
-    cells = len(set(zip(betas, sizes, strict=False)))
     same_length(beta_norm=betas, latents=sizes, scores=values)
+    cells = len(set(zip(betas, sizes, strict=True)))
     if betas.min() <= 0 or sizes.min() < 1:
         raise InputError(
             "beta_norm must be > 0 and latents >= 1, "

@@ -23,6 +23,7 @@ from betavae.figures.style import (
     images_axis,
     latent_name,
     new_figure,
+    one_line,
 )
 
 _LABELS = 10  # lines that are named; more names than that would touch
@@ -74,15 +75,13 @@ def rate_through_training(
             dash = DASHES[active.index(k) % len(DASHES)]
             axes.plot(seen, lines[:, k], dash, color=shade, linewidth=1.5)
             if active.index(k) < most:
-                ends.append((last[k], called[k].replace("\n", "  "), shade))
+                ends.append((last[k], one_line(called[k]), shade))
         if len(active) > most:
             ends.append(
                 (float(last[active[most:]].mean()), f"{len(active) - most} more", shades[-1])
             )
         if idle:
-            names = (
-                called[idle[0]].replace("\n", "  ") if len(idle) == 1 else f"{len(idle)} inactive"
-            )
+            names = one_line(called[idle[0]]) if len(idle) == 1 else f"{len(idle)} inactive"
             ends.append((float(last[idle].mean()), names, theme.muted))
         images_axis(axes, seen.max())
         axes.set_ylim(0, max(max(after_start(seen, line).max() for line in lines.T) * 1.06, 1e-3))

@@ -197,7 +197,7 @@ def _ends(axes: Axes, words: tuple[str, str], count: int) -> None:
     """Write a factor's first and last value below its curve."""
     if count < 2:
         return
-    axes.set_xticks([0, count - 1], list(words))
+    axes.set_xticks([0, count - 1], [plain(word) for word in words])
     axes.tick_params(axis="x", labelsize=5, length=1.5, pad=1)
     first, last = axes.get_xticklabels()
     first.set_horizontalalignment("left")

@@ -167,6 +167,15 @@ def plain(name: str) -> str:
     return "".join(letters).replace("$", r"\$")
 
 
+def one_line(label: str) -> str:
+    r"""Return a latent's label, whose second line is the name somebody gave it, on one line.
+
+    >>> one_line("z3\nsize")
+    'z3  size'
+    """
+    return label.replace("\n", "  ")
+
+
 def latent_name(index: int) -> str:
     """Return a latent's name as mathematical text, ``$z_3$``; latents count from 0."""
     return f"$z_{{{index}}}$"

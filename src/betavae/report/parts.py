@@ -175,7 +175,7 @@ def _responses(run: OpenRun) -> Chart | None:
     if not run.dataset.factor_names:
         return None
     source = source_of_run(run, progress=False)
-    found = answers(source, source.balanced(SHEET_ROWS), SHEET_ROWS)
+    found, _ = answers(source, SHEET_ROWS)
     return twice(
         lambda theme: figures.response_sheet(found, theme=theme),
         "For each latent: a map of its mean value over positions, curves of its mean value over "

@@ -14,6 +14,7 @@ from betavae._system.errors import InputError
 from betavae.data.dataset import Dataset
 from betavae.data.shapes2d import SHAPES
 from betavae.figures.mean_codes import CURVES, POSITION
+from betavae.figures.style import one_line
 from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.latent_names import labelled, named_latents, read_names
@@ -53,7 +54,7 @@ def traversals(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
         title = source.name if source.name not in blocks else f"{source.name} ({number + 1})"
         blocks[title] = [
             figures.Block(
-                labelled(int(k), names.get(int(k), "")).replace("\n", "  "),
+                one_line(labelled(int(k), names.get(int(k), ""))),
                 f"{scale.amounts[k]:.2f} {scale.unit}",
                 block,
             )
@@ -79,8 +80,7 @@ def traversals(sources: Sequence[CodeSource], options: FigureOptions) -> Drawn:
 
 def responses(source: CodeSource, options: FigureOptions) -> Drawn:
     """Draw what each latent answers to; with traversals where the method can draw."""
-    codes = source.balanced(options.rows, options.seed)
-    found = answers(source, codes, options.rows, options.seed)
+    found, codes = answers(source, options.rows, options.seed)
     found = replace(found, order=latent_order(source, options.seed))
     images = values = None
     if source.decode is not None and source.dataset is not None:
@@ -100,32 +100,38 @@ def responses(source: CodeSource, options: FigureOptions) -> Drawn:
 
 
 def answers(
-    source: CodeSource, codes: Representation, rows: int, seed: int = 0
-) -> figures.Responses:
+    source: CodeSource, rows: int, seed: int = 0
+) -> tuple[figures.Responses, Representation]:
     """Average a method's codes over the factors of its data.
 
-    On a full grid with positions the map has every place, from about `rows` codes of its own, and
-    the curves every value of theirs, from as many.
+    On a full grid with positions the curves have every value of theirs, and the map every place,
+    from about `rows` codes of its own.
 
     Args:
         source: the method.
-        codes: its codes of a balanced part of the data.
         rows: codes to average, about.
         seed: of what is drawn at random.
+
+    Returns:
+        The averages, and the codes that all but the map are of.
     """
     names = source.grid.names if source.grid is not None else ()
-    if set(POSITION) <= set(names):
-        curves = [name for name in CURVES if name in names]
-        everywhere = _answers(source, source.balanced(rows, seed, whole=POSITION), seed)
-        every_value = _answers(source, source.balanced(rows, seed, whole=curves), seed)
-        return replace(every_value, position=everywhere.position)
-    return _answers(source, codes, seed)
-
-
-def _answers(source: CodeSource, codes: Representation, seed: int) -> figures.Responses:
+    places = set(POSITION) <= set(names)
+    whole = [name for name in CURVES if places and name in names]
+    codes = source.balanced(rows, seed, whole=whole)
     shares = None
     if codes.log_var is None and source.decode is not None:
         shares = scale_of(codes.mean, source.decode, seed=seed).amounts
+    found = _averaged(source, codes, shares)
+    if places:
+        everywhere = _averaged(source, source.balanced(rows, seed, whole=POSITION))
+        found = replace(found, position=everywhere.position)
+    return found, codes
+
+
+def _averaged(
+    source: CodeSource, codes: Representation, shares: NDArray[np.float64] | None = None
+) -> figures.Responses:
     known = source.dataset is not None and source.dataset.name == "shapes2d"
     return figures.responses(
         codes.mean,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from betavae import figures
@@ -19,6 +20,7 @@ from betavae.runs.code_source import CodeSource, factors_of
 from betavae.runs.figure_options import Drawn, FigureOptions
 from betavae.runs.image_figures import latent_order
 from betavae.runs.latent_names import named_latents
+from betavae.runs.representation import Representation
 from betavae.runs.scores import SCORES, kept_scores, stale_scores
 from betavae.training.checkpoint import read_header
 
@@ -41,15 +43,14 @@ def information(source: CodeSource, options: FigureOptions) -> Drawn:
         rng=options.seed,
     )
     table = np.maximum(found.mutual_information, 0)
-    order = latent_order(source, options.seed)
     return Drawn(
-        partial(
-            figures.factor_table,
-            table[order],
-            _names(codes.factor_names, table),
+        _table(
+            source,
+            codes,
+            table,
+            options.seed,
             title="Mutual information",
             unit="nats",
-            labels=_labels(source, order),
         ),
         {
             "protocol": protocol,
@@ -68,16 +69,15 @@ def importance(source: CodeSource, options: FigureOptions) -> Drawn:
     factors = factors_of(codes, "figure importance", source.path)
     found = dci_scores(codes.mean, factors, protocol="fast", rng=options.seed)
     table = found.importance / np.maximum(found.importance.sum(axis=0), 1e-300)
-    order = latent_order(source, options.seed)
     return Drawn(
-        partial(
-            figures.factor_table,
-            table[order],
-            _names(codes.factor_names, table),
+        _table(
+            source,
+            codes,
+            table,
+            options.seed,
             title="Importance (DCI)",
             unit="share of the factor's weight",
             most=1.0,
-            labels=_labels(source, order),
         ),
         {
             "protocol": found.protocol,
@@ -190,17 +190,16 @@ def _scored(path: Path) -> dict[str, Any]:
     }
 
 
-def _labels(source: CodeSource, order: NDArray[np.int64]) -> list[str]:
-    """Return what the latents are called, in their order in the figure."""
-    count = len(order)
-    names = (
-        named_latents(source.path, count)
-        if source.path.is_dir()
-        else [latent_name(k) for k in range(count)]
-    )
-    return [names[k] for k in order]
+def _table(
+    source: CodeSource, codes: Representation, table: NDArray[np.float64], seed: int, **words: Any
+) -> Callable[[], Figure]:
+    """Return what draws a number for each latent (row) and factor, as `figures.factor_table`.
 
-
-def _names(names: Sequence[str], table: Any) -> list[str]:
-    """Return the factors' names, or numbers where they have none."""
-    return list(names) or [f"factor {k}" for k in range(table.shape[1])]
+    The latents stand in the order of every figure and under the names that were given to them.
+    """
+    order, count = latent_order(source, seed), len(table)
+    folder = source.path.is_dir()
+    names = named_latents(source.path, count) if folder else [latent_name(k) for k in range(count)]
+    factors = list(codes.factor_names) or [f"factor {k}" for k in range(table.shape[1])]
+    labels = [names[k] for k in order]
+    return partial(figures.factor_table, table[order], factors, labels=labels, **words)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -54,8 +53,8 @@ def draw_study(path: Path, study: str, draw: Callable[[Outcome], Figure]) -> Dra
                 f"{file} is of earlier weights of {', '.join(stale)[:100]}; renew it with: "
                 f"betavae {command} --out {file.parent}"
             )
-        draw(outcome)  # what is not whole is told now
-        return Drawn(partial(draw, outcome), dict(outcome))
+        figure = draw(outcome)  # now, while what is not whole can be told
+        return Drawn(lambda: figure, dict(outcome))
     except InputError:
         raise
     except FileNotFoundError:
