@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +26,6 @@ from betavae.data.dataset import Dataset
 from betavae.data.kept_images import keep_images
 from betavae.data.source import Source
 from betavae.data.splits import split, subset
-from betavae.models import linear
 from betavae.models.latents import Latent
 from betavae.objectives.beta import BetaOptions
 from betavae.objectives.elbo import elbo_pass
@@ -38,6 +35,7 @@ from betavae.training.build import Own, OwnNetwork
 from betavae.training.config_file import write_config
 from betavae.training.distributed import check_batch, connected, device_of, ranks_here, shared
 from betavae.training.learners import Learner, make_learner, restore
+from betavae.training.linear_fit import fit_linear
 from betavae.training.log import Log, check_events
 from betavae.training.loop import Home, Span, Watch, run_loop
 from betavae.training.machine import choose_threads, compiled, cpu_threads, keep_heap
@@ -292,40 +290,6 @@ def title(config: Config) -> str:
     objective = config.objective
     words = f"beta {objective.label}" if isinstance(objective, BetaOptions) else str(objective)
     return f"{config.network} {words}"
-
-
-def fit_linear(
-    config: Config,
-    dataset: Dataset,
-    out: Path | None = None,
-    source: Source | None = None,
-    *,
-    progress: bool = True,
-    begin: Callable[[], None] = lambda: None,
-) -> linear.Affine:
-    """Fit PCA or ICA in one go, over the training part of a set; `begin` comes before writing."""
-    began, store = time.perf_counter(), dataset.images
-    watch = show_blocks if progress else linear.no_watch
-    model = linear.pca(linear.moments(store, watch=watch), store.image_shape, config.latents)
-    if config.method.name == "ica":
-        model, converged = linear.ica(store, model, seed=config.seed, watch=watch)
-        if not converged:
-            warn("FastICA did not converge; its sources depend on the seed")
-    begin()
-    if out is not None:
-        seconds = time.perf_counter() - began
-        header = checkpoint.Header(config, store.image_shape, len(store), 0, seconds, source)
-        checkpoint.save(out, header, model)
-    return model
-
-
-def show_blocks(blocks: Iterable[int], heading: str) -> Iterable[int]:
-    """Show a bar on stderr with the time left; nothing where there is no terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    quiet = not sys.stderr.isatty()
-    return track(blocks, heading, console=Console(stderr=True), transient=True, disable=quiet)
 
 
 def _check_alone(method: str, processes: int) -> None:
