@@ -54,7 +54,7 @@ def _tile(name: str, score: Score) -> Tile:
         f"{len(seeds)} classifier seeds" if isinstance(seeds, list) and len(seeds) > 1 else "",
         f"{found['n_test']:,} test points" if is_number(found.get("n_test")) else "",
         f"{rows:,} images encoded" if is_number(rows) else "",
-        f"codes counted in {found['unit']}" if isinstance(found.get("unit"), str) else "",
+        f"unit of the codes: {found['unit']}" if isinstance(found.get("unit"), str) else "",
     ]
     about = "Protocol " + ", ".join(filter(None, notes)) + "."
     if score.collapsed:
